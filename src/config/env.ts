@@ -1,0 +1,117 @@
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+} from 'class-validator';
+import { IsModelAliases, IsTimeZone } from './env.validators';
+
+const DAY_SECONDS = 86_400;
+
+/**
+ * Every setting of the gateway, with its default. `loadEnv` (load-env.ts) is the only reader of `process.env`;
+ * everything else gets this object injected by class. An empty variable means unset.
+ */
+export class Env {
+  @IsIn(['development', 'test', 'production'])
+  NODE_ENV: 'development' | 'test' | 'production' = 'development';
+
+  @IsString() HOST: string = '127.0.0.1';
+  @IsInt() @Min(0) @Max(65_535) PORT: number = 8002;
+
+  /** Where everything that links back to this service points; never taken from the Host header. */
+  @IsOptional()
+  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
+  PUBLIC_URL?: string;
+
+  /** Express' trust proxy value: false, true, a number of hops or a list of addresses. */
+  @IsString() TRUST_PROXY: string = 'false';
+
+  @IsString() DATA_DIR: string = './data';
+
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['postgres', 'postgresql'], require_protocol: true })
+  DATABASE_URL?: string;
+  @IsInt() @Min(2) @Max(500) DATABASE_POOL_SIZE: number = 10;
+  /** Unset: true with the embedded database, false with DATABASE_URL. */
+  @IsOptional() @IsBoolean() MIGRATE_ON_START?: boolean;
+
+  @IsOptional()
+  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
+  VLLM_BASE_URL?: string;
+  @IsOptional() @IsString() VLLM_API_KEY?: string;
+  /** `public=served,other=served2`: the names clients may use for the models vLLM serves. */
+  @IsModelAliases() MODEL_ALIASES: string = '';
+
+  @IsOptional() @MinLength(32) JWT_SECRET?: string;
+  @IsOptional() @MinLength(32) API_KEY_PEPPER?: string;
+  @IsInt() @Min(30) @Max(900) ACCESS_TOKEN_SECONDS: number = 900;
+  @IsInt() @Min(3_600) @Max(365 * DAY_SECONDS) SESSION_SECONDS: number = 30 * DAY_SECONDS;
+
+  @IsOptional() @Matches(/^\S{1,128}$/) ADMIN_USERNAME?: string;
+  @IsOptional() @IsString() @MaxLength(128) ADMIN_PASSWORD?: string;
+
+  /** Unset: open, and in production invite. */
+  @IsOptional() @IsIn(['open', 'invite', 'closed']) REGISTRATION?: 'open' | 'invite' | 'closed';
+  @IsInt() @Min(8) @Max(64) PASSWORD_MIN: number = 12;
+
+  @IsIn(['public', 'admin', 'off']) DOCS_ACCESS: 'public' | 'admin' | 'off' = 'public';
+
+  /** Tokens a month each new user may spend; 0 = a new user may spend nothing, -1 = no default cap. */
+  @IsInt() @Min(-1) DEFAULT_TOKEN_LIMIT: number = 1_000_000;
+  /** max_tokens of a request that names none; 0 = whatever the model's window allows. */
+  @IsInt() @Min(0) DEFAULT_MAX_TOKENS: number = 16_384;
+  @IsTimeZone() LIMITS_TIME_ZONE: string = 'UTC';
+  @IsIn([402, 403, 429]) QUOTA_EXCEEDED_STATUS: 402 | 403 | 429 = 402;
+
+  @IsInt() @Min(1) UPSTREAM_CONNECTIONS: number = 4_096;
+  @IsInt() @Min(100) UPSTREAM_CONNECT_TIMEOUT_MS: number = 5_000;
+  /** Until the headers of a non-streamed answer, or the first byte of a streamed one. */
+  @IsInt() @Min(100) UPSTREAM_FIRST_BYTE_TIMEOUT_MS: number = 600_000;
+  /** Silence allowed inside a stream. */
+  @IsInt() @Min(100) UPSTREAM_IDLE_TIMEOUT_MS: number = 120_000;
+  /** A client that reads nothing for so long is cut off. */
+  @IsInt() @Min(100) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
+
+  @IsInt() @Min(1_024) MAX_BODY_BYTES: number = 32 * 1_024 * 1_024;
+  @IsInt() @Min(0) SHUTDOWN_GRACE_MS: number = 120_000;
+
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'silent']) LOG_LEVEL: string = 'info';
+  /** 0 = no metrics listener. */
+  @IsInt() @Min(0) @Max(65_535) METRICS_PORT: number = 9_464;
+  @IsString() METRICS_HOST: string = '127.0.0.1';
+
+  @IsBoolean() ALLOW_EMBEDDED_DATABASE: boolean = false;
+  @IsBoolean() ALLOW_GENERATED_SECRETS: boolean = false;
+  @IsBoolean() ALLOW_SIMULATOR: boolean = false;
+
+  get isProduction(): boolean {
+    return this.NODE_ENV === 'production';
+  }
+
+  get registration(): 'open' | 'invite' | 'closed' {
+    return this.REGISTRATION ?? (this.isProduction ? 'invite' : 'open');
+  }
+
+  /** The base of every link given out, without a trailing slash. */
+  get publicUrl(): string {
+    const host = this.HOST === '0.0.0.0' || this.HOST === '::' ? 'localhost' : this.HOST;
+    return (this.PUBLIC_URL ?? `http://${host}:${this.PORT}`).replace(/\/+$/, '');
+  }
+}
+
+/** Settings that may also be given as NAME_FILE=path, the way containers hand over secrets. */
+export const FILE_SETTINGS = [
+  'DATABASE_URL',
+  'JWT_SECRET',
+  'API_KEY_PEPPER',
+  'VLLM_API_KEY',
+  'ADMIN_PASSWORD',
+] as const satisfies readonly (keyof Env)[];

@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { validateSync } from 'class-validator';
+import { Env, FILE_SETTINGS } from './env';
+
+/** A setting is wrong: start-up prints `message` alone and exits with 1. */
+export class ConfigurationError extends Error {}
+
+type Source = Record<string, string | undefined>;
+
+/**
+ * Reads and checks every setting.
+ * @throws ConfigurationError naming the variable and what it must be, never its value.
+ */
+export function loadEnv(source: Source = process.env): Env {
+  const env = new Env();
+  const defaults = new Map(Object.entries(new Env()));
+  for (const name of settingNames()) {
+    const text = settingText(source, name);
+    if (text === undefined) continue;
+    Object.assign(env, { [name]: convert(name, text, defaults.get(name)) });
+  }
+  const problems = validateSync(env, { skipMissingProperties: false }).flatMap((error) =>
+    Object.values(error.constraints ?? {}),
+  );
+  if (problems.length > 0) throw new ConfigurationError(`Wrong setting: ${problems.join('; ')}.`);
+  return env;
+}
+
+/** Loads `.env` of the working directory into process.env, keeping what is already set there. */
+export function loadDotEnv(path = '.env'): void {
+  if (existsSync(path)) process.loadEnvFile(path);
+}
+
+const BOOLEANS: ReadonlySet<string> = new Set([
+  'MIGRATE_ON_START',
+  'ALLOW_EMBEDDED_DATABASE',
+  'ALLOW_GENERATED_SECRETS',
+  'ALLOW_SIMULATOR',
+]);
+
+/** The names of all settings: the own fields of Env, the optional ones included. */
+export function settingNames(): (keyof Env & string)[] {
+  return Object.keys(new Env()) as (keyof Env & string)[];
+}
+
+function settingText(source: Source, name: string): string | undefined {
+  const direct = source[name];
+  if (direct !== undefined && direct.trim() !== '') return direct.trim();
+  const file = source[`${name}_FILE`];
+  if (file === undefined || file.trim() === '' || !FILE_SETTINGS.some((setting) => setting === name)) {
+    return undefined;
+  }
+  try {
+    return readFileSync(file.trim(), 'utf8').trim() || undefined;
+  } catch (error) {
+    throw new ConfigurationError(
+      `${name}_FILE names a file that cannot be read: ${(error as Error).message}.`,
+    );
+  }
+}
+
+function convert(name: string, text: string, fallback: unknown): unknown {
+  if (BOOLEANS.has(name)) {
+    if (/^(true|1|yes|on)$/i.test(text)) return true;
+    if (/^(false|0|no|off)$/i.test(text)) return false;
+    throw new ConfigurationError(`Wrong setting: ${name} must be true or false.`);
+  }
+  if (typeof fallback !== 'number') return text;
+  if (!/^-?\d{1,15}$/.test(text))
+    throw new ConfigurationError(`Wrong setting: ${name} must be a whole number.`);
+  return Number(text);
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import type { DataSourceOptions } from 'typeorm';
+
+const ROOT = join(__dirname, '..', '..');
+
+/** How long one statement may take before PostgreSQL ends it, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 15_000;
+
+/**
+ * One DataSource for the gateway, the migration command and the tests. Entities are found by name, so a module
+ * that adds one need not be listed here; `synchronize` is never on.
+ */
+export function dataSourceOptions(settings: { url: string; poolSize?: number; applicationName?: string }) {
+  return {
+    type: 'postgres',
+    url: settings.url,
+    entities: [join(ROOT, 'src', '**', '*.entity.{js,ts}')],
+    migrations: [join(ROOT, 'migrations', '*.{js,ts}')],
+    migrationsTableName: 'migrations',
+    migrationsTransactionMode: 'each',
+    synchronize: false,
+    logging: false,
+    poolSize: settings.poolSize ?? 10,
+    applicationName: settings.applicationName ?? 'llm-user-management-api',
+    extra: {
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      connectionTimeoutMillis: 3_000,
+      keepAlive: true,
+    },
+  } satisfies DataSourceOptions;
+}
