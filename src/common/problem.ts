@@ -1,0 +1,105 @@
+import { HttpException } from '@nestjs/common';
+import { ApiException } from './api.exception';
+
+/** RFC 9457 problem details, as management routes answer every failure. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  param?: string;
+  errors?: { field: string; message: string }[];
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  401: 'Not authenticated',
+  402: 'Quota used up',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Request timed out',
+  409: 'Conflict',
+  413: 'Body too large',
+  415: 'Unsupported media type',
+  422: 'Cannot be done',
+  429: 'Too many requests',
+  431: 'Headers too large',
+  500: 'Internal error',
+  502: 'Bad gateway',
+  503: 'Unavailable',
+  504: 'Gateway timed out',
+};
+
+const CODES: Readonly<Record<number, string>> = {
+  400: 'invalid_request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  409: 'conflict',
+  413: 'body_too_large',
+  415: 'unsupported_media_type',
+  422: 'unprocessable',
+  429: 'rate_limit_exceeded',
+  503: 'unavailable',
+};
+
+/** What any thrown thing means to a client. Unknown errors become a 500 that says nothing of their inside. */
+export interface Failure {
+  status: number;
+  code: string;
+  message: string;
+  param: string | null;
+  type: string | null;
+  headers: Readonly<Record<string, string>>;
+  fieldErrors?: { field: string; message: string }[];
+}
+
+export function describeFailure(exception: unknown): Failure {
+  if (exception instanceof ApiException) {
+    const { code, param, type, headers, message } = exception;
+    return { status: exception.getStatus(), code, message, param, type, headers };
+  }
+  if (exception instanceof HttpException) {
+    const status = exception.getStatus();
+    const body: unknown = exception.getResponse();
+    const fieldErrors = fieldErrorsOf(body);
+    const message = fieldErrors
+      ? fieldErrors.map((error) => error.message).join('; ')
+      : status === 404 && /^Cannot [A-Z]+ /.test(exception.message)
+        ? 'There is no such route.'
+        : exception.message;
+    return {
+      status,
+      code: CODES[status] ?? 'error',
+      message,
+      param: fieldErrors?.[0]?.field ?? null,
+      type: null,
+      headers: {},
+      fieldErrors,
+    };
+  }
+  const message = 'Something went wrong here. The x-request-id header names this request in the log.';
+  return { status: 500, code: 'internal_error', message, param: null, type: null, headers: {} };
+}
+
+function fieldErrorsOf(body: unknown): { field: string; message: string }[] | undefined {
+  if (typeof body !== 'object' || body === null || !('errors' in body) || !Array.isArray(body.errors))
+    return undefined;
+  return body.errors as { field: string; message: string }[];
+}
+
+/** @param publicUrl base of the documentation that explains each `type`. */
+export function toProblem(failure: Failure, publicUrl: string): Problem {
+  return {
+    type: `${publicUrl}/docs#errors-${failure.code}`,
+    title: TITLES[failure.status] ?? 'Error',
+    status: failure.status,
+    detail: failure.message,
+    code: failure.code,
+    ...(failure.param === null ? {} : { param: failure.param }),
+    ...(failure.fieldErrors ? { errors: failure.fieldErrors } : {}),
+  };
+}

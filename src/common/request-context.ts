@@ -1,0 +1,29 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { v7 as uuidV7 } from 'uuid';
+
+/** What the gateway itself knows of a request; set before anything else runs. */
+export interface RequestContext {
+  /** UUIDv7, made here: the `x-request-id` of the answer and the key of the ledger row. */
+  readonly requestId: string;
+  /** performance.now() at arrival, milliseconds. */
+  readonly arrivedAt: number;
+  /** Set by the authentication guard, for the log line. */
+  userId?: string;
+  apiKeyId?: string;
+}
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+/** Gives the request its id and the answer its `x-request-id`; what a client sends under that name is ignored. */
+export function openRequestContext(request: IncomingMessage, response: ServerResponse): RequestContext {
+  const context: RequestContext = { requestId: uuidV7(), arrivedAt: performance.now() };
+  contexts.set(request, context);
+  response.setHeader('x-request-id', context.requestId);
+  return context;
+}
+
+export function requestContext(request: IncomingMessage): RequestContext {
+  const context = contexts.get(request);
+  if (!context) throw new Error('openRequestContext has not run for this request');
+  return context;
+}
