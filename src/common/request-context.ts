@@ -1,6 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { v7 as uuidV7 } from 'uuid';
 
+/** What a proxied request adds to its log line: numbers and names from closed sets, never text of the user. */
+export interface RequestLogFields {
+  model?: string;
+  stream?: boolean;
+  outcome?: string;
+  source?: string;
+  prompt_tokens?: number;
+  cached_tokens?: number;
+  completion_tokens?: number;
+  reasoning_tokens?: number;
+  time_to_first_token_ms?: number;
+  code?: string;
+}
+
 /** What the gateway itself knows of a request; set before anything else runs. */
 export interface RequestContext {
   /** UUIDv7, made here: the `x-request-id` of the answer and the key of the ledger row. */
@@ -10,6 +24,7 @@ export interface RequestContext {
   /** Set by the authentication guard, for the log line. */
   userId?: string;
   apiKeyId?: string;
+  log?: RequestLogFields;
 }
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>();
