@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { Principal, Role } from '../../common/principal';
+import { orUnavailable } from '../../database/database-unavailable';
+import { AuthSecrets } from '../auth-secrets';
+import { ApiKeyCache } from './api-key-cache';
+import { apiKeyHash, isApiKey } from './api-key-token';
+import { ApiKeyUse } from './api-key-use';
+
+interface KeyRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly username: string;
+  readonly role: Role;
+  readonly models: string[] | null;
+  /** Null: the key does not expire. */
+  readonly expires_in_ms: number | null;
+}
+
+/** API key → principal: checksum, then cache, then one query. */
+@Injectable()
+export class ApiKeyAuthenticator {
+  private readonly cache = new ApiKeyCache();
+  private readonly lookups = new Map<string, Promise<Principal | null>>();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly secrets: AuthSecrets,
+    private readonly use: ApiKeyUse,
+  ) {}
+
+  /** Null for a key that is not (or no longer) valid. Synchronous whenever the database need not be asked. */
+  authenticate(key: string): Principal | null | Promise<Principal | null> {
+    if (!isApiKey(key)) return null;
+    const hash = apiKeyHash(this.secrets.apiKeyPepper, key);
+    const hex = hash.toString('hex');
+    const cached = this.cache.get(hex);
+    if (cached === undefined) return this.lookUpOnce(hash, hex);
+    if (cached?.apiKeyId) this.use.note(cached.apiKeyId);
+    return cached;
+  }
+
+  /** What was believed of a key on this replica no longer holds. */
+  forget(hash: Buffer): void {
+    this.cache.forget(hash.toString('hex'));
+  }
+
+  // A burst with one new key asks once.
+  private lookUpOnce(hash: Buffer, hex: string): Promise<Principal | null> {
+    let lookup = this.lookups.get(hex);
+    if (!lookup) {
+      lookup = orUnavailable(this.lookUp(hash, hex)).finally(() => this.lookups.delete(hex));
+      this.lookups.set(hex, lookup);
+    }
+    return lookup;
+  }
+
+  private async lookUp(hash: Buffer, hex: string): Promise<Principal | null> {
+    const askedAt = performance.now();
+    const rows: KeyRow[] = await this.dataSource.query(
+      `SELECT k.id, k.user_id, u.username, u.role, k.models,
+         (extract(epoch FROM k.expires_at - now()) * 1000)::float8 AS expires_in_ms
+       FROM api_keys k JOIN users u ON u.id = k.user_id
+       WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+         AND u.status = 'active' AND u.deleted_at IS NULL`,
+      [hash],
+    );
+    const row = rows[0];
+    if (!row) {
+      this.cache.remember(hex, null, askedAt);
+      return null;
+    }
+    const principal: Principal = {
+      userId: row.user_id,
+      username: row.username,
+      role: row.role,
+      via: 'api_key',
+      apiKeyId: row.id,
+      models: row.models,
+    };
+    this.cache.remember(hex, { principal, expiresAt: askedAt + (row.expires_in_ms ?? Infinity) }, askedAt);
+    this.use.note(row.id);
+    return principal;
+  }
+}

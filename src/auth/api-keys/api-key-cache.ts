@@ -1,0 +1,39 @@
+import { LRUCache } from 'lru-cache';
+import type { Principal } from '../../common/principal';
+
+/**
+ * How long an answer of the database is believed. Revoking a key on another replica works within this time, so it
+ * stays below the promised 5 seconds by the time a look-up may take.
+ */
+const BELIEVED_MS = 4_000;
+const MAX_KNOWN = 10_000;
+const MAX_UNKNOWN = 10_000;
+
+interface KnownKey {
+  readonly principal: Principal;
+  /** performance.now() from which the key has expired. */
+  readonly expiresAt: number;
+}
+
+/** Answers for keys seen lately, by the full hash of the key. Made-up keys cannot push real ones out. */
+export class ApiKeyCache {
+  private readonly known = new LRUCache<string, KnownKey>({ max: MAX_KNOWN, ttl: BELIEVED_MS });
+  private readonly unknown = new LRUCache<string, true>({ max: MAX_UNKNOWN, ttl: BELIEVED_MS });
+
+  /** The principal, null for a key known to be invalid, undefined when the database has to be asked. */
+  get(hash: string): Principal | null | undefined {
+    const entry = this.known.get(hash);
+    if (entry) return entry.expiresAt > performance.now() ? entry.principal : null;
+    return this.unknown.has(hash) ? null : undefined;
+  }
+
+  /** @param askedAt performance.now() before the look-up: an answer is as old as its question. */
+  remember(hash: string, answer: KnownKey | null, askedAt: number): void {
+    if (answer) this.known.set(hash, answer, { start: askedAt });
+    else this.unknown.set(hash, true, { start: askedAt });
+  }
+
+  forget(hash: string): void {
+    this.known.delete(hash);
+  }
+}

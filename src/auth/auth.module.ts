@@ -1,0 +1,52 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
+import { PassportModule } from '@nestjs/passport';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { UsersModule } from '../users/users.module';
+import { AccessTokens } from './access-tokens.service';
+import { ApiKeyAuthenticator } from './api-keys/api-key-authenticator';
+import { ApiKeyUse } from './api-keys/api-key-use';
+import { ApiKey } from './api-keys/api-key.entity';
+import { ApiKeysController } from './api-keys/api-keys.controller';
+import { ApiKeysService } from './api-keys/api-keys.service';
+import { ApiKeyStrategy } from './api-key.strategy';
+import { AuditLog } from './audit-log';
+import { AuthSecrets } from './auth-secrets';
+import { AuthController } from './auth.controller';
+import { AuthService } from './auth.service';
+import { AuthenticationGuard } from './authentication.guard';
+import { JwtStrategy } from './jwt.strategy';
+import { RefreshService } from './refresh.service';
+import { RegistrationService } from './registration.service';
+import { RolesGuard } from './roles.guard';
+import { Session } from './session.entity';
+import { SessionsController } from './sessions.controller';
+import { SessionsService } from './sessions.service';
+import { ThrottleService } from './throttle.service';
+
+/** Who calls: guards every route of the application with the two kinds of credential. */
+@Module({
+  imports: [UsersModule, PassportModule, JwtModule.register({}), TypeOrmModule.forFeature([Session, ApiKey])],
+  controllers: [AuthController, SessionsController, ApiKeysController],
+  providers: [
+    AccessTokens,
+    ApiKeyAuthenticator,
+    ApiKeyStrategy,
+    ApiKeyUse,
+    ApiKeysService,
+    AuditLog,
+    AuthSecrets,
+    AuthService,
+    JwtStrategy,
+    RefreshService,
+    RegistrationService,
+    SessionsService,
+    ThrottleService,
+    // In this order: first who calls, then whether they may.
+    { provide: APP_GUARD, useClass: AuthenticationGuard },
+    { provide: APP_GUARD, useClass: RolesGuard },
+  ],
+  exports: [ApiKeysService, AuditLog],
+})
+export class AuthModule {}

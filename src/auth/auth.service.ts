@@ -1,0 +1,128 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { ApiException } from '../common/api.exception';
+import type { Principal } from '../common/principal';
+import type { User } from '../users/user.entity';
+import { usernameKey } from '../users/username';
+import { UsersService } from '../users/users.service';
+import { AccessTokens } from './access-tokens.service';
+import { AuditLog } from './audit-log';
+import type { Client } from './current-client.decorator';
+import type { ChangePassword } from './dto/change-password.dto';
+import type { TokenRequest, TokenResponse } from './dto/token.dto';
+import { RefreshService } from './refresh.service';
+import { SessionsService } from './sessions.service';
+import { ThrottleService } from './throttle.service';
+import { Turns } from './turns';
+
+/** Passwords and refresh tokens in, tokens out. */
+@Injectable()
+export class AuthService {
+  private readonly turns = new Turns();
+
+  constructor(
+    private readonly users: UsersService,
+    private readonly sessions: SessionsService,
+    private readonly refreshing: RefreshService,
+    private readonly accessTokens: AccessTokens,
+    private readonly throttle: ThrottleService,
+    private readonly auditLog: AuditLog,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  token(request: TokenRequest, client: Client): Promise<TokenResponse> {
+    const { grant_type: grant = 'password', username = '', password = '', refresh_token = '' } = request;
+    if (grant === 'password') return this.logIn(username, password, client);
+    if (grant === 'refresh_token') return this.refresh(refresh_token, client);
+    throw new ApiException({
+      status: 400,
+      code: 'unsupported_grant_type',
+      message: 'grant_type must be password or refresh_token.',
+      param: 'grant_type',
+    });
+  }
+
+  async refresh(refreshToken: string, client: Client): Promise<TokenResponse> {
+    const refreshed = await this.refreshing.refresh(refreshToken, client);
+    if (!refreshed) throw invalidGrant('This refresh token is not valid (any more): log in again.');
+    return this.answer(refreshed.userId, refreshed.sessionId, refreshed.refreshToken);
+  }
+
+  /** Changes the password and ends the user's other sessions. */
+  async changePassword(principal: Principal, dto: ChangePassword, client: Client): Promise<void> {
+    const user = await this.users.getById(principal.userId);
+    await this.checkPassword(user.username, client, async () =>
+      (await this.users.hasPassword(user, dto.current_password)) ? user : null,
+    ).then((owner) => {
+      if (!owner) throw wrongPassword();
+    });
+    const passwordHash = await this.users.hashNewPassword(user, dto.new_password);
+    await this.dataSource.transaction(async (manager) => {
+      await this.users.setPasswordHash(user.id, passwordHash, manager);
+      await this.sessions.endOthers(user.id, principal.sessionId, manager);
+      await this.auditLog.record(
+        {
+          actorId: user.id,
+          action: 'password_changed',
+          subject: 'user',
+          subjectId: user.id,
+          address: client.address,
+          requestId: client.requestId,
+        },
+        manager,
+      );
+    });
+  }
+
+  private async logIn(username: string, password: string, client: Client): Promise<TokenResponse> {
+    const user = await this.checkPassword(username, client, () =>
+      this.users.verifyCredentials(username, password),
+    );
+    const session = user && (await this.sessions.open(user, client));
+    if (!user || !session) throw invalidGrant('The username or the password is wrong.');
+    return this.answer(user.id, session.id, session.refreshToken);
+  }
+
+  /** Counts what fails, by account and address; whoever gets through starts from zero. */
+  private checkPassword(
+    username: string,
+    client: Client,
+    check: () => Promise<User | null>,
+  ): Promise<User | null> {
+    const buckets = this.throttle.loginBuckets(username, client.address);
+    return this.turns.take(`${usernameKey(username)}\n${client.address}`, async () => {
+      await this.throttle.check(buckets);
+      const user = await check();
+      if (user) await this.throttle.clear(buckets[0]);
+      else await this.throttle.count(buckets);
+      return user;
+    });
+  }
+
+  private async answer(userId: string, sessionId: string, refreshToken: string): Promise<TokenResponse> {
+    return {
+      access_token: await this.accessTokens.sign(userId, sessionId),
+      token_type: 'bearer',
+      expires_in: this.accessTokens.lifetimeSeconds,
+      refresh_token: refreshToken,
+    };
+  }
+}
+
+function invalidGrant(message: string): ApiException {
+  return new ApiException({
+    status: 401,
+    code: 'invalid_grant',
+    message,
+    headers: { 'www-authenticate': 'Bearer realm="llm-user-management-api"' },
+  });
+}
+
+function wrongPassword(): ApiException {
+  return new ApiException({
+    status: 400,
+    code: 'wrong_password',
+    message: 'current_password is not the password of this account.',
+    param: 'current_password',
+  });
+}

@@ -1,0 +1,21 @@
+import { createParamDecorator, ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import { requestContext } from '../common/request-context';
+
+/** Where a request comes from, as far as TRUST_PROXY lets us believe it. */
+export interface Client {
+  readonly address: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly requestId: string;
+}
+
+const MAX_USER_AGENT = 256;
+
+export const CurrentClient = createParamDecorator((_: unknown, context: ExecutionContext): Client => {
+  const request = context.switchToHttp().getRequest<Request>();
+  return {
+    address: request.ip,
+    userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT),
+    requestId: requestContext(request).requestId,
+  };
+});

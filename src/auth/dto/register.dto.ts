@@ -1,0 +1,57 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsEmail, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsPlainText } from '../../common/plain-text.decorator';
+import { UserResponse } from '../../users/dto/user-response.dto';
+import { IsUsername } from '../../users/username';
+
+export class Register {
+  @ApiProperty({ example: 'ada', description: 'May be an e-mail address; upper and lower case are the same' })
+  @IsUsername()
+  username: string;
+
+  @ApiProperty({ example: 'correct horse battery staple', format: 'password', maxLength: 128 })
+  @IsString()
+  password: string;
+
+  @ApiPropertyOptional({ type: String, nullable: true, example: 'ada@example.com' })
+  @IsOptional()
+  @IsEmail({}, { message: 'email must be an e-mail address such as ada@example.com' })
+  @MaxLength(254)
+  email?: string | null;
+
+  @ApiPropertyOptional({ type: String, nullable: true, example: 'Ada Lovelace' })
+  @IsOptional()
+  @IsPlainText(200)
+  name?: string | null;
+
+  @ApiPropertyOptional({
+    type: Number,
+    nullable: true,
+    example: 500_000,
+    description: 'A monthly limit of your own, at most the default cap; it can be changed later',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
+  token_limit?: number | null;
+
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'An invitation code, if needed',
+  })
+  @IsOptional()
+  @IsString()
+  @MaxLength(256)
+  invitation?: string | null;
+}
+
+export class RegisteredResponse extends UserResponse {
+  @ApiProperty({
+    example: 'llmk_3kT0vJ5Yw8QmXr2bN6cZ1aLh4sPd7eGf9uKiBtCnVoE0A9xQ2',
+    description: 'A first API key: shown here and never again',
+  })
+  api_key: string;
+}

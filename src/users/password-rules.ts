@@ -1,0 +1,35 @@
+import { isCommonPassword } from './common-passwords';
+
+const MAX_CODE_POINTS = 128;
+const MAX_BYTES = 512;
+
+export interface PasswordContext {
+  readonly minimum: number;
+  readonly username: string;
+  readonly email?: string | null;
+}
+
+/**
+ * Why a password cannot be taken, as a sentence without its subject; null when it can. Length and guessability
+ * only: no composition rules, and nothing is trimmed, cut or normalised.
+ */
+export function passwordFault(password: string, context: PasswordContext): string | null {
+  const length = [...password].length;
+  if (length < context.minimum) return `must have at least ${context.minimum} characters`;
+  if (length > MAX_CODE_POINTS || Buffer.byteLength(password) > MAX_BYTES) {
+    return `must have at most ${MAX_CODE_POINTS} characters (${MAX_BYTES} bytes in UTF-8)`;
+  }
+  if (/\p{Cs}/u.test(password)) return 'must be valid Unicode text';
+  const folded = password.toLowerCase();
+  if (namesOf(context).some((name) => name === folded)) {
+    return 'must differ from the username and the e-mail address';
+  }
+  if (isCommonPassword(password)) return 'is among the first ones that attackers try; choose another';
+  return null;
+}
+
+function namesOf({ username, email }: PasswordContext): string[] {
+  return [username, email ?? '']
+    .flatMap((name) => [name, name.split('@', 1)[0] ?? ''])
+    .map((name) => name.toLowerCase());
+}

@@ -1,0 +1,32 @@
+import { ValidateBy } from 'class-validator';
+
+const MAX_CHARACTERS = 128;
+
+/**
+ * Anything an e-mail address may hold unquoted, in any script: no space, no control or invisible character, and
+ * none of the characters that need quoting there.
+ */
+const USERNAME = /^[^\s\p{C}"(),:;<>[\]\\]+$/u;
+
+/** The form of a username that must be unique: two names that look or type alike are the same account. */
+export function usernameKey(username: string): string {
+  return username.normalize('NFKC').toLowerCase().normalize('NFKC');
+}
+
+export function isUsername(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > 2 * MAX_CHARACTERS) return false;
+  // Normalisation can lengthen a name and can put spaces into it, so its result has to obey as well.
+  return [value, usernameKey(value)].every(
+    (text) => USERNAME.test(text) && [...text].length <= MAX_CHARACTERS,
+  );
+}
+
+export const IsUsername = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isUsername',
+    validator: {
+      validate: isUsername,
+      defaultMessage: () =>
+        `$property must be a text of 1 to ${MAX_CHARACTERS} characters without spaces, control characters or any of " ( ) , : ; < > [ ] \\`,
+    },
+  });

@@ -1,0 +1,179 @@
+import { Injectable, NotFoundException } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { EntityManager, QueryFailedError, Repository } from 'typeorm';
+import { v7 as uuidV7 } from 'uuid';
+import { ApiException } from '../common/api.exception';
+import type { Role } from '../common/principal';
+import { Env } from '../config/env';
+import { PasswordHasher } from './password-hasher';
+import { passwordFault } from './password-rules';
+import { User } from './user.entity';
+import { isUsername, usernameKey } from './username';
+
+export interface NewUser {
+  readonly username: string;
+  readonly password: string;
+  readonly email?: string | null;
+  readonly name?: string | null;
+  readonly role?: Role;
+  /** The user's own monthly token limit, at most the default cap. */
+  readonly tokenLimit?: number | null;
+}
+
+/** A checked new user whose password is hashed: what is slow is done before a transaction opens. */
+export type PreparedUser = Omit<NewUser, 'password'> & { readonly passwordHash: string };
+
+@Injectable()
+export class UsersService {
+  constructor(
+    @InjectRepository(User) private readonly users: Repository<User>,
+    private readonly hasher: PasswordHasher,
+    private readonly env: Env,
+  ) {}
+
+  /** Creates an account with the default cap, in `manager`'s transaction or in its own. */
+  async create(newUser: NewUser, manager?: EntityManager): Promise<User> {
+    const prepared = await this.prepare(newUser);
+    return manager
+      ? this.insert(prepared, manager)
+      : this.users.manager.transaction((own) => this.insert(prepared, own));
+  }
+
+  /** @throws ApiException 400, 409 or 422 for what cannot become an account. */
+  async prepare({ password, ...rest }: NewUser): Promise<PreparedUser> {
+    if (!isUsername(rest.username)) {
+      throw new ApiException({
+        status: 400,
+        code: 'invalid_request',
+        message: 'username must be 1 to 128 characters without spaces or control characters',
+        param: 'username',
+      });
+    }
+    this.checkPassword(password, rest, 'password');
+    this.checkOwnLimit(rest.tokenLimit ?? null);
+    if (await this.findByUsername(rest.username)) throw usernameTaken();
+    return { ...rest, passwordHash: await this.hasher.hash(password) };
+  }
+
+  /** Writes a prepared user and its limits; the uniqueness of the name is decided here. */
+  async insert(user: PreparedUser, manager: EntityManager): Promise<User> {
+    const id = uuidV7();
+    try {
+      await manager.insert(User, {
+        id,
+        username: user.username,
+        usernameKey: usernameKey(user.username),
+        email: user.email ?? null,
+        name: user.name ?? null,
+        role: user.role ?? 'user',
+        passwordHash: user.passwordHash,
+      });
+    } catch (error) {
+      if (isUsernameConflict(error)) throw usernameTaken();
+      throw error;
+    }
+    if (this.env.DEFAULT_TOKEN_LIMIT >= 0) {
+      await insertMonthlyLimit(manager, id, this.env.DEFAULT_TOKEN_LIMIT, 'default');
+    }
+    if (typeof user.tokenLimit === 'number') await insertMonthlyLimit(manager, id, user.tokenLimit, 'self');
+    return manager.findOneByOrFail(User, { id });
+  }
+
+  findById(id: string): Promise<User | null> {
+    return this.users.createQueryBuilder('u').where('u.id = :id AND u.deleted_at IS NULL', { id }).getOne();
+  }
+
+  async getById(id: string): Promise<User> {
+    const user = await this.findById(id);
+    if (!user) throw new NotFoundException('There is no such user.');
+    return user;
+  }
+
+  /** Deleted users are found too, so that their names are not given out again. */
+  async findByUsername(username: string): Promise<User | null> {
+    return isUsername(username) ? this.users.findOneBy({ usernameKey: usernameKey(username) }) : null;
+  }
+
+  /** The user when name and password are right and the account is active; every "no" costs the same. */
+  async verifyCredentials(username: string, password: string): Promise<User | null> {
+    const user = await this.findByUsername(username);
+    const matches = await this.hasher.verify(user?.passwordHash ?? null, password);
+    if (!user || !matches || user.status !== 'active' || user.deletedAt) return null;
+    if (this.hasher.isOutdated(user.passwordHash)) user.passwordHash = await this.rehash(user, password);
+    return user;
+  }
+
+  /** @returns false when `current` is not the user's password. */
+  async hasPassword(user: User, current: string): Promise<boolean> {
+    return this.hasher.verify(user.passwordHash, current);
+  }
+
+  /** The hash to store for a new password. @throws ApiException 400 when the rules refuse it. */
+  async hashNewPassword(user: User, password: string): Promise<string> {
+    this.checkPassword(password, user, 'new_password');
+    return this.hasher.hash(password);
+  }
+
+  async setPasswordHash(userId: string, passwordHash: string, manager: EntityManager): Promise<void> {
+    await manager.update(User, { id: userId }, { passwordHash, updatedAt: () => 'now()' });
+  }
+
+  private async rehash(user: User, password: string): Promise<string> {
+    const passwordHash = await this.hasher.hash(password);
+    const replaced = await this.users.update(
+      { id: user.id, passwordHash: user.passwordHash },
+      { passwordHash },
+    );
+    return replaced.affected === 1 ? passwordHash : user.passwordHash;
+  }
+
+  private checkPassword(password: string, owner: Pick<NewUser, 'username' | 'email'>, param: string): void {
+    const fault = passwordFault(password, {
+      minimum: this.env.PASSWORD_MIN,
+      username: owner.username,
+      email: owner.email,
+    });
+    if (fault) {
+      throw new ApiException({ status: 400, code: 'weak_password', message: `${param} ${fault}`, param });
+    }
+  }
+
+  private checkOwnLimit(tokenLimit: number | null): void {
+    const cap = this.env.DEFAULT_TOKEN_LIMIT;
+    if (tokenLimit === null || cap < 0 || tokenLimit <= cap) return;
+    throw new ApiException({
+      status: 422,
+      code: 'limit_exceeds_cap',
+      message: `token_limit is above the cap of ${cap} tokens a month; choose a limit up to that, or leave it out`,
+      param: 'token_limit',
+    });
+  }
+}
+
+async function insertMonthlyLimit(
+  manager: EntityManager,
+  userId: string,
+  amount: number,
+  setBy: 'default' | 'self',
+): Promise<void> {
+  await manager.query(
+    `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
+     VALUES ('user', $1, 'tokens', 'month', $2, $3)`,
+    [userId, amount, setBy],
+  );
+}
+
+function usernameTaken(): ApiException {
+  return new ApiException({
+    status: 409,
+    code: 'username_taken',
+    message: 'This username is already taken; choose another.',
+    param: 'username',
+  });
+}
+
+function isUsernameConflict(error: unknown): boolean {
+  if (!(error instanceof QueryFailedError)) return false;
+  const cause: { code?: string; constraint?: string } = error.driverError;
+  return cause.code === '23505' && cause.constraint === 'users_username_key_unique';
+}
