@@ -1,0 +1,62 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import type { Outcome, Source } from '../token-usage';
+
+const COUNT = { type: 'integer', format: 'int64' } as const;
+
+/** A query is text: only plain digits are a number. */
+const digits = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
+
+export class UsageRecordsQuery {
+  @ApiPropertyOptional({ description: 'next_cursor of the page before; default: the newest record' })
+  @IsOptional()
+  @IsString()
+  cursor?: string;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 50 })
+  @IsOptional()
+  @Transform(digits)
+  @IsInt({ message: 'limit must be a whole number from 1 to 100' })
+  @Min(1)
+  @Max(100)
+  limit?: number;
+
+  @ApiPropertyOptional({ enum: ['json', 'csv'], description: 'As `Accept: text/csv`; CSV holds all records' })
+  @IsOptional()
+  @IsIn(['json', 'csv'])
+  format?: 'json' | 'csv';
+}
+
+export class UsageRecord {
+  @ApiProperty({
+    format: 'uuid',
+    example: '019aae2c-5f3e-7a10-8d4f-6b3a0e2f9c11',
+    description: 'x-request-id',
+  })
+  request_id: string;
+  @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:00.000Z' }) admitted_at: string;
+  @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:04.000Z' }) settled_at: string;
+  @ApiProperty({ example: 'opencode-llm' }) model: string;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'null: with a session' })
+  key_id: string | null;
+  @ApiProperty({ example: 'chat_completions' }) endpoint: string;
+  @ApiProperty({ example: true }) stream: boolean;
+  @ApiProperty({ enum: ['completed', 'client_closed', 'upstream_error', 'rejected'] }) outcome: Outcome;
+  @ApiProperty({ enum: ['exact', 'estimated'] }) source: Source;
+  @ApiProperty({ type: 'integer', example: 200 }) status: number;
+  @ApiProperty({ ...COUNT, example: 280 }) prompt_tokens: number;
+  @ApiProperty({ ...COUNT, example: 256, description: 'Part of prompt_tokens' }) cached_tokens: number;
+  @ApiProperty({ ...COUNT, example: 40 }) completion_tokens: number;
+  @ApiProperty({ ...COUNT, example: 0, description: 'Part of completion_tokens' }) reasoning_tokens: number;
+  @ApiProperty({ ...COUNT, example: 320 }) total_tokens: number;
+  @ApiProperty({ type: 'integer', nullable: true, example: 120 }) time_to_first_token_ms: number | null;
+  @ApiProperty({ type: 'integer', example: 4_000 }) duration_ms: number;
+}
+
+export class UsageRecordsPage {
+  @ApiProperty({ type: [UsageRecord], description: 'Newest first' }) data: UsageRecord[];
+  @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
+  next_cursor: string | null;
+}

@@ -1,0 +1,75 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { Limit, LimitPeriod } from '../limits/limit.entity';
+
+const COUNT = { type: 'integer', format: 'int64' } as const;
+const OPTIONAL_COUNT = { ...COUNT, nullable: true } as const;
+const INSTANT = { type: String, format: 'date-time' } as const;
+
+export class UsageTotals {
+  @ApiProperty({ ...COUNT, example: 15_230, description: 'prompt_tokens + completion_tokens' })
+  total_tokens: number;
+  @ApiProperty({ ...COUNT, example: 12_000 }) prompt_tokens: number;
+  @ApiProperty({ ...COUNT, example: 3_230 }) completion_tokens: number;
+  @ApiProperty({ ...COUNT, example: 9_000, description: 'Part of prompt_tokens' }) cached_tokens: number;
+  @ApiProperty({ ...COUNT, example: 800, description: 'Part of completion_tokens' }) reasoning_tokens: number;
+  @ApiProperty({ ...COUNT, example: 42 }) requests: number;
+}
+
+export class UsageOfDay extends UsageTotals {
+  @ApiProperty({ format: 'date', example: '2026-11-23' }) day: string;
+}
+
+export class UsageOfModel extends UsageTotals {
+  @ApiProperty({ example: 'opencode-llm' }) model: string;
+}
+
+export class UsageOfKey extends UsageTotals {
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b',
+    description: 'null: with a session instead of a key',
+  })
+  key_id: string | null;
+  @ApiProperty({ type: String, nullable: true, example: 'laptop' }) name: string | null;
+}
+
+export class UsageWindow {
+  @ApiProperty({ enum: ['tokens', 'requests', 'concurrent_requests'], example: 'tokens' })
+  metric: Limit['metric'];
+  @ApiProperty({ enum: ['minute', 'hour', 'day', 'week', 'month', 'total'], example: 'month' })
+  window: LimitPeriod;
+  @ApiPropertyOptional({ example: 'opencode-llm', description: 'Only where the window counts one model' })
+  model?: string;
+  @ApiProperty({ ...OPTIONAL_COUNT, example: 1_000_000, description: 'null: it only counts' })
+  limit: number | null;
+  @ApiProperty({ ...COUNT, example: 15_230 }) used: number;
+  @ApiProperty({ ...COUNT, example: 0, description: 'Held by requests under way' }) reserved: number;
+  @ApiProperty({ ...OPTIONAL_COUNT, example: 984_770 }) remaining: number | null;
+  @ApiProperty({
+    ...INSTANT,
+    nullable: true,
+    example: '2026-12-01T00:00:00.000Z',
+    description: 'null: never',
+  })
+  resets_at: string | null;
+}
+
+export class UsageSummary {
+  @ApiProperty({ ...COUNT, example: 15_230, description: 'In the token window that has the least left' })
+  tokens_used: number;
+  @ApiProperty({ ...OPTIONAL_COUNT, example: 1_000_000, description: 'Of the same window; null: no limit' })
+  token_limit: number | null;
+  @ApiProperty({ ...OPTIONAL_COUNT, example: 984_770, description: 'Of the same window' })
+  remaining: number | null;
+  @ApiProperty({ ...INSTANT, example: '2026-11-01T00:00:00.000Z', description: 'Included' }) from: string;
+  @ApiProperty({ ...INSTANT, example: '2026-12-01T00:00:00.000Z', description: 'Excluded' }) to: string;
+  @ApiProperty({ type: UsageTotals, description: 'Between from and to, as are the three lists' })
+  totals: UsageTotals;
+  @ApiProperty({ type: [UsageWindow], description: 'As they stand now, whatever from and to are' })
+  windows: UsageWindow[];
+  @ApiProperty({ type: [UsageOfDay], description: 'Days without use are left out' }) by_day: UsageOfDay[];
+  @ApiProperty({ type: [UsageOfModel] }) by_model: UsageOfModel[];
+  @ApiProperty({ type: [UsageOfKey] }) by_key: UsageOfKey[];
+}

@@ -1,0 +1,98 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, EntityManager } from 'typeorm';
+import { Env } from '../../config/env';
+import type { Limit, LimitPeriod } from './limit.entity';
+
+/** One counter as it stands now, with the smallest limit that applies to it. */
+export interface WindowState {
+  readonly metric: Limit['metric'];
+  readonly window: LimitPeriod;
+  /** Public model name, or '' for any. */
+  readonly model: string;
+  readonly limit: number | null;
+  readonly used: number;
+  readonly reserved: number;
+  /** Never negative; null without a limit. */
+  readonly remaining: number | null;
+  /** null: never by itself. */
+  readonly resetsAt: Date | null;
+}
+
+interface WindowRow {
+  metric: Limit['metric'];
+  period: LimitPeriod;
+  model: string;
+  amount: string | null;
+  used: string;
+  reserved: string;
+  resets_at: Date | null;
+}
+
+// A counter is rolled by the next admission, not by the clock: until then its row still shows the old window.
+const WINDOWS = `
+  SELECT w.metric, w.period, w.model, l.amount,
+    CASE WHEN rolled.over THEN 0 ELSE w.used END AS used,
+    CASE WHEN rolled.over THEN 0 ELSE w.reserved END AS reserved,
+    CASE WHEN w.metric = 'concurrent_requests' THEN NULL ELSE limit_window_end(w.period, now(), $3) END AS resets_at
+  FROM limit_windows w
+  CROSS JOIN LATERAL (
+    SELECT w.metric <> 'concurrent_requests' AND limit_window_start(w.period, now(), $3) > w.window_start AS over
+  ) rolled
+  CROSS JOIN LATERAL (
+    SELECT min(CASE WHEN i.temporary_until > now() THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END)
+      AS amount
+    FROM limits i
+    WHERE i.subject = w.subject AND i.subject_id = w.subject_id AND i.metric = w.metric
+      AND i.period = w.period AND i.model = w.model
+  ) l
+  WHERE w.subject = $1 AND w.subject_id = $2
+  ORDER BY array_position(ARRAY['tokens', 'requests', 'concurrent_requests'], w.metric), w.model,
+    array_position(ARRAY['minute', 'hour', 'day', 'week', 'month', 'total'], w.period)`;
+
+/** Reads what a user or a key has used and has left, window by window. */
+@Injectable()
+export class LimitWindows {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly env: Env,
+  ) {}
+
+  /** Every window that is counted for the subject, limited or not. */
+  async of(
+    subject: 'user' | 'key',
+    subjectId: string,
+    manager: EntityManager = this.dataSource.manager,
+  ): Promise<WindowState[]> {
+    const rows: WindowRow[] = await manager.query(WINDOWS, [subject, subjectId, this.env.LIMITS_TIME_ZONE]);
+    return rows.map(toState);
+  }
+}
+
+/**
+ * The token window over all models with the least left: what stops its owner first. Without any limit it is the
+ * month, which then only counts.
+ */
+export function tightestTokenWindow(windows: readonly WindowState[]): WindowState | undefined {
+  const tokens = windows.filter((window) => window.metric === 'tokens' && window.model === '');
+  const limited = tokens.filter((window) => window.remaining !== null);
+  if (limited.length === 0) return tokens.find((window) => window.window === 'month');
+  return limited.reduce((tightest, window) =>
+    (window.remaining ?? 0) < (tightest.remaining ?? 0) ? window : tightest,
+  );
+}
+
+function toState(row: WindowRow): WindowState {
+  const limit = row.amount === null ? null : Number(row.amount);
+  const used = Number(row.used);
+  const reserved = Number(row.reserved);
+  return {
+    metric: row.metric,
+    window: row.period,
+    model: row.model,
+    limit,
+    used,
+    reserved,
+    remaining: limit === null ? null : Math.max(0, limit - used - reserved),
+    resetsAt: row.resets_at,
+  };
+}

@@ -1,0 +1,100 @@
+import type { EntityManager } from 'typeorm';
+import type { LimitPeriod } from './limit.entity';
+
+/** The limits of one user on all tokens of one window. */
+export interface TokenLimitPair {
+  readonly cap: number | null;
+  readonly own: number | null;
+}
+
+/**
+ * Makes everyone who changes this user's limits wait for the end of the transaction, so that what was checked is
+ * still true when it is written. Reading, admission and logging in go on.
+ * @returns false when there is no such user.
+ */
+export async function lockUser(manager: EntityManager, userId: string): Promise<boolean> {
+  const rows: unknown[] = await manager.query(
+    `SELECT 1 FROM users WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE`,
+    [userId],
+  );
+  return rows.length === 1;
+}
+
+export async function readTokenLimits(
+  manager: EntityManager,
+  userId: string,
+  period: LimitPeriod,
+): Promise<TokenLimitPair> {
+  const rows: { cap: string | null; own: string | null }[] = await manager.query(
+    `SELECT min(l.amount) FILTER (WHERE l.set_by <> 'self') AS cap, min(l.amount) FILTER (WHERE l.set_by = 'self') AS own
+     FROM (
+       SELECT set_by,
+         CASE WHEN temporary_until > now() THEN coalesce(temporary_amount, amount) ELSE amount END AS amount
+       FROM limits
+       WHERE subject = 'user' AND subject_id = $1 AND metric = 'tokens' AND period = $2 AND model = ''
+     ) l`,
+    [userId, period],
+  );
+  return { cap: toNumber(rows[0]?.cap), own: toNumber(rows[0]?.own) };
+}
+
+export async function writeTokenLimit(
+  manager: EntityManager,
+  limit: { userId: string; period: LimitPeriod; setBy: 'admin' | 'self'; amount: number },
+): Promise<void> {
+  await manager.query(
+    `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
+     VALUES ('user', $1, 'tokens', $2, $3, $4)
+     ON CONFLICT ON CONSTRAINT limits_one_each DO UPDATE
+       SET amount = excluded.amount, temporary_amount = NULL, temporary_until = NULL, updated_at = now()`,
+    [limit.userId, limit.period, limit.amount, limit.setBy],
+  );
+}
+
+export async function deleteTokenLimits(
+  manager: EntityManager,
+  limits: { userId: string; period: LimitPeriod; setBy: ('default' | 'admin' | 'self')[] },
+): Promise<void> {
+  await manager.query(
+    `DELETE FROM limits WHERE subject = 'user' AND subject_id = $1 AND metric = 'tokens' AND period = $2
+       AND model = '' AND set_by = ANY ($3)`,
+    [limits.userId, limits.period, limits.setBy],
+  );
+}
+
+/**
+ * Gives a user a counter for a window that was not counted so far, starting from what the ledger knows of it.
+ * Holding the user's other counters keeps settlements out meanwhile: each is either in the ledger already and
+ * counted here, or finds the new counter.
+ */
+export async function ensureTokenCounter(
+  manager: EntityManager,
+  counter: { userId: string; period: LimitPeriod; zone: string },
+): Promise<void> {
+  const { userId, period, zone } = counter;
+  const existing: unknown[] = await manager.query(
+    `SELECT 1 FROM limit_windows
+     WHERE subject = 'user' AND subject_id = $1 AND metric = 'tokens' AND period = $2 AND model = ''`,
+    [userId, period],
+  );
+  if (existing.length > 0) return;
+  await manager.query(
+    `SELECT 1 FROM limit_windows WHERE subject = 'user' AND subject_id = $1 ORDER BY id FOR UPDATE`,
+    [userId],
+  );
+  // An hour of slack: the id was made when the request arrived, by the clock of a replica.
+  await manager.query(
+    `INSERT INTO limit_windows (subject, subject_id, metric, period, window_start, used)
+     SELECT 'user', $1, 'tokens', $2, started.at, coalesce((
+       SELECT sum(r.prompt_tokens + r.completion_tokens) FROM usage_records r
+       WHERE r.user_id = $1 AND r.admitted_at >= started.at
+         AND r.request_id >= uuid_v7_floor(greatest(started.at, 'epoch') - interval '1 hour')), 0)
+     FROM (SELECT limit_window_start($2, now(), $3) AS at) started
+     ON CONFLICT DO NOTHING`,
+    [userId, period, zone],
+  );
+}
+
+function toNumber(value: string | null | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value);
+}

@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Env } from '../config/env';
+import type { UsageQuery } from './dto/usage-query.dto';
+import type { UsageSummary, UsageWindow } from './dto/usage-summary.dto';
+import { LimitWindows, tightestTokenWindow, WindowState } from './limits/limit-windows.service';
+import { breakDown } from './usage-breakdown';
+import { resolveRange } from './usage-range';
+
+/** What a user has used in a range of time, and has left now. */
+@Injectable()
+export class UsageService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly limitWindows: LimitWindows,
+    private readonly env: Env,
+  ) {}
+
+  async summarize(userId: string, query: UsageQuery): Promise<UsageSummary> {
+    const zone = this.env.LIMITS_TIME_ZONE;
+    const range = await resolveRange(this.dataSource, zone, query);
+    const [breakdown, windows] = await Promise.all([
+      breakDown(this.dataSource, { userId, zone, range }),
+      this.limitWindows.of('user', userId),
+    ]);
+    const tightest = tightestTokenWindow(windows);
+    return {
+      tokens_used: tightest?.used ?? 0,
+      token_limit: tightest?.limit ?? null,
+      remaining: tightest?.remaining ?? null,
+      from: range.from.toISOString(),
+      to: range.to.toISOString(),
+      totals: breakdown.totals,
+      windows: windows.filter(isShown).map(toUsageWindow),
+      by_day: [...breakdown.byDay],
+      by_model: [...breakdown.byModel],
+      by_key: [...breakdown.byKey],
+    };
+  }
+}
+
+const ALWAYS_SHOWN: ReadonlySet<string> = new Set(['day', 'month', 'total']);
+
+/** A counter whose limit was taken away again goes on counting, but concerns nobody. */
+function isShown({ metric, model, window, limit }: WindowState): boolean {
+  return limit !== null || (metric === 'tokens' && model === '' && ALWAYS_SHOWN.has(window));
+}
+
+function toUsageWindow({ metric, window, model, limit, used, reserved, ...rest }: WindowState): UsageWindow {
+  return {
+    metric,
+    window,
+    ...(model === '' ? {} : { model }),
+    limit,
+    used,
+    reserved,
+    remaining: rest.remaining,
+    resets_at: rest.resetsAt?.toISOString() ?? null,
+  };
+}
