@@ -1,0 +1,36 @@
+import { isCommonPassword } from './common-passwords';
+
+describe('isCommonPassword', () => {
+  it.each([
+    'password1234',
+    'PASSWORD1234',
+    'P@ssw0rd1234',
+    'passwordpassword',
+    'iloveyou1234',
+    'qwertyuiop[]',
+    'qwerty123456',
+    '1qaz2wsx3edc',
+    '1q2w3e4r5t6y',
+    '123456789012',
+    '098765432109',
+    'aaaaaaaaaaaa',
+    'abcabcabcabc',
+    '121212121212',
+    'chelsea12345',
+    'sunshine2024',
+    'abcdefghijkl',
+  ])('knows %s, which guessers try first', (password) => {
+    expect(isCommonPassword(password)).toBe(true);
+  });
+
+  it.each([
+    'correct horse battery staple',
+    'my dog ate 3 pizzas',
+    'Zx7-quiet-lantern',
+    'unsere-kleine-farm-1987',
+    'ÄÖÜ-ausgedacht-und-lang',
+    '🐳🐳🐙🦀🦞🦐🐠🐟🐡🐬🦈🐳',
+  ])('takes %s', (password) => {
+    expect(isCommonPassword(password)).toBe(false);
+  });
+});

@@ -1,0 +1,34 @@
+import { passwordFault } from './password-rules';
+
+const ada = { minimum: 12, username: 'ada.lovelace', email: 'ada.lovelace@example.com' };
+
+describe('passwordFault', () => {
+  it('counts characters, not bytes or UTF-16 units', () => {
+    expect(passwordFault('🐳🐙🦀🦞🦐🐠🐟🐡🐬🦈🐢🦎', ada)).toBeNull();
+    expect(passwordFault('🐳🐙🦀🦞🦐🐠🐟🐡🐬🦈🐢', ada)).toMatch(/at least 12 characters/);
+  });
+
+  it('takes 128 characters and refuses 129 instead of cutting', () => {
+    const long = 'quiet lantern over the harbour '.repeat(5);
+    expect(passwordFault(long.slice(0, 128), ada)).toBeNull();
+    expect(passwordFault(long.slice(0, 129), ada)).toMatch(/at most 128 characters/);
+  });
+
+  it('takes exactly 512 bytes', () => {
+    expect(passwordFault('🐳🐙🦀🦞🦐🐠🐟🐡'.repeat(16), ada)).toBeNull();
+  });
+
+  it('keeps spaces at both ends as part of the password', () => {
+    expect(passwordFault('  ten chars ', ada)).toBeNull();
+    expect(passwordFault(' ten chars ', ada)).not.toBeNull();
+  });
+
+  it.each(['ADA.Lovelace', 'ada.lovelace@example.com', 'Ada.Lovelace@Example.com'])(
+    'refuses %s, the name of its owner',
+    (password) => expect(passwordFault(password, ada)).toMatch(/differ/),
+  );
+
+  it('refuses broken Unicode, which several passwords would share', () => {
+    expect(passwordFault(`quiet lantern \ud800`, ada)).toMatch(/Unicode/);
+  });
+});

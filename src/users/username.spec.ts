@@ -1,0 +1,34 @@
+import { isUsername, usernameKey } from './username';
+
+describe('usernames', () => {
+  it.each(['ada', 'a', 'ada@example.com', "o'brien+test@example.co.uk", 'Ünsal', '小林', 'a'.repeat(128)])(
+    'takes %s',
+    (name) => expect(isUsername(name)).toBe(true),
+  );
+
+  it.each([
+    '',
+    ' ada',
+    'ada lovelace',
+    'ada\n',
+    'ada\u0000',
+    'ada\u200b',
+    'ada\u202e',
+    '<script>',
+    `'";--`,
+    'a'.repeat(129),
+    '\ufdfa',
+    '\ufb01'.repeat(128),
+    '\ud800',
+    42,
+    null,
+    ['ada'],
+    { $ne: 1 },
+  ])('refuses %j', (name) => expect(isUsername(name)).toBe(false));
+
+  it('treats names that differ in case or in compatible characters as the same', () => {
+    expect(usernameKey('ADA')).toBe(usernameKey('ada'));
+    expect(usernameKey('ａｄａ')).toBe(usernameKey('ada'));
+    expect(usernameKey('e\u0301va')).toBe(usernameKey('\u00e9va'));
+  });
+});
