@@ -81,8 +81,25 @@ export function describeFailure(exception: unknown): Failure {
       fieldErrors,
     };
   }
+  if (isBodyParserError(exception)) {
+    const code = BODY_FAILURES[exception.status] ? (CODES[exception.status] as string) : 'invalid_request';
+    const message = BODY_FAILURES[exception.status] ?? 'The body cannot be read.';
+    return { status: exception.status, code, message, param: null, type: null, headers: {} };
+  }
   const message = 'Something went wrong here. The x-request-id header names this request in the log.';
   return { status: 500, code: 'internal_error', message, param: null, type: null, headers: {} };
+}
+
+const BODY_FAILURES: Readonly<Record<number, string>> = {
+  400: 'The body is not valid JSON. Send one JSON object in UTF-8.',
+  413: 'The body is larger than the 16 KiB this route accepts.',
+  415: 'The body has a charset or an encoding that is not accepted; send plain JSON in UTF-8.',
+};
+
+/** body-parser marks what it refuses with a status, a type, and leave to show it. */
+function isBodyParserError(exception: unknown): exception is { status: number } {
+  if (!(exception instanceof Error) || !('status' in exception) || !('expose' in exception)) return false;
+  return exception.expose === true && typeof exception.status === 'number' && exception.status < 500;
 }
 
 function fieldErrorsOf(body: unknown): { field: string; message: string }[] | undefined {

@@ -92,6 +92,18 @@ export class Env {
   @IsBoolean() ALLOW_GENERATED_SECRETS: boolean = false;
   @IsBoolean() ALLOW_SIMULATOR: boolean = false;
 
+  #simulated = false;
+
+  /** True when no vLLM is configured and the built-in simulator stands in. */
+  get simulated(): boolean {
+    return this.#simulated;
+  }
+
+  useSimulator(baseUrl: string): void {
+    this.VLLM_BASE_URL = baseUrl;
+    this.#simulated = true;
+  }
+
   get isProduction(): boolean {
     return this.NODE_ENV === 'production';
   }

@@ -1,0 +1,272 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+const ADMIT = `
+CREATE FUNCTION admit_requests(
+  p_process uuid, p_zone text,
+  p_request_ids uuid[], p_user_ids uuid[], p_key_ids uuid[], p_endpoints text[], p_models text[],
+  p_streams boolean[], p_prompt_bounds bigint[], p_wants bigint[], p_minimums bigint[]
+) RETURNS TABLE (
+  verdict text, granted bigint, limit_subject text, limit_metric text, limit_period text, limit_set_by text,
+  limit_amount bigint, limit_used bigint, limit_reserved bigint, resets_at timestamptz
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+  codes text[];
+  c_ids bigint[]; c_subjects text[]; c_subject_ids uuid[]; c_metrics text[]; c_periods text[]; c_models text[];
+  c_starts timestamptz[]; c_used bigint[]; c_reserved bigint[]; c_previous bigint[];
+  c_amounts bigint[]; c_set_bys text[]; c_changed boolean[];
+  slices jsonb;
+  slice jsonb;
+  right_now timestamptz;
+  started timestamptz;
+  newest timestamptz := '-infinity';
+  room bigint; room_unless_reserved bigint; available bigint;
+  tight integer; tight_used integer; blocker integer; mine integer[]; held bigint[];
+  o_ids uuid[] := '{}'; o_positions integer[] := '{}'; o_granted bigint[] := '{}'; o_held text[] := '{}';
+  j integer;
+BEGIN
+  -- 1. Who may come in at all. Decided here, in the database, so that every replica agrees at once.
+  SELECT array_agg(CASE
+      WHEN u.id IS NULL OR u.status <> 'active' THEN 'user_inactive'
+      WHEN r.key_id IS NULL THEN NULL
+      WHEN k.id IS NULL OR k.revoked_at IS NOT NULL OR k.user_id <> r.user_id THEN 'key_invalid'
+      WHEN k.expires_at <= clock_timestamp() THEN 'key_invalid'
+      WHEN k.models IS NOT NULL AND NOT (r.model = ANY (k.models)) THEN 'model_forbidden'
+    END ORDER BY r.position)
+  INTO codes
+  FROM unnest(p_user_ids, p_key_ids, p_models) WITH ORDINALITY AS r (user_id, key_id, model, position)
+  LEFT JOIN users u ON u.id = r.user_id
+  LEFT JOIN api_keys k ON k.id = r.key_id;
+
+  -- 2. Lock every counter concerned, always in the order of id: no two batches can wait for each other in a ring.
+  WITH principals AS MATERIALIZED (
+    SELECT DISTINCT 'user' AS subject, r.id AS subject_id
+      FROM unnest(p_user_ids, codes) AS r (id, code) WHERE r.code IS NULL
+    UNION ALL
+    SELECT DISTINCT 'key', r.id FROM unnest(p_key_ids, codes) AS r (id, code)
+      WHERE r.code IS NULL AND r.id IS NOT NULL
+    UNION ALL
+    SELECT 'everyone', nil
+  ), locked AS MATERIALIZED (
+    SELECT w.* FROM principals p
+    JOIN limit_windows w ON w.subject = p.subject AND w.subject_id = p.subject_id
+    ORDER BY w.id FOR UPDATE OF w
+  ), numbered AS (
+    SELECT l.*, row_number() OVER (ORDER BY l.subject, l.subject_id, l.id) AS n FROM locked l
+  )
+  SELECT array_agg(id ORDER BY n), array_agg(subject ORDER BY n), array_agg(subject_id ORDER BY n),
+    array_agg(metric ORDER BY n), array_agg(period ORDER BY n), array_agg(model ORDER BY n),
+    array_agg(window_start ORDER BY n), array_agg(used ORDER BY n), array_agg(reserved ORDER BY n),
+    array_agg(previous ORDER BY n), array_agg(false ORDER BY n)
+  INTO c_ids, c_subjects, c_subject_ids, c_metrics, c_periods, c_models, c_starts, c_used, c_reserved,
+    c_previous, c_changed
+  FROM numbered;
+
+  -- The clock is read after the locks: a request that waited behind a roll belongs to the new window.
+  right_now := clock_timestamp();
+  FOR j IN 1 .. coalesce(cardinality(c_ids), 0) LOOP
+    CONTINUE WHEN c_metrics[j] = 'concurrent_requests';
+    started := limit_window_start(c_periods[j], right_now, p_zone);
+    IF started > c_starts[j] THEN
+      c_previous[j] := CASE WHEN limit_window_end(c_periods[j], c_starts[j], p_zone) = started
+        THEN c_used[j] ELSE 0 END;
+      c_used[j] := 0;
+      c_reserved[j] := 0;
+      c_starts[j] := started;
+      c_changed[j] := true;
+    END IF;
+    newest := greatest(newest, c_starts[j]);
+  END LOOP;
+  right_now := greatest(right_now, newest);
+
+  -- 3. The smallest amount that applies to each counter; none: it only counts.
+  SELECT array_agg(l.amount ORDER BY c.n), array_agg(l.set_by ORDER BY c.n)
+  INTO c_amounts, c_set_bys
+  FROM unnest(c_subjects, c_subject_ids, c_metrics, c_periods, c_models) WITH ORDINALITY
+    AS c (subject, subject_id, metric, period, model, n)
+  LEFT JOIN LATERAL (
+    SELECT CASE WHEN i.temporary_until > right_now THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END
+        AS amount, i.set_by
+    FROM limits i
+    WHERE i.subject = c.subject AND i.subject_id = c.subject_id AND i.metric = c.metric
+      AND i.period = c.period AND i.model = c.model
+    ORDER BY 1 LIMIT 1
+  ) l ON true;
+
+  SELECT jsonb_object_agg(s.subject_id, jsonb_build_array(s.low, s.high)) INTO slices
+  FROM (SELECT c.subject_id, min(c.n) AS low, max(c.n) AS high
+        FROM unnest(c_subject_ids) WITH ORDINALITY AS c (subject_id, n) GROUP BY c.subject_id) s;
+
+  -- 4. Decide in arrival order against the running remainders: all limits or none.
+  FOR i IN 1 .. cardinality(p_request_ids) LOOP
+    verdict := codes[i]; granted := 0; limit_subject := NULL; limit_metric := NULL; limit_period := NULL;
+    limit_set_by := NULL; limit_amount := NULL; limit_used := NULL; limit_reserved := NULL; resets_at := NULL;
+    IF verdict IS NOT NULL THEN RETURN NEXT; CONTINUE; END IF;
+
+    mine := '{}'; held := '{}'; room := NULL; room_unless_reserved := NULL; tight := 0; tight_used := 0; blocker := 0;
+    FOREACH slice IN ARRAY ARRAY[slices -> p_user_ids[i]::text, slices -> p_key_ids[i]::text, slices -> nil::text] LOOP
+      CONTINUE WHEN slice IS NULL;
+      FOR j IN (slice ->> 0)::integer .. (slice ->> 1)::integer LOOP
+        CONTINUE WHEN c_models[j] <> '' AND c_models[j] <> p_models[i];
+        mine := mine || j;
+        CONTINUE WHEN c_amounts[j] IS NULL;
+        available := c_amounts[j] - c_used[j] - c_reserved[j];
+        IF c_metrics[j] = 'tokens' THEN
+          IF room IS NULL OR available < room THEN room := available; tight := j; END IF;
+          IF room_unless_reserved IS NULL OR c_amounts[j] - c_used[j] < room_unless_reserved THEN
+            room_unless_reserved := c_amounts[j] - c_used[j]; tight_used := j;
+          END IF;
+        ELSIF available < 1 AND blocker = 0 THEN
+          blocker := j;
+        END IF;
+      END LOOP;
+    END LOOP;
+
+    IF blocker <> 0 THEN
+      verdict := 'rate_limited'; j := blocker;
+    ELSIF room_unless_reserved < p_minimums[i] THEN
+      verdict := 'exhausted'; j := tight_used;
+    ELSIF room < p_minimums[i] THEN
+      verdict := 'busy'; j := tight;
+    ELSE
+      verdict := 'admitted'; j := tight; granted := least(p_wants[i], coalesce(room, p_wants[i]));
+    END IF;
+    IF j <> 0 THEN
+      limit_subject := c_subjects[j]; limit_metric := c_metrics[j]; limit_period := c_periods[j];
+      limit_set_by := c_set_bys[j]; limit_amount := c_amounts[j]; limit_used := c_used[j];
+      limit_reserved := c_reserved[j]; resets_at := limit_window_end(c_periods[j], right_now, p_zone);
+    END IF;
+    RETURN NEXT;
+    CONTINUE WHEN verdict <> 'admitted';
+
+    FOREACH j IN ARRAY mine LOOP
+      c_changed[j] := true;
+      IF c_metrics[j] = 'requests' THEN
+        c_used[j] := c_used[j] + 1;
+      ELSE
+        c_reserved[j] := c_reserved[j] + CASE WHEN c_metrics[j] = 'tokens' THEN granted ELSE 1 END;
+        held := held || c_ids[j];
+      END IF;
+    END LOOP;
+    o_ids := o_ids || p_request_ids[i]; o_positions := o_positions || i;
+    o_granted := o_granted || granted; o_held := o_held || held::text;
+  END LOOP;
+
+  -- 5. Write once.
+  UPDATE limit_windows w
+  SET window_start = c.window_start, used = c.used, reserved = c.reserved, previous = c.previous
+  FROM unnest(c_ids, c_starts, c_used, c_reserved, c_previous, c_changed)
+    AS c (id, window_start, used, reserved, previous, changed)
+  WHERE w.id = c.id AND c.changed;
+
+  INSERT INTO open_requests (request_id, process_id, admitted_at, user_id, key_id, endpoint, model, stream,
+    prompt_bound, reserved, held)
+  SELECT o.id, p_process, right_now, p_user_ids[o.i], p_key_ids[o.i], p_endpoints[o.i], p_models[o.i],
+    p_streams[o.i], p_prompt_bounds[o.i], o.granted, o.held::bigint[]
+  FROM unnest(o_ids, o_positions, o_granted, o_held) AS o (id, i, granted, held);
+END $$`;
+
+const SETTLE = `
+CREATE FUNCTION settle_requests(
+  p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
+  p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],
+  p_first_token_ms integer[], p_duration_ms integer[]
+) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+  closed open_requests[];
+  recorded uuid[];
+BEGIN
+  -- Deleting the open row is what makes a settlement happen once: a second one finds nothing.
+  WITH locked AS MATERIALIZED (
+    SELECT o.request_id FROM open_requests o WHERE o.request_id = ANY (p_request_ids)
+    ORDER BY o.request_id FOR UPDATE
+  ), gone AS (
+    DELETE FROM open_requests o USING locked l WHERE o.request_id = l.request_id RETURNING o.*
+  )
+  SELECT array_agg(gone::open_requests) INTO closed FROM gone;
+  IF closed IS NULL THEN RETURN; END IF;
+
+  WITH written AS (
+    INSERT INTO usage_records (request_id, admitted_at, settled_at, user_id, key_id, endpoint, model, stream,
+      outcome, source, status, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens,
+      time_to_first_token_ms, duration_ms)
+    SELECT o.request_id, o.admitted_at, clock_timestamp(), o.user_id, o.key_id, o.endpoint, o.model, o.stream,
+      s.outcome, s.source, s.status, s.prompt, s.cached, s.completion, s.reasoning, s.first_token_ms, s.duration_ms
+    FROM unnest(closed) o
+    JOIN unnest(p_request_ids, p_outcomes, p_sources, p_statuses, p_prompt, p_cached, p_completion, p_reasoning,
+        p_first_token_ms, p_duration_ms)
+      AS s (request_id, outcome, source, status, prompt, cached, completion, reasoning, first_token_ms, duration_ms)
+      ON s.request_id = o.request_id
+    RETURNING request_id
+  )
+  SELECT array_agg(request_id) INTO recorded FROM written;
+
+  -- Counters: locked in admission's order, then each changed once by the sum of its deltas.
+  PERFORM 1 FROM (
+    SELECT w.id FROM (
+      SELECT DISTINCT 'user' AS subject, o.user_id AS subject_id FROM unnest(closed) o
+      UNION ALL SELECT DISTINCT 'key', o.key_id FROM unnest(closed) o WHERE o.key_id IS NOT NULL
+      UNION ALL SELECT 'everyone', nil
+    ) p
+    JOIN limit_windows w ON w.subject = p.subject AND w.subject_id = p.subject_id
+    ORDER BY w.id FOR UPDATE OF w
+  ) locked;
+
+  UPDATE limit_windows w SET used = w.used + d.used, reserved = w.reserved - d.released
+  FROM (
+    SELECT w.id,
+      coalesce(sum(s.prompt + s.completion) FILTER (WHERE w.metric = 'tokens'), 0) AS used,
+      coalesce(sum(CASE WHEN w.metric = 'tokens' THEN o.reserved ELSE 1 END)
+        FILTER (WHERE w.id = ANY (o.held)), 0) AS released
+    FROM unnest(closed) o
+    JOIN unnest(p_request_ids, p_prompt, p_completion) AS s (request_id, prompt, completion)
+      ON s.request_id = o.request_id
+    CROSS JOIN LATERAL (VALUES ('user', o.user_id), ('key', o.key_id), ('everyone', nil)) AS p (subject, subject_id)
+    JOIN limit_windows w ON w.subject = p.subject AND w.subject_id = p.subject_id
+    WHERE w.metric <> 'requests' AND (w.model = '' OR w.model = o.model)
+      -- A window that rolled after the admission has forgotten the reservation, and does not count the request.
+      AND w.window_start <= o.admitted_at
+    GROUP BY w.id
+  ) d
+  WHERE w.id = d.id;
+
+  INSERT INTO usage_daily AS t (user_id, day, key_id, model, requests, prompt_tokens, cached_tokens,
+    completion_tokens, reasoning_tokens)
+  SELECT o.user_id, (o.admitted_at AT TIME ZONE p_zone)::date, coalesce(o.key_id, nil), o.model, count(*),
+    sum(s.prompt), sum(s.cached), sum(s.completion), sum(s.reasoning)
+  FROM unnest(closed) o
+  JOIN unnest(p_request_ids, p_prompt, p_cached, p_completion, p_reasoning)
+    AS s (request_id, prompt, cached, completion, reasoning) ON s.request_id = o.request_id
+  GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+  ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET
+    requests = t.requests + excluded.requests,
+    prompt_tokens = t.prompt_tokens + excluded.prompt_tokens,
+    cached_tokens = t.cached_tokens + excluded.cached_tokens,
+    completion_tokens = t.completion_tokens + excluded.completion_tokens,
+    reasoning_tokens = t.reasoning_tokens + excluded.reasoning_tokens;
+
+  RETURN QUERY SELECT unnest(recorded);
+END $$`;
+
+/**
+ * Admission and settlement, each one statement for a whole batch. Lock order everywhere: open requests by id,
+ * counters by id, daily rollups by key.
+ */
+export class CreateAdmission1764000000300 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(ADMIT);
+    await queryRunner.query(SETTLE);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(
+      `DROP FUNCTION settle_requests(text, uuid[], text[], text[], integer[], bigint[], bigint[], bigint[], bigint[], integer[], integer[])`,
+    );
+    await queryRunner.query(
+      `DROP FUNCTION admit_requests(uuid, text, uuid[], uuid[], uuid[], text[], text[], boolean[], bigint[], bigint[], bigint[])`,
+    );
+  }
+}

@@ -1,0 +1,32 @@
+import { DynamicModule, Module } from '@nestjs/common';
+import { AuthModule } from './auth/auth.module';
+import { ConfigModule } from './config/config.module';
+import { Env } from './config/env';
+import { DatabaseModule } from './database/database.module';
+import { HealthModule } from './health/health.module';
+import { ObservabilityModule } from './observability/observability.module';
+import { OpenaiCompatModule } from './openai-compat/openai-compat.module';
+import { ProxyModule } from './proxy/proxy.module';
+import { UsageModule } from './usage/usage.module';
+import { UsersModule } from './users/users.module';
+
+/** The gateway. The import direction of its rooms is enforced by .oxlintrc.json. */
+@Module({})
+export class AppModule {
+  static forEnv(env: Env): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forEnv(env),
+        DatabaseModule,
+        ObservabilityModule,
+        UsersModule,
+        AuthModule,
+        UsageModule,
+        ProxyModule,
+        OpenaiCompatModule,
+        HealthModule,
+      ],
+    };
+  }
+}

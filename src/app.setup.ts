@@ -1,0 +1,44 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { NextFunction, Request, Response } from 'express';
+import { managementBodies } from './common/management-bodies';
+import { openRequestContext } from './common/request-context';
+import { managementValidation } from './common/validation';
+import { Env } from './config/env';
+import { AppLogger } from './observability/app-logger';
+import { Metrics } from './observability/metrics';
+import { logRequests } from './observability/request-log';
+
+/** How long a client may take for its headers, and an idle connection may stay. Milliseconds. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+/** Everything between the socket and Nest's routes. Called by main.ts and by the tests, so tests run what ships. */
+export function configureApp(app: NestExpressApplication): NestExpressApplication {
+  const env = app.get(Env);
+  const logger = app.get(AppLogger);
+  app.useLogger(logger);
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', trustProxy(env.TRUST_PROXY));
+  const logRequest = logRequests(logger, app.get(Metrics));
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    openRequestContext(request, response);
+    logRequest(request, response);
+    response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('cache-control', 'no-store');
+    next();
+  });
+  app.use(...managementBodies());
+  app.useGlobalPipes(managementValidation());
+
+  const server = app.getHttpServer();
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  return app;
+}
+
+/** Express takes false, true, a number of hops, or addresses; so does TRUST_PROXY. */
+function trustProxy(setting: string): boolean | number | string {
+  if (setting === 'true' || setting === 'false') return setting === 'true';
+  return /^\d+$/.test(setting) ? Number(setting) : setting;
+}

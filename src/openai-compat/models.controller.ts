@@ -1,0 +1,27 @@
+import { Controller, Get, Param } from '@nestjs/common';
+import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { ApiKeyOnly } from '../common/access.decorator';
+import { CurrentPrincipal } from '../common/current-principal.decorator';
+import type { Principal } from '../common/principal';
+import { ModelCard, ModelList } from './model-card';
+import { ModelsService } from './models.service';
+
+@ApiTags('OpenAI-compatible')
+@ApiSecurity('api-key')
+@ApiKeyOnly()
+@Controller('v1/models')
+export class ModelsController {
+  constructor(private readonly models: ModelsService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'The models this key may use' })
+  list(@CurrentPrincipal() principal: Principal): Promise<ModelList> {
+    return this.models.list(principal);
+  }
+
+  @Get('*id')
+  @ApiOperation({ summary: 'One model' })
+  get(@CurrentPrincipal() principal: Principal, @Param('id') id: string | string[]): Promise<ModelCard> {
+    return this.models.get(principal, Array.isArray(id) ? id.join('/') : id);
+  }
+}

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CallHandler, ExecutionContext, Injectable, NestInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { from, lastValueFrom, Observable } from 'rxjs';
+import type { Principal } from '../common/principal';
+import { requestContext } from '../common/request-context';
+import { Metrics } from '../observability/metrics';
+import { SettlementService } from '../usage/admission/settlement.service';
+import type { Settlement } from '../usage/token-usage';
+import type { EndpointName } from './endpoints';
+import { LiveRequests } from './live-requests';
+import type { Exchange, Receipt } from './relay/exchange';
+import { PromptCounter } from './request/prompt-counter';
+import type { ProxiedCall } from './request/proxied-call';
+import { RequestIntake } from './request/request-intake';
+import { ReservationService } from './reservation.service';
+
+export const METERED_ENDPOINT = 'metered-endpoint';
+
+/** How long a complete answer waits for its settlement before it is delivered all the same, in milliseconds. */
+const DELIVER_AFTER_MS = 1_000;
+
+const exchanges = new WeakMap<IncomingMessage, Exchange>();
+
+export function exchangeOf(request: IncomingMessage): Exchange {
+  const exchange = exchanges.get(request);
+  if (!exchange) throw new Error('this route lacks @MeteredEndpoint()');
+  return exchange;
+}
+
+/**
+ * Meters every answer of vLLM: reserves before the handler sends the request, settles when its answer has ended, in
+ * whatever way. The answer's last bytes are delivered after the settlement is committed.
+ */
+@Injectable()
+export class MeteringInterceptor implements NestInterceptor {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly intake: RequestIntake,
+    private readonly reservations: ReservationService,
+    private readonly settlements: SettlementService,
+    private readonly prompts: PromptCounter,
+    private readonly live: LiveRequests,
+    private readonly metrics: Metrics,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, context.getHandler());
+    const http = context.switchToHttp();
+    const request = http.getRequest<IncomingMessage & { user: Principal }>();
+    return from(this.live.track(this.meter(request, http.getResponse<ServerResponse>(), endpoint, next)));
+  }
+
+  private async meter(
+    request: IncomingMessage & { user: Principal },
+    response: ServerResponse,
+    endpoint: EndpointName | null,
+    next: CallHandler,
+  ): Promise<void> {
+    const { requestId, arrivedAt } = requestContext(request);
+    const call = await this.intake.read(request, endpoint, request.user);
+    const { budget, clamped } = await this.reservations.reserve(call, requestId, request.user);
+    if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
+    exchanges.set(request, {
+      requestId,
+      arrivedAt,
+      upstreamPath: call.upstreamPath,
+      body: call.encode(budget),
+      stream: call.stream,
+      expected: call.expected,
+    });
+    if (call.stream) this.metrics.streamStarted();
+    const receipt = await lastValueFrom<Receipt>(next.handle());
+    if (call.stream) this.metrics.streamEnded();
+    const settlement = await this.settlementOf(call, receipt, requestId, arrivedAt);
+    noteForLog(request, call, settlement);
+    this.countForMetrics(call, settlement);
+    const settled = this.settlements.settle(settlement);
+    await Promise.race([settled, sleep(DELIVER_AFTER_MS)]);
+    if (receipt.failure) throw receipt.failure;
+    receipt.deliver?.();
+  }
+
+  private countForMetrics(call: ProxiedCall, { outcome, usage, timeToFirstTokenMs }: Settlement): void {
+    this.metrics.settled({
+      outcome,
+      timeToFirstTokenMs,
+      model: call.model.id,
+      promptTokens: usage.prompt,
+      cachedTokens: usage.cached,
+      completionTokens: usage.completion,
+      reasoningTokens: usage.reasoning,
+    });
+  }
+
+  private async settlementOf(
+    call: ProxiedCall,
+    receipt: Receipt,
+    requestId: string,
+    arrivedAt: number,
+  ): Promise<Settlement> {
+    let { usage } = receipt;
+    if (receipt.source === 'estimated') {
+      if (receipt.outcome === 'completed') this.metrics.usageMissing();
+      const prompt = receipt.promptKnown ? usage.prompt : await this.prompts.estimate(call);
+      const completion = receipt.uncountedText
+        ? await this.prompts.countText(call, receipt.uncountedText)
+        : usage.completion;
+      usage = { ...usage, prompt, completion };
+    }
+    return {
+      requestId,
+      usage,
+      outcome: receipt.outcome,
+      source: receipt.source,
+      status: receipt.status,
+      timeToFirstTokenMs: receipt.timeToFirstTokenMs,
+      durationMs: Math.round(performance.now() - arrivedAt),
+    };
+  }
+}
+
+function noteForLog(request: IncomingMessage, call: ProxiedCall, settlement: Settlement): void {
+  requestContext(request).log = {
+    model: call.model.id,
+    outcome: settlement.outcome,
+    prompt_tokens: settlement.usage.prompt,
+    completion_tokens: settlement.usage.completion,
+    time_to_first_token_ms: settlement.timeToFirstTokenMs ?? undefined,
+  };
+}

@@ -1,0 +1,32 @@
+import { HttpModule } from '@nestjs/axios';
+import { Module } from '@nestjs/common';
+import { AdmissionModule } from '../usage/admission/admission.module';
+import { ChatController } from './chat.controller';
+import { LiveRequests } from './live-requests';
+import { MeteringInterceptor } from './metering.interceptor';
+import { RelayService } from './relay/relay.service';
+import { StallWatch } from './relay/stall-watch';
+import { PromptCounter } from './request/prompt-counter';
+import { RequestIntake } from './request/request-intake';
+import { ReservationService } from './reservation.service';
+import { ModelCatalogue } from './upstream/model-catalogue';
+import { UpstreamClient } from './upstream/upstream.client';
+import { VllmApi } from './upstream/vllm-api.service';
+
+const metering = [
+  RequestIntake,
+  ReservationService,
+  PromptCounter,
+  LiveRequests,
+  RelayService,
+  MeteringInterceptor,
+];
+
+/** The wire to vLLM: what may go there, how it comes back, and what it costs. */
+@Module({
+  imports: [HttpModule, AdmissionModule],
+  controllers: [ChatController],
+  providers: [...metering, StallWatch, UpstreamClient, VllmApi, ModelCatalogue],
+  exports: [...metering, AdmissionModule, ModelCatalogue, VllmApi],
+})
+export class ProxyModule {}

@@ -1,0 +1,30 @@
+/** The event that ends every stream, whole or not. */
+export const DONE = 'data: [DONE]\n\n';
+
+/** What a stream that was cut says before [DONE], as vLLM's does when it fails: never a clean end, never an empty one. */
+export function errorFrame(message: string, code: number): string {
+  const error = { message, type: 'upstream_error', param: null, code };
+  return `data: ${JSON.stringify({ error })}\n\n`;
+}
+
+/**
+ * An error event of vLLM without what it may tell of its inside: messages of server faults hold addresses and
+ * stacks; those of a client's fault are what the client needs.
+ */
+export function sanitiseErrorFrame(frame: string): string {
+  try {
+    const { error } = JSON.parse(frame.slice('data: '.length)) as {
+      error: { code?: unknown; type?: unknown };
+    };
+    if (typeof error.code === 'number' && error.code < 500) return frame;
+    const safe = {
+      message: 'The model server failed on this request.',
+      type: error.type,
+      param: null,
+      code: error.code,
+    };
+    return `data: ${JSON.stringify({ error: safe })}`;
+  } catch {
+    return `data: ${JSON.stringify({ error: { message: 'The model server failed.', type: 'upstream_error', param: null, code: 502 } })}`;
+  }
+}

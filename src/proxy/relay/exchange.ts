@@ -1,0 +1,31 @@
+import type { TokenUsage, Outcome, Source } from '../../usage/token-usage';
+import type { StreamExpectations } from './stream-meter';
+
+/** An admitted request, ready for vLLM. */
+export interface Exchange {
+  readonly requestId: string;
+  readonly upstreamPath: string;
+  readonly body: Buffer;
+  /** What the client asked for; the answer's own content type decides how it is relayed and metered. */
+  readonly stream: boolean;
+  readonly expected: StreamExpectations;
+  /** performance.now() of its arrival. */
+  readonly arrivedAt: number;
+}
+
+/** How an exchange ended: what the ledger needs, and what is still to be told to the client. */
+export interface Receipt {
+  readonly outcome: Outcome;
+  readonly source: Source;
+  readonly status: number;
+  readonly usage: TokenUsage;
+  /** False: `usage.prompt` is not known from vLLM and must be counted. */
+  readonly promptKnown: boolean;
+  /** Text whose tokens vLLM did not count. */
+  readonly uncountedText?: string;
+  readonly timeToFirstTokenMs: number | null;
+  /** Sends a complete answer that was held until its settlement; streams have none. */
+  readonly deliver?: () => void;
+  /** What the client shall read instead of an answer. */
+  readonly failure?: Error;
+}

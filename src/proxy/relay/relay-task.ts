@@ -1,0 +1,164 @@
+import type { ServerResponse } from 'node:http';
+import { NO_TOKENS } from '../../usage/token-usage';
+import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
+import { upstreamFailed, upstreamTimedOut, upstreamUnreachable } from '../upstream/upstream.exceptions';
+import type { Exchange, Receipt } from './exchange';
+import { failed, readJsonReply } from './json-reply';
+import type { StallWatch, Watched } from './stall-watch';
+import { StreamRelay } from './stream-relay';
+
+export interface RelayLimits {
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  readonly clientStallMs: number;
+  readonly mayDrain: () => boolean;
+  readonly drainStarted: () => void;
+  readonly drainEnded: () => void;
+}
+
+/** The largest answer held in memory, in bytes. */
+const LARGEST_REPLY = 128 * 1_024 * 1_024;
+
+/** One exchange under way: vLLM's answer on one side, the client on the other, and both can die. */
+export class RelayTask implements UpstreamReceiver, Watched {
+  readonly receipt: Promise<Receipt>;
+  deadline: number;
+  private finish!: (receipt: Receipt) => void;
+  private settled = false;
+  private abort: ((reason: Error) => void) | null = null;
+  private resume: (() => void) | null = null;
+  private stream: StreamRelay | null = null;
+  private reply: { status: number; headers: UpstreamHeaders; chunks: Buffer[]; size: number } | null = null;
+  private draining = false;
+  private clientIsSlow = false;
+
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly response: ServerResponse,
+    private readonly watch: StallWatch,
+    private readonly limits: RelayLimits,
+  ) {
+    this.receipt = new Promise((resolve) => (this.finish = resolve));
+    this.deadline = performance.now() + limits.firstByteMs;
+    watch.add(this);
+    response.on('close', this.onClientClose).on('drain', this.onClientDrain);
+    // A client may have left while its request waited for admission.
+    if (response.destroyed) this.onClientClose();
+  }
+
+  onDispatched(abort: (reason: Error) => void): void {
+    this.abort = abort;
+    if (this.settled) abort(new Error('client left'));
+  }
+
+  onHeaders(status: number, headers: UpstreamHeaders, resume: () => void): void {
+    if (this.settled) return;
+    this.resume = resume;
+    if (status === 200 && headers.contentType.startsWith('text/event-stream')) {
+      this.stream = new StreamRelay(this.exchange, this.response);
+    } else {
+      this.reply = { status, headers, chunks: [], size: 0 };
+      this.deadline = performance.now() + this.limits.idleMs;
+    }
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.settled) return true;
+    if (this.stream) {
+      this.clientIsSlow = !this.stream.push(chunk);
+      this.deadline =
+        performance.now() + (this.clientIsSlow ? this.limits.clientStallMs : this.limits.idleMs);
+      return !this.clientIsSlow;
+    }
+    this.deadline = performance.now() + this.limits.idleMs;
+    if (this.reply) {
+      this.reply.size += chunk.length;
+      this.reply.chunks.push(chunk);
+      if (this.reply.size > LARGEST_REPLY) this.stop(failed(upstreamFailed('answer too large'), 502));
+    }
+    return true;
+  }
+
+  onEnd(): void {
+    if (this.stream) this.close(this.stream.end());
+    else if (this.reply) {
+      const { status, headers, chunks } = this.reply;
+      const receipt = readJsonReply(this.exchange, this.response, {
+        status,
+        headers,
+        body: Buffer.concat(chunks),
+      });
+      this.close(this.draining ? { ...receipt, outcome: 'client_closed', status: 499 } : receipt);
+    } else this.close(failed(upstreamFailed('no answer'), 502));
+  }
+
+  onError(error: Error): void {
+    if (this.settled) return;
+    if (this.stream)
+      this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
+    else if (neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
+    else this.close(failed(upstreamFailed(error), 502));
+  }
+
+  endNow(message: string): void {
+    if (this.settled) return;
+    const failure = upstreamFailed(message);
+    this.stop(this.stream ? this.stream.cut(message, failure) : this.unanswered(failed(failure, 502)));
+  }
+
+  onStall(): void {
+    if (this.settled) return;
+    if (this.clientIsSlow && this.stream) {
+      // The client has stopped reading: it is as good as gone.
+      this.response.destroy();
+      this.stop(this.stream.clientLeft());
+    } else if (this.stream) {
+      this.stop(this.stream.cut('The model server fell silent.', upstreamTimedOut()));
+    } else {
+      this.stop(this.unanswered(failed(upstreamTimedOut(), 504)));
+    }
+  }
+
+  private readonly onClientClose = (): void => {
+    if (this.settled || this.response.writableFinished) return;
+    if (!this.exchange.stream && !this.stream && this.abort && this.limits.mayDrain()) {
+      // Nobody knows what a half-made answer cost: it is finished, and billed as it is.
+      this.draining = true;
+      this.limits.drainStarted();
+      return;
+    }
+    const receipt = this.stream?.clientLeft();
+    this.stop(
+      receipt ?? this.unanswered({ ...failed(new Error('client left'), 499), outcome: 'client_closed' }),
+    );
+  };
+
+  private readonly onClientDrain = (): void => {
+    this.clientIsSlow = false;
+    this.deadline = performance.now() + this.limits.idleMs;
+    this.resume?.();
+  };
+
+  /**
+   * vLLM took the request but said nothing of it: its prompt was worked on, so it is counted and billed. Not so when
+   * vLLM itself failed: nobody pays for that.
+   */
+  private unanswered(receipt: Receipt): Receipt {
+    if (!this.abort) return receipt;
+    return { ...receipt, source: 'estimated', usage: NO_TOKENS, promptKnown: false };
+  }
+
+  private stop(receipt: Receipt): void {
+    this.close(receipt);
+    this.abort?.(new Error('aborted by the gateway'));
+  }
+
+  private close(receipt: Receipt): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.watch.remove(this);
+    this.response.off('close', this.onClientClose).off('drain', this.onClientDrain);
+    if (this.draining) this.limits.drainEnded();
+    this.finish(receipt);
+  }
+}

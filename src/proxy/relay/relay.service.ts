@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { Env } from '../../config/env';
+import { UpstreamClient } from '../upstream/upstream.client';
+import type { Exchange, Receipt } from './exchange';
+import { RelayTask } from './relay-task';
+import { StallWatch } from './stall-watch';
+
+/** Non-streamed answers finished for clients that have left, at once. */
+const MOST_DRAINS = 64;
+
+/** Carries one admitted request to vLLM and its answer back. */
+@Injectable()
+export class RelayService {
+  private drains = 0;
+  private readonly tasks = new Set<RelayTask>();
+
+  constructor(
+    private readonly upstream: UpstreamClient,
+    private readonly watch: StallWatch,
+    private readonly env: Env,
+  ) {}
+
+  /** Always resolves, once nothing more will come: an exchange that failed has a receipt, too. */
+  async relay(exchange: Exchange, response: ServerResponse): Promise<Receipt> {
+    const task = new RelayTask(exchange, response, this.watch, {
+      firstByteMs: this.env.UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
+      idleMs: this.env.UPSTREAM_IDLE_TIMEOUT_MS,
+      clientStallMs: this.env.CLIENT_STALL_TIMEOUT_MS,
+      mayDrain: () => this.drains < MOST_DRAINS,
+      drainStarted: () => (this.drains += 1),
+      drainEnded: () => (this.drains -= 1),
+    });
+    this.tasks.add(task);
+    this.upstream.send(
+      {
+        path: exchange.upstreamPath,
+        body: exchange.body,
+        requestId: exchange.requestId,
+        stream: exchange.stream,
+      },
+      task,
+    );
+    const receipt = await task.receipt;
+    this.tasks.delete(task);
+    return receipt;
+  }
+
+  /** Ends whatever is under way: its client reads why, and what was counted is billed. */
+  endAll(message: string): void {
+    for (const task of this.tasks) task.endNow(message);
+  }
+}

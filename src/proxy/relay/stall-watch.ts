@@ -1,0 +1,44 @@
+import { Injectable, OnApplicationShutdown } from '@nestjs/common';
+
+/** Something that must move before its deadline (performance.now(), milliseconds). */
+export interface Watched {
+  deadline: number;
+  onStall(): void;
+}
+
+const TICK_MS = 250;
+
+/** One coarse clock for all exchanges: a timer per chunk would cost more than the chunk. */
+@Injectable()
+export class StallWatch implements OnApplicationShutdown {
+  private readonly watched = new Set<Watched>();
+  private timer: NodeJS.Timeout | null = null;
+
+  add(entry: Watched): void {
+    this.watched.add(entry);
+    this.timer ??= setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  remove(entry: Watched): void {
+    this.watched.delete(entry);
+    if (this.watched.size === 0) this.stop();
+  }
+
+  onApplicationShutdown(): void {
+    this.stop();
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    for (const entry of this.watched) {
+      if (now < entry.deadline) continue;
+      entry.deadline = Infinity;
+      entry.onStall();
+    }
+  }
+
+  private stop(): void {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+  }
+}

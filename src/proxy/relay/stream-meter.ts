@@ -1,0 +1,108 @@
+import { NO_TOKENS, Source, TokenUsage } from '../../usage/token-usage';
+import { findUsage, parseUsage } from './usage-text';
+import { ModelName } from './model-name';
+
+export interface StreamExpectations {
+  readonly servedModel: string;
+  readonly publicModel: string;
+  /** Choices of one prompt, and prompts: vLLM numbers choices prompt × n + choice. */
+  readonly choices: number;
+  readonly prompts: number;
+  /** What the client asked to see. */
+  readonly wantsUsage: boolean;
+  readonly wantsContinuousUsage: boolean;
+}
+
+const DONE = 'data: [DONE]';
+
+/**
+ * Reads usage out of the events of a vLLM stream and gives back what the client shall see of each: without the
+ * usage it did not ask for, and under the model name it used. Nothing is parsed but the last usage objects.
+ */
+export class StreamMeter {
+  private readonly modelName: ModelName;
+  private readonly lastUsage = new Map<number, string>();
+  private readonly finished = new Set<number>();
+  private total: TokenUsage | null = null;
+  private contentFrames = 0;
+  /** vLLM sent an error event: it ends the stream, and it has said so itself. */
+  sawError = false;
+  sawDone = false;
+
+  constructor(private readonly expected: StreamExpectations) {
+    this.modelName = new ModelName(expected.servedModel, expected.publicModel);
+  }
+
+  /** @returns the event as the client shall see it, or null to leave it out */
+  see(frame: string): string | null {
+    if (frame === DONE) {
+      this.sawDone = true;
+      return null;
+    }
+    if (frame.startsWith('data: {"error"')) {
+      this.sawError = true;
+      return frame;
+    }
+    return this.modelName.rewrite(this.meter(frame) ?? '') || null;
+  }
+
+  private meter(frame: string): string | null {
+    const usage = findUsage(frame);
+    if (usage && frame.includes('"choices":[]')) {
+      this.total = parseUsage(usage.json) ?? this.total;
+      return this.expected.wantsUsage ? frame : null;
+    }
+    const index = choiceIndex(frame);
+    this.contentFrames += 1;
+    if (frame.includes('"finish_reason":"')) this.finished.add(index);
+    if (!usage) return frame;
+    this.lastUsage.set(index, usage.json);
+    if (this.expected.wantsContinuousUsage) return frame;
+    return frame.slice(0, usage.start) + frame.slice(usage.end);
+  }
+
+  /** Every choice has said why it ended: only then is a stream whole. */
+  get isWhole(): boolean {
+    return !this.sawError && this.finished.size >= this.expected.choices * this.expected.prompts;
+  }
+
+  /**
+   * What is known of the tokens. The final totals when they came; else the last count of every choice, summed, each
+   * prompt once.
+   */
+  usage(): { usage: TokenUsage; source: Source; promptKnown: boolean } {
+    if (this.total) return { usage: this.total, source: 'exact', promptKnown: true };
+    const counted = [...this.lastUsage].map(([index, json]) => ({ index, usage: parseUsage(json) }));
+    if (counted.length === 0 || counted.some(({ usage }) => usage === null)) {
+      // An upstream without continuous usage: an event holds at least one token.
+      return {
+        usage: { ...NO_TOKENS, completion: this.contentFrames },
+        source: 'estimated',
+        promptKnown: false,
+      };
+    }
+    const prompts = new Map<number, number>();
+    let completion = 0;
+    let reasoning = 0;
+    for (const { index, usage } of counted) {
+      if (!usage) continue;
+      prompts.set(Math.floor(index / this.expected.choices), usage.prompt);
+      completion += usage.completion;
+      reasoning += usage.reasoning;
+    }
+    const promptKnown = prompts.size >= this.expected.prompts;
+    const prompt = [...prompts.values()].reduce((sum, tokens) => sum + tokens, 0);
+    return {
+      usage: { prompt, cached: 0, completion, reasoning },
+      source: promptKnown ? 'exact' : 'estimated',
+      promptKnown,
+    };
+  }
+}
+
+/** The index of the one choice an event carries; 0 when it names none. */
+function choiceIndex(frame: string): number {
+  const key = frame.indexOf('"choices":[{"index":');
+  if (key === -1) return 0;
+  return Number.parseInt(frame.slice(key + 20, key + 27), 10) || 0;
+}

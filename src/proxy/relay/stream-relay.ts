@@ -1,0 +1,85 @@
+import type { ServerResponse } from 'node:http';
+import { DONE, errorFrame, sanitiseErrorFrame } from './error-frame';
+import type { Exchange, Receipt } from './exchange';
+import { SseFrames } from './sse-frames';
+import { StreamMeter } from './stream-meter';
+import { upstreamFailed } from '../upstream/upstream.exceptions';
+
+/**
+ * Relays one event stream: each event goes on as it comes, stripped and renamed, and is metered on the way. Headers
+ * wait for the first event, so that an upstream which dies before it is still answered with a proper error.
+ */
+export class StreamRelay {
+  private readonly frames = new SseFrames();
+  private readonly meter: StreamMeter;
+  private firstEventAt: number | null = null;
+  private out = '';
+
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly response: ServerResponse,
+  ) {
+    this.meter = new StreamMeter(exchange.expected);
+  }
+
+  /** @returns false when the client reads slower than vLLM writes */
+  push(chunk: Buffer): boolean {
+    this.frames.push(chunk.toString('latin1'), this.onFrame);
+    return this.flush();
+  }
+
+  private readonly onFrame = (frame: string): void => {
+    if (this.meter.sawDone) return;
+    const visible = this.meter.see(frame);
+    this.firstEventAt ??= performance.now();
+    if (visible !== null) this.out += (this.meter.sawError ? sanitiseErrorFrame(visible) : visible) + '\n\n';
+  };
+
+  /** vLLM ended the stream; whether it is whole is for the meter to say. */
+  end(): Receipt {
+    // Once every choice has given its finish reason nothing can be missing, with or without vLLM's [DONE].
+    if (this.meter.isWhole) return this.close('completed');
+    if (this.meter.sawError) return this.close('upstream_error');
+    return this.cut('The model server ended the answer before it was complete.');
+  }
+
+  /** vLLM died, fell silent or was taken away: the client is told, in the stream if it has begun. */
+  cut(message: string, failure: Error = upstreamFailed(message)): Receipt {
+    if (!this.response.headersSent) return { ...this.receipt('upstream_error', 502), failure };
+    this.out += errorFrame(message, 502);
+    return this.close('upstream_error');
+  }
+
+  clientLeft(): Receipt {
+    return this.receipt('client_closed', 499);
+  }
+
+  private close(outcome: 'completed' | 'upstream_error'): Receipt {
+    this.flush();
+    const { response } = this;
+    // [DONE] waits for the settlement: an answer that looks complete is one that is billed.
+    return { ...this.receipt(outcome, 200), deliver: () => response.end(DONE, 'latin1') };
+  }
+
+  private flush(): boolean {
+    if (this.out === '') return true;
+    if (!this.response.headersSent) this.response.writeHead(200, EVENT_STREAM_HEADERS);
+    const text = this.out;
+    this.out = '';
+    return this.response.write(text, 'latin1');
+  }
+
+  private receipt(outcome: Receipt['outcome'], status: number): Receipt {
+    const { usage, source, promptKnown } = this.meter.usage();
+    const timeToFirstTokenMs =
+      this.firstEventAt === null ? null : Math.round(this.firstEventAt - this.exchange.arrivedAt);
+    return { outcome, status, usage, source, promptKnown, timeToFirstTokenMs };
+  }
+}
+
+const EVENT_STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+  // Asks nginx and its like not to collect events before passing them on.
+  'x-accel-buffering': 'no',
+} as const;

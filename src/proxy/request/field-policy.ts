@@ -1,0 +1,172 @@
+import type { EndpointName } from '../endpoints';
+import {
+  atMostKeys,
+  boolean,
+  Check,
+  either,
+  integer,
+  jsonSize,
+  list,
+  messages,
+  nonEmpty,
+  object,
+  objectWithKeys,
+  optional,
+  prompt,
+  streamOptions,
+  string,
+} from './field-checks';
+
+/**
+ * What happens to one field of a request body on its way to vLLM:
+ * forward: its bytes go through (after its check); drop: left out, as vLLM itself ignores it or it would reach into
+ * other users' work; refuse: 400, because dropping it silently would change what the client asked for;
+ * own: the gateway writes it itself (request-editor.ts).
+ */
+export interface FieldRule {
+  readonly action: 'forward' | 'drop' | 'refuse' | 'own';
+  readonly check?: Check;
+  /** refuse: the sentence the client reads. */
+  readonly because?: string;
+  /** Only on this endpoint; elsewhere the field is dropped. */
+  readonly only?: EndpointName;
+}
+
+const forward = (check?: Check, only?: EndpointName): FieldRule => ({
+  action: 'forward',
+  ...(check ? { check: optional(check) } : {}),
+  ...(only ? { only } : {}),
+});
+const required = (check: Check, only: EndpointName): FieldRule => ({ action: 'forward', check, only });
+const own = (check?: Check): FieldRule => ({ action: 'own', ...(check ? { check: optional(check) } : {}) });
+const drop: FieldRule = { action: 'drop' };
+const refuse = (because: string): FieldRule => ({ action: 'refuse', because });
+
+const MAX_TOKENS = 100_000_000;
+const REMOVED = 'was removed from vLLM and would be ignored; use response_format or structured_outputs.';
+
+/** Keys of chat_template_kwargs that known templates read. */
+const TEMPLATE_KWARGS = [
+  'enable_thinking',
+  'thinking',
+  'thinking_budget',
+  'preserve_thinking',
+  'clear_thinking',
+  'reasoning_effort',
+  'add_vision_id',
+  'documents',
+  'xml_tools',
+  'tools_in_user_message',
+  'date_string',
+] as const;
+
+/** Every field the gateway knows. A field that is not here is dropped: vLLM would ignore it too. */
+export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, FieldRule>([
+  // What the gateway decides or meters by.
+  ['model', own(string(256))],
+  ['stream', own(boolean)],
+  ['stream_options', own(streamOptions)],
+  ['max_tokens', own(integer(0, MAX_TOKENS))],
+  ['max_completion_tokens', own(integer(1, MAX_TOKENS))],
+  ['n', forward(integer(1, 8))],
+  ['cache_salt', own()],
+
+  ['messages', required(messages, 'chat_completions')],
+  ['prompt', required(prompt, 'completions')],
+
+  // Sampling.
+  ...[
+    'temperature',
+    'top_p',
+    'top_k',
+    'min_p',
+    'frequency_penalty',
+    'presence_penalty',
+    'repetition_penalty',
+  ].map((name) => [name, forward()] as const),
+  ['seed', forward()],
+  ['stop', forward(either(string(1_024), list(32, string(1_024))))],
+  ['stop_token_ids', forward(list(256))],
+  ['logit_bias', forward(atMostKeys(1_024))],
+  ['bad_words', forward(list(128, string(256)))],
+  ['allowed_token_ids', forward(list(10_000))],
+  ['min_tokens', forward(integer(0, MAX_TOKENS))],
+  ['ignore_eos', forward(boolean)],
+  ['include_stop_str_in_output', forward(boolean)],
+  ['skip_special_tokens', forward(boolean)],
+  ['spaces_between_special_tokens', forward(boolean)],
+  ['truncate_prompt_tokens', forward(integer(-1, MAX_TOKENS))],
+  ['truncation_side', forward(string(16))],
+
+  // What comes back.
+  ['logprobs', forward(either(boolean, integer(0, 20)))],
+  ['top_logprobs', forward(integer(0, 20), 'chat_completions')],
+  ['prompt_logprobs', forward(integer(0, 20))],
+  ['return_token_ids', forward(boolean)],
+  ['return_tokens_as_token_ids', forward(boolean)],
+  ['echo', forward(boolean)],
+  ['suffix', forward(string(65_536), 'completions')],
+  ['stream_interval', forward(integer(1, 64))],
+
+  // Structure and tools.
+  ['response_format', forward(jsonSize(65_536))],
+  ['structured_outputs', forward(jsonSize(65_536))],
+  ['tools', forward(nonEmpty(list(1_024, object)), 'chat_completions')],
+  ['tool_choice', forward(either(string(64), object), 'chat_completions')],
+  ['parallel_tool_calls', forward(boolean, 'chat_completions')],
+
+  // Reasoning and the chat template.
+  ['reasoning_effort', forward(string(32), 'chat_completions')],
+  ['thinking_token_budget', forward(integer(-1, MAX_TOKENS))],
+  ['include_reasoning', forward(boolean, 'chat_completions')],
+  ['chat_template_kwargs', forward(objectWithKeys(TEMPLATE_KWARGS), 'chat_completions')],
+  ['documents', forward(list(1_024, object), 'chat_completions')],
+  ['add_generation_prompt', forward(boolean, 'chat_completions')],
+  ['continue_final_message', forward(boolean, 'chat_completions')],
+  ['add_special_tokens', forward(boolean)],
+
+  // Refused: they would do something else than asked, or cost what no usage count shows.
+  ['chat_template', refuse('is not accepted: the model is served with its own template.')],
+  ['use_beam_search', refuse('is not accepted: its cost does not show in the token count.')],
+  ['best_of', refuse('is not accepted: its cost does not show in the token count; use n.')],
+  ['prompt_embeds', refuse('is not accepted; send the prompt as text or token ids.')],
+  ['logits_processors', refuse('is not accepted.')],
+  ['return_prompt_text', refuse('is not accepted: it would show the template of the server.')],
+  ['functions', refuse('is the old form of tools; send tools.')],
+  ['function_call', refuse('is the old form of tool_choice; send tool_choice.')],
+  ...['guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'guided_decoding_backend'].map(
+    (name) => [name, refuse(REMOVED)] as const,
+  ),
+
+  // Dropped: scheduling, routing and server resources that belong to everyone.
+  ...[
+    'priority',
+    'request_id',
+    'session_id',
+    'kv_transfer_params',
+    'ec_transfer_params',
+    'vllm_xargs',
+    'mm_processor_kwargs',
+    'media_io_kwargs',
+    'length_penalty',
+    'early_stopping',
+    'logprob_token_ids',
+    'user',
+    'metadata',
+    'store',
+    'service_tier',
+    'safety_identifier',
+    'prompt_cache_key',
+    'verbosity',
+    'modalities',
+    'prediction',
+    'web_search_options',
+  ].map((name) => [name, drop] as const),
+]);
+
+/** The rule of a field on an endpoint. */
+export function ruleFor(field: string, endpoint: EndpointName): FieldRule {
+  const rule = FIELD_POLICY.get(field);
+  if (!rule || (rule.only && rule.only !== endpoint)) return drop;
+  return rule;
+}

@@ -1,0 +1,117 @@
+/** One member of a JSON object, as offsets into its bytes: [start of the key's quote … end of the value). */
+export interface JsonMember {
+  readonly key: string;
+  readonly start: number;
+  readonly valueStart: number;
+  readonly end: number;
+}
+
+export class JsonTooDeepError extends Error {}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/**
+ * Finds the top-level members of an object, so that single values can be replaced without touching any other byte.
+ * @param json bytes that JSON.parse has accepted as an object
+ * @throws JsonTooDeepError when values nest deeper than `maxDepth`
+ */
+export function topLevelMembers(json: Buffer, maxDepth: number): JsonMember[] {
+  const members: JsonMember[] = [];
+  let at = skipSpace(json, json.indexOf(OPEN_BRACE) + 1);
+  while (json[at] === QUOTE) {
+    const start = at;
+    const keyEnd = stringEnd(json, at);
+    const valueStart = skipSpace(json, skipSpace(json, keyEnd) + 1);
+    const end = valueEnd(json, valueStart, maxDepth);
+    members.push({ key: JSON.parse(json.toString('utf8', start, keyEnd)) as string, start, valueStart, end });
+    at = skipSpace(json, end);
+    if (json[at] !== COMMA) break;
+    at = skipSpace(json, at + 1);
+  }
+  return members;
+}
+
+/** The first key that stands twice: clients and servers disagree about which of the two counts. */
+export function duplicateKey(members: readonly JsonMember[]): string | null {
+  const seen = new Set<string>();
+  for (const { key } of members) {
+    if (seen.has(key)) return key;
+    seen.add(key);
+  }
+  return null;
+}
+
+/**
+ * The object again, with some members left out and some values replaced or added.
+ * @param edits key → JSON text of its new value, or null to leave it out
+ */
+export function withEdits(
+  json: Buffer,
+  members: readonly JsonMember[],
+  edits: ReadonlyMap<string, string | null>,
+): Buffer {
+  const parts: Buffer[] = [];
+  const present = new Set<string>();
+  const add = (part: Buffer) => parts.push(Buffer.from(parts.length === 0 ? '{' : ','), part);
+  for (const { key, start, valueStart, end } of members) {
+    present.add(key);
+    const edit = edits.get(key);
+    if (edit === undefined) add(json.subarray(start, end));
+    else if (edit !== null) add(Buffer.concat([json.subarray(start, valueStart), Buffer.from(edit)]));
+  }
+  for (const [key, edit] of edits) {
+    if (edit !== null && !present.has(key)) add(Buffer.from(`${JSON.stringify(key)}:${edit}`));
+  }
+  if (parts.length === 0) return Buffer.from('{}');
+  return Buffer.concat([...parts, Buffer.from('}')]);
+}
+
+function skipSpace(json: Buffer, at: number): number {
+  let index = at;
+  while (index < json.length && (json[index] as number) <= 0x20) index += 1;
+  return index;
+}
+
+/** Index just behind the closing quote of the string that opens at `at`. */
+function stringEnd(json: Buffer, at: number): number {
+  let quote = json.indexOf(QUOTE, at + 1);
+  while (isEscaped(json, quote)) quote = json.indexOf(QUOTE, quote + 1);
+  return quote + 1;
+}
+
+function isEscaped(json: Buffer, quote: number): boolean {
+  let backslashes = 0;
+  while (json[quote - 1 - backslashes] === BACKSLASH) backslashes += 1;
+  return backslashes % 2 === 1;
+}
+
+function valueEnd(json: Buffer, at: number, maxDepth: number): number {
+  let depth = 0;
+  let index = at;
+  for (;;) {
+    const byte = json[index];
+    if (byte === undefined) return index;
+    if (byte === QUOTE) {
+      index = stringEnd(json, index);
+      if (depth === 0) return index;
+      continue;
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth += 1;
+      if (depth > maxDepth) throw new JsonTooDeepError();
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (depth === 0) return index;
+      depth -= 1;
+      if (depth === 0) return index + 1;
+    } else if (depth === 0 && (byte === COMMA || byte <= 0x20)) {
+      return index;
+    }
+    index += 1;
+  }
+}

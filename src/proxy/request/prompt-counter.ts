@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common';
+import { VllmApi } from '../upstream/vllm-api.service';
+import type { PromptSize } from './output-budget';
+import type { ProxiedCall } from './proxied-call';
+
+/** Bytes a token has on average: only for what vLLM neither counted nor can count. */
+const BYTES_PER_TOKEN = 4;
+
+/** Asks vLLM for exact token counts, chat template and tools included. */
+@Injectable()
+export class PromptCounter {
+  constructor(private readonly vllm: VllmApi) {}
+
+  /**
+   * The size that decides near a limit and near the context window. When vLLM cannot say, the bound itself is used
+   * while it leaves room in the window, and beyond that the prompt counts as unbounded.
+   */
+  async exact(call: ProxiedCall): Promise<PromptSize> {
+    const counted = await this.count(call);
+    if (counted !== null) return { tokens: counted, exact: true, bounded: true };
+    const bound = call.promptBound;
+    const fits = call.model.window !== null && bound.tokens + BYTES_PER_TOKEN * 4 <= call.model.window;
+    return { tokens: bound.tokens, exact: true, bounded: fits };
+  }
+
+  /** What to bill for a prompt vLLM worked on without telling its size. */
+  async estimate(call: ProxiedCall): Promise<number> {
+    const counted = await this.count(call);
+    return counted ?? Math.ceil(call.promptBound.tokens / BYTES_PER_TOKEN);
+  }
+
+  async countText(call: ProxiedCall, text: string): Promise<number> {
+    if (text === '') return 0;
+    const body = Buffer.from(
+      JSON.stringify({ model: call.model.servedName, prompt: text, add_special_tokens: false }),
+    );
+    return (await this.vllm.countTokens(body)) ?? Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
+  }
+
+  private async count(call: ProxiedCall): Promise<number | null> {
+    const bodies = call.tokenizeBodies();
+    if (bodies === null || !call.promptBound.bounded) return null;
+    let total = call.promptTokenIds;
+    for (const body of bodies) {
+      const count = await this.vllm.countTokens(body);
+      if (count === null) return null;
+      total += count;
+    }
+    return total;
+  }
+}

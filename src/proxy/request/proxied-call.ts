@@ -1,0 +1,142 @@
+import { EndpointName, ENDPOINTS } from '../endpoints';
+import type { StreamExpectations } from '../relay/stream-meter';
+import type { CatalogueModel } from '../upstream/model-catalogue';
+import { holdsMedia } from './field-checks';
+import { JsonMember, withEdits } from './json-members';
+import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
+
+/** A request body whose fields have all been checked. */
+export interface CheckedBody {
+  readonly endpoint: EndpointName;
+  readonly bytes: Buffer;
+  readonly members: readonly JsonMember[];
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Fields that do not go to vLLM. */
+  readonly dropped: readonly string[];
+}
+
+/** Tokens a chat template may add around everything, for its tools preamble, and for each message. */
+const TEMPLATE_TOKENS = 256;
+const TOOLS_TEMPLATE_TOKENS = 512;
+const MESSAGE_TOKENS = 16;
+
+/** A request that may go to vLLM once it is admitted: what it asks for, and how its bytes become vLLM's. */
+export class ProxiedCall {
+  readonly stream: boolean;
+  readonly endpoint: EndpointName;
+  readonly upstreamPath: string;
+  readonly expected: StreamExpectations;
+  private readonly choices: number;
+  private readonly prompts: number;
+  private readonly requested: number | null;
+  private readonly maxField: 'max_tokens' | 'max_completion_tokens';
+
+  constructor(
+    private readonly body: CheckedBody,
+    readonly model: CatalogueModel,
+    private readonly cacheSalt: string,
+    private readonly defaultMax: number,
+  ) {
+    const { fields, endpoint } = body;
+    this.endpoint = endpoint;
+    this.upstreamPath = ENDPOINTS[endpoint].upstreamPath;
+    this.stream = fields.stream === true;
+    this.choices = (fields.n as number | null | undefined) ?? 1;
+    this.prompts = promptTexts(fields.prompt).length || 1;
+    // max_completion_tokens wins over max_tokens at vLLM, too.
+    this.maxField =
+      endpoint === 'chat_completions' && isNumber(fields.max_completion_tokens)
+        ? 'max_completion_tokens'
+        : 'max_tokens';
+    this.requested = isNumber(fields[this.maxField]) ? (fields[this.maxField] as number) : null;
+    const options = (fields.stream_options ?? {}) as {
+      include_usage?: boolean;
+      continuous_usage_stats?: boolean;
+    };
+    const wantsUsage = this.stream && options.include_usage === true;
+    this.expected = {
+      servedModel: model.servedName,
+      publicModel: model.id,
+      choices: this.choices,
+      prompts: this.prompts,
+      wantsUsage,
+      wantsContinuousUsage: wantsUsage && options.continuous_usage_stats === true,
+    };
+  }
+
+  /** The cheap upper bound of the prompt: a token is at least one byte, and templates add little. */
+  get promptBound(): PromptSize {
+    const { messages, tools } = this.body.fields;
+    const overhead =
+      TEMPLATE_TOKENS +
+      (tools ? TOOLS_TEMPLATE_TOKENS : 0) +
+      (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 8 * this.prompts);
+    return { tokens: this.body.bytes.length + overhead, exact: false, bounded: !holdsMedia(messages) };
+  }
+
+  outputQuestion(prompt: PromptSize): OutputQuestion {
+    return {
+      requested: this.requested,
+      choices: this.choices,
+      prompts: this.prompts,
+      window: this.model.window,
+      prompt,
+      absentMeans: this.endpoint === 'completions' ? 16 : 'rest_of_window',
+      defaultMax: this.defaultMax,
+    };
+  }
+
+  /** The bytes for vLLM: the client's own, but for the fields that the gateway answers for. */
+  encode(budget: OutputBudget): Buffer {
+    const edits = new Map<string, string | null>(this.body.dropped.map((field) => [field, null]));
+    edits.set('model', JSON.stringify(this.model.servedName));
+    edits.set('cache_salt', JSON.stringify(this.cacheSalt));
+    edits.set('stream_options', this.stream ? ALWAYS_COUNT : null);
+    edits.set('max_tokens', null);
+    edits.set('max_completion_tokens', null);
+    if (budget.maxTokens !== null) edits.set(this.maxField, String(budget.maxTokens));
+    return withEdits(this.body.bytes, this.body.members, edits);
+  }
+
+  /** Bodies for vLLM's /tokenize whose counts add up to the prompt; null: more of them than is worth asking. */
+  tokenizeBodies(): Buffer[] | null {
+    const { bytes, members } = this.body;
+    const model = JSON.stringify(this.model.servedName);
+    if (this.endpoint === 'chat_completions') {
+      const edits = new Map<string, string | null>([['model', model]]);
+      for (const { key } of members) if (!TOKENIZE_FIELDS.has(key)) edits.set(key, null);
+      return [withEdits(bytes, members, edits)];
+    }
+    const texts = promptTexts(this.body.fields.prompt).filter((text) => typeof text === 'string');
+    if (texts.length > MOST_TOKENIZE_CALLS) return null;
+    return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
+  }
+
+  /** Tokens of prompts that came as token ids. */
+  get promptTokenIds(): number {
+    return promptTexts(this.body.fields.prompt)
+      .filter((item) => Array.isArray(item))
+      .reduce((sum, ids) => sum + ids.length, 0);
+  }
+}
+
+const ALWAYS_COUNT = '{"include_usage":true,"continuous_usage_stats":true}';
+const MOST_TOKENIZE_CALLS = 16;
+const TOKENIZE_FIELDS: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'tools',
+  'add_generation_prompt',
+  'continue_final_message',
+  'add_special_tokens',
+  'chat_template_kwargs',
+]);
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+/** The prompts of a completions body: texts, or lists of token ids. */
+function promptTexts(prompt: unknown): (string | number[])[] {
+  if (typeof prompt === 'string') return [prompt];
+  if (!Array.isArray(prompt)) return [];
+  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[]);
+}

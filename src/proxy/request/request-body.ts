@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http';
+import { ApiException } from '../../common/api.exception';
+
+/** Silence allowed while a body is being sent, in milliseconds. */
+const BODY_IDLE_MS = 20_000;
+
+/**
+ * Reads a JSON request body as bytes. Called after the guards, so an unauthenticated client never makes us hold one.
+ * @throws ApiException 415 for anything but JSON, 413 above `limit` bytes, 408 when the client falls silent
+ */
+export async function readJsonBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const type = request.headers['content-type'] ?? '';
+  if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type)) {
+    throw new ApiException({
+      status: 415,
+      code: 'unsupported_media_type',
+      message: 'Send the request as JSON with the header `content-type: application/json`.',
+    });
+  }
+  if ((request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity') {
+    throw new ApiException({
+      status: 415,
+      code: 'unsupported_media_type',
+      message: 'Compressed request bodies are not accepted; send plain JSON.',
+    });
+  }
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw bodyTooLarge(limit);
+  return collect(request, limit);
+}
+
+function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const timer = setTimeout(() => finish(bodyTimedOut()), BODY_IDLE_MS);
+    const onData = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) return finish(bodyTooLarge(limit));
+      chunks.push(chunk);
+      timer.refresh();
+    };
+    const onEnd = () => finish();
+    const onClose = () =>
+      finish(new ApiException({ status: 400, code: 'body_incomplete', message: 'The body was cut off.' }));
+    const finish = (error?: ApiException) => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      if (error) {
+        // What is still on its way is thrown away, so that the client gets to read the answer.
+        request.on('error', () => undefined).resume();
+        reject(error);
+      } else {
+        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+      }
+    };
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+  });
+}
+
+const bodyTooLarge = (limit: number): ApiException =>
+  new ApiException({
+    status: 413,
+    code: 'body_too_large',
+    message: `The request body is larger than the ${Math.floor(limit / 1_024)} KiB this gateway accepts.`,
+    headers: { connection: 'close' },
+  });
+
+const bodyTimedOut = (): ApiException =>
+  new ApiException({
+    status: 408,
+    code: 'body_timeout',
+    message: 'The request body did not arrive in time.',
+    headers: { connection: 'close' },
+  });

@@ -1,0 +1,138 @@
+import { isUtf8 } from 'node:buffer';
+import { createHmac } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { ApiException } from '../../common/api.exception';
+import type { Principal } from '../../common/principal';
+import { Env } from '../../config/env';
+import type { EndpointName } from '../endpoints';
+import { ModelCatalogue } from '../upstream/model-catalogue';
+import { invalidField } from './field-checks';
+import { ruleFor } from './field-policy';
+import { duplicateKey, JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
+import { CheckedBody, ProxiedCall } from './proxied-call';
+import { readJsonBytes } from './request-body';
+
+const MAX_DEPTH = 64;
+const MAX_FIELDS = 256;
+
+/** Reads a request body and makes it safe: whatever is wrong with it is said before anything is reserved. */
+@Injectable()
+export class RequestIntake {
+  constructor(
+    private readonly catalogue: ModelCatalogue,
+    private readonly env: Env,
+  ) {}
+
+  /**
+   * @param endpoint null: POST /chat/completions, where a body with `prompt` and no `messages` is a completion
+   * @throws ApiException 400, 404, 408, 413 or 415
+   */
+  async read(
+    request: IncomingMessage,
+    endpoint: EndpointName | null,
+    principal: Principal,
+  ): Promise<ProxiedCall> {
+    const bytes = await readJsonBytes(request, this.env.MAX_BODY_BYTES);
+    const body = checkBody(bytes, endpoint);
+    const model = await this.catalogue.resolve(await this.modelName(body, endpoint, principal), principal);
+    return new ProxiedCall(body, model, this.cacheSalt(principal), this.env.DEFAULT_MAX_TOKENS);
+  }
+
+  private async modelName(
+    body: CheckedBody,
+    endpoint: EndpointName | null,
+    principal: Principal,
+  ): Promise<string> {
+    const { model } = body.fields;
+    if (typeof model === 'string') return model;
+    // Older clients of POST /chat/completions name no model: they mean the one there is.
+    const first = endpoint === null ? (await this.catalogue.list(principal))[0] : undefined;
+    if (!first)
+      throw invalidField('model', 'model is missing; GET /v1/models lists the names to choose from.');
+    return first.id;
+  }
+
+  /** Users share no prefix cache, whose timing would tell them of each other's prompts. */
+  private cacheSalt(principal: Principal): string {
+    return createHmac('sha256', `${this.env.API_KEY_PEPPER}:cache-salt`)
+      .update(principal.userId)
+      .digest('base64url');
+  }
+}
+
+/** Parses and checks a body against the field policy. */
+export function checkBody(bytes: Buffer, endpoint: EndpointName | null): CheckedBody {
+  const fields = parseObject(bytes);
+  const members = findMembers(bytes);
+  const duplicate = duplicateKey(members);
+  if (duplicate !== null)
+    throw invalidField(duplicate, `${duplicate} stands twice in the body; send it once.`);
+  const isCompletion = endpoint === null && 'prompt' in fields && !('messages' in fields);
+  const actual = isCompletion ? 'completions' : (endpoint ?? 'chat_completions');
+  const content = actual === 'completions' ? 'prompt' : 'messages';
+  if (!(content in fields)) throw invalidField(content, `${content} is missing.`);
+  const dropped: string[] = [];
+  for (const { key } of members) {
+    const rule = ruleFor(key, actual);
+    const value = fields[key];
+    if (rule.action === 'refuse' && value !== null && value !== false)
+      throw invalidField(key, `${key} ${rule.because}`);
+    if (rule.action === 'drop' || rule.action === 'refuse') dropped.push(key);
+    const problem = rule.check?.(value) ?? null;
+    if (problem !== null) throw invalidField(key, `${key} ${problem}.`.replace(' .', '.'));
+  }
+  checkTogether(fields);
+  return { endpoint: actual, bytes, members, fields, dropped };
+}
+
+/** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */
+function checkTogether(fields: Readonly<Record<string, unknown>>): void {
+  const streams = fields.stream === true;
+  if (fields.stream_options !== undefined && fields.stream_options !== null && !streams) {
+    throw invalidField('stream_options', 'stream_options is only allowed with "stream": true.');
+  }
+  if (streams && typeof fields.prompt_logprobs === 'number' && fields.prompt_logprobs > 0) {
+    throw invalidField('prompt_logprobs', 'prompt_logprobs is not available with "stream": true.');
+  }
+  if (fields.max_tokens === 0 && fields.echo !== true) {
+    throw invalidField('max_tokens', 'max_tokens must be at least 1.');
+  }
+}
+
+function parseObject(bytes: Buffer): Record<string, unknown> {
+  let value: unknown;
+  try {
+    if (!isUtf8(bytes)) throw new Error('not UTF-8');
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new ApiException({
+      status: 400,
+      code: 'invalid_json',
+      message: 'The body is not valid JSON in UTF-8. Send one JSON object.',
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ApiException({ status: 400, code: 'invalid_json', message: 'The body must be a JSON object.' });
+  }
+  return value as Record<string, unknown>;
+}
+
+function findMembers(bytes: Buffer): JsonMember[] {
+  try {
+    const members = topLevelMembers(bytes, MAX_DEPTH);
+    if (members.length <= MAX_FIELDS) return members;
+    throw new ApiException({
+      status: 400,
+      code: 'invalid_json',
+      message: `The body has more than ${MAX_FIELDS} fields.`,
+    });
+  } catch (error) {
+    if (!(error instanceof JsonTooDeepError)) throw error;
+    throw new ApiException({
+      status: 400,
+      code: 'invalid_json',
+      message: `The body nests deeper than ${MAX_DEPTH} levels.`,
+    });
+  }
+}

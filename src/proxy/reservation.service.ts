@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../common/principal';
+import { AdmissionService, Verdict } from '../usage/admission/admission.service';
+import {
+  clampedTo,
+  LEAST_USEFUL_OUTPUT,
+  minimumFor,
+  outputBudget,
+  OutputBudget,
+  OutputQuestion,
+} from './request/output-budget';
+import { PromptCounter } from './request/prompt-counter';
+import type { ProxiedCall } from './request/proxied-call';
+
+export interface Reservation {
+  readonly budget: OutputBudget;
+  /** True when the limit, not the client or the window, decided over max_tokens. */
+  readonly clamped: boolean;
+}
+
+/** How long a request waits for room that other requests hold, and how often it looks. Milliseconds. */
+const PATIENCE_MS = 2_000;
+const LOOK_AGAIN_MS = 100;
+
+/**
+ * Turns a call into a reservation. Far from every limit a cheap upper bound of the prompt will do; near one, and
+ * near the end of the context window, vLLM's exact count decides, and max_tokens is lowered to what is left.
+ */
+@Injectable()
+export class ReservationService {
+  constructor(
+    private readonly admission: AdmissionService,
+    private readonly prompts: PromptCounter,
+  ) {}
+
+  /** @throws ApiException 401, 402, 404, 429 or 503; nothing is held then */
+  async reserve(call: ProxiedCall, requestId: string, principal: Principal): Promise<Reservation> {
+    const decide = (question: OutputQuestion, budget: OutputBudget, minimum: number): Promise<Verdict> =>
+      this.admission.decide({
+        requestId,
+        principal,
+        endpoint: call.endpoint,
+        model: call.model.id,
+        stream: call.stream,
+        promptBound: question.prompt.tokens,
+        want: budget.total,
+        minimum,
+      });
+
+    let question = call.outputQuestion(call.promptBound);
+    let budget = outputBudget(question);
+    if (budget.needsExactPrompt) {
+      question = call.outputQuestion(await this.prompts.exact(call));
+      budget = outputBudget(question);
+    }
+    const least = (): number => (question.prompt.exact ? minimumFor(budget, question) : budget.total);
+    let verdict = await decide(question, budget, least());
+    if (!question.prompt.exact && question.prompt.bounded && mayFit(verdict, budget, question)) {
+      question = call.outputQuestion(await this.prompts.exact(call));
+      budget = outputBudget(question);
+      verdict = await decide(question, budget, least());
+    }
+    const deadline = performance.now() + PATIENCE_MS;
+    while (verdict.kind === 'busy' && performance.now() < deadline) {
+      await sleep(LOOK_AGAIN_MS);
+      verdict = await decide(question, budget, least());
+    }
+    if (verdict.kind !== 'admitted') throw this.admission.refusal(verdict, call.model.id);
+    if (verdict.granted >= budget.total) return { budget, clamped: false };
+    const clamped = clampedTo(budget, verdict.granted, question);
+    return { budget: clamped ?? budget, clamped: clamped !== null };
+  }
+}
+
+/** A refusal by the cheap bound is worth an exact count only when a short answer could still fit. */
+function mayFit(verdict: Verdict, budget: OutputBudget, question: OutputQuestion): boolean {
+  if (verdict.kind !== 'exhausted' && verdict.kind !== 'busy') return false;
+  const output = question.choices * question.prompts * Math.min(LEAST_USEFUL_OUTPUT, budget.perChoice);
+  return verdict.limit.amount - verdict.limit.used > output;
+}

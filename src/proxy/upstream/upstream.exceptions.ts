@@ -1,0 +1,49 @@
+import { ApiException } from '../../common/api.exception';
+
+export const upstreamUnreachable = (cause: unknown): ApiException =>
+  new ApiException({
+    status: 502,
+    code: 'upstream_unreachable',
+    message: 'The model server cannot be reached. Retry in a moment.',
+    cause,
+  });
+
+export const upstreamFailed = (cause: unknown): ApiException =>
+  new ApiException({
+    status: 502,
+    code: 'upstream_error',
+    message: 'The model server failed on this request. Retry in a moment.',
+    cause,
+  });
+
+export const upstreamTimedOut = (): ApiException =>
+  new ApiException({
+    status: 504,
+    code: 'upstream_timeout',
+    message: 'The model server did not answer in time.',
+  });
+
+export const upstreamRefusedUs = (): ApiException =>
+  new ApiException({
+    status: 502,
+    code: 'upstream_misconfigured',
+    message:
+      'The model server does not accept the key of this gateway. Tell the operator to check VLLM_API_KEY.',
+  });
+
+export const upstreamBusy = (status: 429 | 503, retryAfter: string | undefined): ApiException => {
+  const seconds = Math.min(60, Math.max(1, Number.parseInt(retryAfter ?? '', 10) || 2));
+  return new ApiException({
+    status,
+    code: 'upstream_busy',
+    message: `The model server is busy. Retry after ${seconds} s.`,
+    headers: { 'retry-after': String(seconds) },
+  });
+};
+
+export const endpointMissing = (): ApiException =>
+  new ApiException({
+    status: 404,
+    code: 'unsupported_endpoint',
+    message: 'The model server does not offer this endpoint for its model.',
+  });

@@ -1,0 +1,185 @@
+import { Injectable } from '@nestjs/common';
+import { Env } from '../../config/env';
+import type { Principal } from '../../common/principal';
+import { Metrics } from '../../observability/metrics';
+import {
+  admissionUnavailable,
+  BlockingLimit,
+  keyNoLongerValid,
+  modelForbidden,
+  quotaBusy,
+  quotaExceeded,
+  rateLimited,
+  userInactive,
+} from './admission.exceptions';
+import { GroupCommit } from './group-commit';
+import { HotStatements, isFaultOfOneItem } from './hot-statements';
+import { ProcessIdentity } from './process-identity';
+import { SettlementService } from './settlement.service';
+import { NO_TOKENS, Settlement } from '../token-usage';
+
+export interface AdmissionRequest {
+  readonly requestId: string;
+  readonly principal: Principal;
+  readonly endpoint: string;
+  /** Public name. */
+  readonly model: string;
+  readonly stream: boolean;
+  /** Upper bound (or exact count) of the prompt's tokens. */
+  readonly promptBound: number;
+  /** Tokens wanted: prompt and every choice's output. */
+  readonly want: number;
+  /** Refused when fewer than this can be had. */
+  readonly minimum: number;
+}
+
+export type Verdict =
+  | { readonly kind: 'admitted'; readonly granted: number }
+  | { readonly kind: 'exhausted' | 'busy' | 'rate_limited'; readonly limit: BlockingLimit }
+  | { readonly kind: 'user_inactive' | 'key_invalid' | 'model_forbidden' };
+
+interface VerdictRow {
+  verdict: Verdict['kind'];
+  granted: string;
+  limit_subject: BlockingLimit['subject'];
+  limit_metric: BlockingLimit['metric'];
+  limit_period: BlockingLimit['period'];
+  limit_set_by: BlockingLimit['setBy'];
+  limit_amount: string;
+  limit_used: string;
+  limit_reserved: string;
+  resets_at: Date | null;
+}
+
+const ADMIT = `SELECT * FROM admit_requests($1::uuid, $2::text, $3::uuid[], $4::uuid[], $5::uuid[], $6::text[],
+  $7::text[], $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[])`;
+
+/** Longest time a request may wait for PostgreSQL's word, in milliseconds. */
+const ADMISSION_TIMEOUT_MS = 3_000;
+
+/**
+ * Reserves before dispatch: one round trip for all requests that arrived while the last one was under way,
+ * committed before anything is sent to vLLM.
+ */
+@Injectable()
+export class AdmissionService {
+  private readonly group: GroupCommit<AdmissionRequest, Verdict>;
+
+  constructor(
+    private readonly statements: HotStatements,
+    private readonly settlements: SettlementService,
+    private readonly process: ProcessIdentity,
+    private readonly env: Env,
+    private readonly metrics: Metrics,
+  ) {
+    this.group = new GroupCommit({
+      commit: (batch) => this.commit(batch),
+      maxBatch: 128,
+      lanes: 2,
+      isolates: isFaultOfOneItem,
+    });
+  }
+
+  /** @throws ApiException 503 when PostgreSQL does not answer within 3 s. */
+  async decide(request: AdmissionRequest): Promise<Verdict> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), ADMISSION_TIMEOUT_MS);
+    });
+    try {
+      const decision = this.group.submit(request);
+      const verdict = await Promise.race([decision, late]);
+      if (verdict === 'late') {
+        this.releaseWhenDecided(request, decision);
+        throw new Error('PostgreSQL did not answer in time');
+      }
+      this.metrics.admitted(verdict.kind);
+      return verdict;
+    } catch (error) {
+      this.metrics.admitted('unavailable');
+      throw admissionUnavailable(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What a refusal says to the client. */
+  refusal(verdict: Exclude<Verdict, { kind: 'admitted' }>, model: string): Error {
+    switch (verdict.kind) {
+      case 'exhausted':
+        return quotaExceeded(verdict.limit, this.env.QUOTA_EXCEEDED_STATUS);
+      case 'busy':
+        return quotaBusy(verdict.limit);
+      case 'rate_limited':
+        return rateLimited(verdict.limit, new Date());
+      case 'user_inactive':
+        return userInactive();
+      case 'key_invalid':
+        return keyNoLongerValid();
+      case 'model_forbidden':
+        return modelForbidden(model);
+    }
+  }
+
+  /** The client has been refused; what the database may still grant must not stay reserved. */
+  private releaseWhenDecided(request: AdmissionRequest, decision: Promise<Verdict>): void {
+    decision.then(
+      (verdict) => verdict.kind === 'admitted' && this.settlements.settle(unused(request.requestId)),
+      () => undefined,
+    );
+  }
+
+  private async commit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
+    const rows = await this.statements.run<VerdictRow>('admit_requests', ADMIT, [
+      this.process.id,
+      this.env.LIMITS_TIME_ZONE,
+      batch.map((request) => request.requestId),
+      batch.map((request) => request.principal.userId),
+      batch.map((request) => request.principal.apiKeyId ?? null),
+      batch.map((request) => request.endpoint),
+      batch.map((request) => request.model),
+      batch.map((request) => request.stream),
+      batch.map((request) => request.promptBound),
+      batch.map((request) => request.want),
+      batch.map((request) => request.minimum),
+    ]);
+    return rows.map(toVerdict);
+  }
+}
+
+function unused(requestId: string): Settlement {
+  return {
+    requestId,
+    outcome: 'rejected',
+    source: 'exact',
+    status: 503,
+    usage: NO_TOKENS,
+    timeToFirstTokenMs: null,
+    durationMs: ADMISSION_TIMEOUT_MS,
+  };
+}
+
+function toVerdict(row: VerdictRow): Verdict {
+  switch (row.verdict) {
+    case 'admitted':
+      return { kind: 'admitted', granted: Number(row.granted) };
+    case 'exhausted':
+    case 'busy':
+    case 'rate_limited':
+      return {
+        kind: row.verdict,
+        limit: {
+          subject: row.limit_subject,
+          metric: row.limit_metric,
+          period: row.limit_period,
+          setBy: row.limit_set_by,
+          amount: Number(row.limit_amount),
+          used: Number(row.limit_used),
+          reserved: Number(row.limit_reserved),
+          resetsAt: row.resets_at,
+        },
+      };
+    default:
+      return { kind: row.verdict };
+  }
+}

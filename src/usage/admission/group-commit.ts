@@ -1,0 +1,68 @@
+/** A caller's item and the promise it waits on. */
+interface Waiting<In, Out> {
+  readonly item: In;
+  readonly resolve: (value: Out) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export interface GroupCommitOptions<In, Out> {
+  /** Handles a whole batch in one round trip; answers by position. */
+  readonly commit: (items: readonly In[]) => Promise<readonly Out[]>;
+  readonly maxBatch: number;
+  /** Batches under way at once. */
+  readonly lanes: number;
+  /** True when a failed batch may be tried again item by item, so that one bad item fails alone. */
+  readonly isolates: (error: unknown) => boolean;
+}
+
+/**
+ * Collects what arrives while the last round trip is under way and sends it as one batch. An item that finds the
+ * lane idle goes at once: nothing ever waits for a timer.
+ */
+export class GroupCommit<In, Out> {
+  private waiting: Waiting<In, Out>[] = [];
+  private running = 0;
+  private idle: (() => void)[] = [];
+
+  constructor(private readonly options: GroupCommitOptions<In, Out>) {}
+
+  submit(item: In): Promise<Out> {
+    return new Promise<Out>((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      // One turn of the microtask queue, so that what arrives in the same read travels together.
+      if (this.running < this.options.lanes) queueMicrotask(() => this.pump());
+    });
+  }
+
+  /** Resolves once nothing is waiting or under way. */
+  async drained(): Promise<void> {
+    while (this.running > 0 || this.waiting.length > 0) {
+      await new Promise<void>((resolve) => this.idle.push(resolve));
+    }
+  }
+
+  private pump(): void {
+    while (this.running < this.options.lanes && this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, this.options.maxBatch);
+      this.running += 1;
+      void this.run(batch).finally(() => {
+        this.running -= 1;
+        this.pump();
+        if (this.running === 0 && this.waiting.length === 0) for (const wake of this.idle.splice(0)) wake();
+      });
+    }
+  }
+
+  private async run(batch: Waiting<In, Out>[]): Promise<void> {
+    try {
+      const answers = await this.options.commit(batch.map((entry) => entry.item));
+      batch.forEach((entry, index) => entry.resolve(answers[index] as Out));
+    } catch (error) {
+      if (batch.length > 1 && this.options.isolates(error)) {
+        for (const entry of batch) await this.run([entry]);
+      } else {
+        for (const entry of batch) entry.reject(error);
+      }
+    }
+  }
+}
