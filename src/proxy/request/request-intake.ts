@@ -89,7 +89,8 @@ export function checkBody(bytes: Buffer, endpoint: EndpointName | null): Checked
 /** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */
 function checkTogether(fields: Readonly<Record<string, unknown>>): void {
   const streams = fields.stream === true;
-  if (fields.stream_options !== undefined && fields.stream_options !== null && !streams) {
+  const options = fields.stream_options;
+  if (typeof options === 'object' && options !== null && Object.keys(options).length > 0 && !streams) {
     throw invalidField('stream_options', 'stream_options is only allowed with "stream": true.');
   }
   if (streams && typeof fields.prompt_logprobs === 'number' && fields.prompt_logprobs > 0) {
