@@ -20,7 +20,8 @@ export const ApiProblem =
   };
 
 /** The same for the two token routes, which answer as RFC 6749 section 5.2 says. */
-export const ApiOAuthError: (status: number, error: string, description: string) => MethodDecorator = ApiProblem;
+export const ApiOAuthError: (status: number, error: string, description: string) => MethodDecorator =
+  ApiProblem;
 
 export function documentedFailures(...owners: object[]): DocumentedFailure[] {
   return owners.flatMap((owner) => (Reflect.getOwnMetadata(FAILURES, owner) ?? []) as DocumentedFailure[]);

@@ -1,0 +1,80 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, OpenAPIObject, OperationObject, SwaggerModule } from '@nestjs/swagger';
+import type { Access } from '../common/access.decorator';
+import type { Env } from '../config/env';
+import { ENVELOPES, failureResponses, failuresOf } from './failure-responses';
+import { GENERATION_FAILURES, GENERATION_OPERATIONS } from './generation-operations';
+import { introduction, TAGS } from './introduction';
+import { DocumentedRoute, operationId, routeTable } from './route-table';
+
+const SECURITY: Readonly<Record<Access, OperationObject['security']>> = {
+  session: [{ session: [] }],
+  api_key: [{ 'api-key': [] }],
+  public: [],
+};
+
+const VERBS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'] as const;
+
+/**
+ * The OpenAPI document of all routes. Credentials and failures come from the decorators the guards read too, so
+ * the page cannot promise another door than the one there is.
+ */
+export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
+  const routes = routeTable(app);
+  const document = SwaggerModule.createDocument(app, frame(env), { operationIdFactory: operationId });
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...ENVELOPES },
+  };
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const verb of VERBS) {
+      const operation = item[verb];
+      const route = operation && routes.get(operation.operationId ?? '');
+      if (operation && route) complete(operation, { path, verb, route, publicUrl: env.publicUrl });
+    }
+  }
+  return document;
+}
+
+function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
+  const builder = new DocumentBuilder()
+    .setTitle('LLM User Management API')
+    .setDescription(introduction(env))
+    .setVersion('1')
+    .addOAuth2(
+      {
+        type: 'oauth2',
+        description:
+          'Username and password; for the routes that manage. Leave client_id and client_secret empty.',
+        flows: { password: { tokenUrl: '/auth/token', refreshUrl: '/auth/refresh', scopes: {} } },
+      },
+      'session',
+    )
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'An API key (llmk_…); for /v1' },
+      'api-key',
+    );
+  for (const [name, description] of TAGS) builder.addTag(name, description);
+  if (env.PUBLIC_URL) builder.addServer(env.publicUrl);
+  return builder.build();
+}
+
+function complete(
+  operation: OperationObject,
+  { path, verb, route, publicUrl }: { path: string; verb: string; route: DocumentedRoute; publicUrl: string },
+): void {
+  operation.security = SECURITY[route.access];
+  const generation = GENERATION_OPERATIONS[`${verb} ${path}`];
+  if (generation) {
+    operation.summary = generation.summary;
+    operation.description = generation.description;
+    operation.requestBody = generation.requestBody;
+    operation.responses = { '200': generation.success };
+  }
+  const known = generation ? { ...route, failures: [...route.failures, ...GENERATION_FAILURES] } : route;
+  const failures = failuresOf(known, {
+    hasBody: operation.requestBody !== undefined,
+    touchesDatabase: !path.startsWith('/health/'),
+  });
+  operation.responses = { ...operation.responses, ...failureResponses(path, failures, publicUrl) };
+}

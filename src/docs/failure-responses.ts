@@ -1,0 +1,139 @@
+import type { ResponsesObject, SchemaObject } from '@nestjs/swagger';
+import type { DocumentedFailure } from '../common/api-problem.decorator';
+import { Failure, toProblem } from '../common/problem';
+import { toOpenAiError } from '../openai-compat/openai-error';
+import type { DocumentedRoute } from './route-table';
+
+const OPENAI_PATHS = /^\/(v1|chat)\//;
+const OAUTH_PATHS = /^\/auth\/(token|refresh)$/;
+
+/** The forms of an error, as the gateway's exception filter writes them. */
+export const ENVELOPES: Record<'Problem' | 'OpenAiError' | 'OAuthError', SchemaObject> = {
+  Problem: {
+    type: 'object',
+    description: 'RFC 9457 problem details: every failure outside /v1 and /chat',
+    required: ['type', 'title', 'status', 'detail', 'code'],
+    properties: {
+      type: { type: 'string', format: 'uri', description: 'Explains the code on this page' },
+      title: { type: 'string' },
+      status: { type: 'integer' },
+      detail: { type: 'string', description: 'What is wrong and what to do' },
+      code: { type: 'string', description: 'Stable: for programs' },
+      param: { type: 'string', description: 'The field at fault' },
+      errors: {
+        type: 'array',
+        items: { type: 'object', properties: { field: { type: 'string' }, message: { type: 'string' } } },
+      },
+    },
+  },
+  OpenAiError: {
+    type: 'object',
+    description: "OpenAI's envelope: every failure on /v1 and /chat",
+    required: ['error'],
+    properties: {
+      error: {
+        type: 'object',
+        required: ['message', 'type', 'param', 'code'],
+        properties: {
+          message: { type: 'string' },
+          type: { type: 'string' },
+          param: { type: 'string', nullable: true },
+          code: { type: 'string', nullable: true },
+        },
+      },
+    },
+  },
+  OAuthError: {
+    type: 'object',
+    description: 'RFC 6749 section 5.2: failures of the two token routes',
+    required: ['error', 'error_description'],
+    properties: { error: { type: 'string' }, error_description: { type: 'string' } },
+  },
+};
+
+const SESSION_FAILURES: DocumentedFailure[] = [
+  { status: 401, code: 'missing_token', message: 'No access token was sent. Log in with POST /auth/token.' },
+  {
+    status: 401,
+    code: 'invalid_token',
+    message: 'This access token is not valid, or its session has ended.',
+  },
+  { status: 403, code: 'session_required', message: 'An API key cannot manage an account.' },
+];
+const KEY_FAILURES: DocumentedFailure[] = [
+  { status: 401, code: 'missing_api_key', message: 'No API key was sent.' },
+  {
+    status: 401,
+    code: 'invalid_api_key',
+    message: 'This API key is not valid: mistyped, revoked or expired.',
+  },
+];
+const ROLE_FAILURE: DocumentedFailure = {
+  status: 403,
+  code: 'forbidden',
+  message: 'This needs the role admin.',
+};
+const BODY_FAILURES: DocumentedFailure[] = [
+  { status: 413, code: 'body_too_large', message: 'The body is larger than this route takes.' },
+];
+const DATABASE_FAILURE: DocumentedFailure = {
+  status: 503,
+  code: 'database_unavailable',
+  message: 'The database cannot be reached at the moment; repeat the request shortly.',
+};
+
+/** What a route may answer besides its success: what it says itself, and what its credential and body bring along. */
+export function failuresOf(
+  { access, roles, failures }: DocumentedRoute,
+  { hasBody, touchesDatabase }: { hasBody: boolean; touchesDatabase: boolean },
+): DocumentedFailure[] {
+  const usual = [
+    ...(access === 'session' ? SESSION_FAILURES : []),
+    ...(access === 'api_key' ? KEY_FAILURES : []),
+    ...(roles.length > 0 ? [ROLE_FAILURE] : []),
+    ...(hasBody ? BODY_FAILURES : []),
+    ...(touchesDatabase ? [DATABASE_FAILURE] : []),
+  ];
+  const own = new Set(failures.map(({ status, code }) => `${status} ${code}`));
+  return [...failures, ...usual.filter(({ status, code }) => !own.has(`${status} ${code}`))];
+}
+
+/** Failures by status, each with an example in the envelope of the path. */
+export function failureResponses(
+  path: string,
+  failures: readonly DocumentedFailure[],
+  publicUrl: string,
+): ResponsesObject {
+  const responses: ResponsesObject = {};
+  for (const status of [...new Set(failures.map((failure) => failure.status))].sort()) {
+    const sameStatus = failures.filter((failure) => failure.status === status);
+    const [type, schema] = envelopeOf(path);
+    responses[String(status)] = {
+      description: sameStatus.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
+      content: {
+        [type]: {
+          schema: { $ref: `#/components/schemas/${schema}` },
+          examples: Object.fromEntries(
+            sameStatus.map((failure) => [failure.code, { value: bodyOf(path, failure, publicUrl) }]),
+          ),
+        },
+      },
+    };
+  }
+  return responses;
+}
+
+function envelopeOf(path: string): [mediaType: string, schema: keyof typeof ENVELOPES] {
+  if (OPENAI_PATHS.test(path)) return ['application/json', 'OpenAiError'];
+  if (OAUTH_PATHS.test(path)) return ['application/json', 'OAuthError'];
+  return ['application/problem+json', 'Problem'];
+}
+
+function bodyOf(path: string, { status, code, message }: DocumentedFailure, publicUrl: string): unknown {
+  const type = code === 'insufficient_quota' ? code : null;
+  const failure: Failure = { status, code, message, param: null, type, headers: {} };
+  const [, schema] = envelopeOf(path);
+  if (schema === 'OpenAiError') return toOpenAiError(failure);
+  if (schema === 'OAuthError') return { error: code, error_description: message };
+  return toProblem(failure, publicUrl);
+}

@@ -1,0 +1,14 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+export class Liveness {
+  @ApiProperty({ enum: ['ok'] }) status: 'ok';
+}
+
+export class ReadinessReport {
+  @ApiProperty({ enum: ['ok', 'unavailable', 'draining'], example: 'ok' })
+  status: 'ok' | 'unavailable' | 'draining';
+  @ApiProperty({ enum: ['up', 'down'], example: 'up', description: 'Without it, nothing is let in' })
+  database: 'up' | 'down';
+  @ApiProperty({ enum: ['up', 'down'], example: 'up', description: 'Told, but not needed to be ready' })
+  upstream: 'up' | 'down';
+}

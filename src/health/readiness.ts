@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { VllmApi } from '../proxy/upstream/vllm-api.service';
+import type { ReadinessReport } from './health.dto';
+
+const CHECK_TIMEOUT_MS = 1_000;
+/** Anybody may ask: however often, the database and vLLM are asked no more than this. */
+const REPORT_LIFE_MS = 1_000;
+
+/**
+ * Whether a load balancer should send requests here. That needs the database. A dead vLLM is told but takes no
+ * replica out: it would take all of them, and clients could not even read the error that explains it.
+ */
+@Injectable()
+export class Readiness {
+  private draining = false;
+  private latest: { at: number; report: Promise<ReadinessReport> } | undefined;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly vllm: VllmApi,
+  ) {}
+
+  /** From now on not ready, so that no new requests arrive while the running ones end. */
+  drain(): void {
+    this.draining = true;
+  }
+
+  async report(): Promise<ReadinessReport> {
+    const now = performance.now();
+    if (!this.latest || now - this.latest.at > REPORT_LIFE_MS) {
+      this.latest = { at: now, report: this.check() };
+    }
+    const report = await this.latest.report;
+    return this.draining ? { ...report, status: 'draining' } : report;
+  }
+
+  private async check(): Promise<ReadinessReport> {
+    const [database, upstream] = await Promise.all([
+      upWithinTimeout(this.dataSource.query('SELECT 1')),
+      upWithinTimeout(this.vllm.isHealthy()),
+    ]);
+    return { status: database === 'up' ? 'ok' : 'unavailable', database, upstream };
+  }
+}
+
+/** Down when the check fails, answers false, or does not answer in time. */
+async function upWithinTimeout(check: Promise<unknown>): Promise<'up' | 'down'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'down'>((resolve) => {
+    timer = setTimeout(() => resolve('down'), CHECK_TIMEOUT_MS);
+  });
+  const result = check.then(
+    (answer) => (answer === false ? ('down' as const) : ('up' as const)),
+    () => 'down' as const,
+  );
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
