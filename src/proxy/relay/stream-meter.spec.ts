@@ -1,0 +1,157 @@
+import { SseFrames } from './sse-frames';
+import { StreamExpectations, StreamMeter } from './stream-meter';
+
+const usage = (prompt: number, completion: number, more = '') =>
+  `"usage":{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion}${more}}`;
+const chunk = (index: number, text: string, tail: string, finish = 'null') =>
+  `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"served","choices":[{"index":${index},"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":${finish},"token_ids":null}]${tail}}`;
+
+const meter = (more: Partial<StreamExpectations> = {}) =>
+  new StreamMeter({
+    servedModel: 'served',
+    publicModel: 'public',
+    choices: 1,
+    prompts: 1,
+    wantsUsage: false,
+    wantsContinuousUsage: false,
+    ...more,
+  });
+
+describe('StreamMeter', () => {
+  it('hides the usage a client did not ask for and shows the public model name', () => {
+    const seen = meter().see(chunk(0, 'hi', `,${usage(3, 1)}`));
+    expect(seen).toBe(chunk(0, 'hi', '').replace('"served"', '"public"'));
+  });
+
+  it('hides usage in the middle of an event, as in the role chunk of vLLM', () => {
+    const seen = meter().see(
+      chunk(0, '', `,${usage(3, 1, ',"completion_tokens_details":null')},"prompt_text":null`),
+    );
+    expect(seen).toBe(chunk(0, '', ',"prompt_text":null').replace('"served"', '"public"'));
+  });
+
+  it('leaves out the final usage event unless the client asked for it', () => {
+    const final = `data: {"id":"1","model":"served","choices":[],${usage(3, 9)},"system_fingerprint":"x"}`;
+    expect(meter().see(final)).toBeNull();
+    expect(meter({ wantsUsage: true }).see(final)).toBe(final.replace('"served"', '"public"'));
+  });
+
+  it('keeps usage in every event for a client that asked for continuous usage', () => {
+    const seen = meter({ wantsUsage: true, wantsContinuousUsage: true }).see(
+      chunk(0, 'hi', `,${usage(3, 1)}`),
+    );
+    expect(seen).toContain('"completion_tokens":1');
+  });
+
+  it('is not fooled by a text that looks like usage, an end or a model name', () => {
+    const text = '","usage":{"completion_tokens":999},"finish_reason":"stop","model":"evil","choices":[]';
+    const one = meter();
+    expect(one.see(chunk(0, text, `,${usage(3, 2)}`))).toBe(
+      chunk(0, text, '').replace('"served"', '"public"'),
+    );
+    expect(one.isWhole).toBe(false);
+    expect(one.usage()).toEqual({
+      usage: { prompt: 3, cached: 0, completion: 2, reasoning: 0 },
+      source: 'exact',
+      promptKnown: true,
+    });
+  });
+
+  it('sums the last count of every choice of a cut stream, the prompt once', () => {
+    const cut = meter({ choices: 3 });
+    for (const [index, count] of [
+      [0, 1],
+      [1, 1],
+      [2, 1],
+      [0, 4],
+      [2, 2],
+    ] as const) {
+      cut.see(chunk(index, 'x', `,${usage(10, count)}`));
+    }
+    expect(cut.usage().usage).toMatchObject({ prompt: 10, completion: 7 });
+  });
+
+  it('adds up the prompts of a list, and says when it has not seen them all', () => {
+    const cut = meter({ choices: 2, prompts: 2 });
+    cut.see(chunk(0, 'x', `,${usage(5, 1)}`));
+    cut.see(chunk(1, 'x', `,${usage(5, 1)}`));
+    expect(cut.usage()).toMatchObject({ promptKnown: false, source: 'estimated' });
+    cut.see(chunk(3, 'x', `,${usage(7, 2)}`));
+    expect(cut.usage()).toMatchObject({
+      usage: { prompt: 12, completion: 4 },
+      promptKnown: true,
+      source: 'exact',
+    });
+  });
+
+  it('takes the final totals, cached and reasoning tokens included', () => {
+    const whole = meter();
+    whole.see(chunk(0, 'x', `,${usage(5, 3)}`, '"stop"'));
+    whole.see(
+      `data: {"model":"served","choices":[],"usage":{"prompt_tokens":5,"total_tokens":8,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":2}}}`,
+    );
+    expect(whole.isWhole).toBe(true);
+    expect(whole.usage().usage).toEqual({ prompt: 5, cached: 4, completion: 3, reasoning: 2 });
+  });
+
+  it('is not whole before every choice has finished, nor after an error event', () => {
+    const two = meter({ choices: 2 });
+    two.see(chunk(0, 'x', '', '"stop"'));
+    expect(two.isWhole).toBe(false);
+    two.see(chunk(1, 'x', '', '"length"'));
+    expect(two.isWhole).toBe(true);
+    two.see('data: {"error": {"message": "m", "type": "InternalServerError", "param": null, "code": 500}}');
+    expect(two.isWhole).toBe(false);
+  });
+
+  it('passes comments on and counts nothing for them', () => {
+    const quiet = meter();
+    expect(quiet.see(': keep-alive')).toBe(': keep-alive');
+    expect(quiet.usage().usage.completion).toBe(0);
+  });
+
+  it('marks what it had to count by events as an estimate', () => {
+    const plain = meter();
+    plain.see(chunk(0, 'a', ''));
+    plain.see(chunk(0, 'b', '', '"stop"'));
+    expect(plain.usage()).toMatchObject({
+      usage: { completion: 2 },
+      source: 'estimated',
+      promptKnown: false,
+    });
+  });
+
+  it('does not believe impossible counts', () => {
+    const odd = meter();
+    odd.see(chunk(0, 'a', ',"usage":{"prompt_tokens":-1,"completion_tokens":1.5}'));
+    expect(odd.usage().source).toBe('estimated');
+  });
+});
+
+describe('SseFrames', () => {
+  const collect = (parts: string[]) => {
+    const frames = new SseFrames();
+    const seen: string[] = [];
+    for (const part of parts) frames.push(part, (frame) => seen.push(frame));
+    return { seen, rest: frames.rest };
+  };
+
+  it('finds the same events however the bytes are split', () => {
+    const text = 'data: {"a":"é"}\n\n: keep-alive\n\ndata: [DONE]\n\n';
+    for (let at = 1; at < text.length; at += 1) {
+      expect(collect([text.slice(0, at), text.slice(at)]).seen).toEqual([
+        'data: {"a":"é"}',
+        ': keep-alive',
+        'data: [DONE]',
+      ]);
+    }
+    expect(collect([...text]).seen).toHaveLength(3);
+  });
+
+  it('takes carriage returns for line ends, too, and keeps an unfinished event', () => {
+    expect(collect(['data: 1\r\n\r\ndata: 2\n\nda', 'ta: 3'])).toEqual({
+      seen: ['data: 1', 'data: 2'],
+      rest: 'data: 3',
+    });
+  });
+});

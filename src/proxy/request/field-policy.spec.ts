@@ -1,0 +1,199 @@
+import { FIELD_POLICY } from './field-policy';
+import { ProxiedCall } from './proxied-call';
+import { checkBody } from './request-intake';
+import { outputBudget } from './output-budget';
+
+const MODEL = { id: 'public', servedName: 'served', window: 4_096 };
+const CHAT = { model: 'public', messages: [{ role: 'user', content: 'hi' }] };
+const COMPLETION = { model: 'public', prompt: 'hi' };
+
+function sent(
+  body: unknown,
+  endpoint: 'chat_completions' | 'completions' = 'chat_completions',
+): Record<string, unknown> {
+  const checked = checkBody(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), endpoint);
+  const call = new ProxiedCall(checked, MODEL, 'salt', 16_384);
+  const budget = outputBudget(call.outputQuestion(call.promptBound));
+  return JSON.parse(call.encode(budget).toString()) as Record<string, unknown>;
+}
+
+const refusal = (
+  more: Record<string, unknown>,
+  base: object = CHAT,
+): { param: string | null; message: string } => {
+  try {
+    sent({ ...base, ...more }, 'prompt' in base ? 'completions' : 'chat_completions');
+  } catch (error) {
+    return error as { param: string | null; message: string };
+  }
+  throw new Error(`not refused: ${JSON.stringify(more)}`);
+};
+
+/** A value each forwarded field accepts. */
+const GOOD: Record<string, unknown> = {
+  n: 2,
+  messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }] }],
+  prompt: ['a', 'b'],
+  stop: ['a', 'b'],
+  stop_token_ids: [1],
+  logit_bias: { '1': 5 },
+  bad_words: ['x'],
+  allowed_token_ids: [1, 2],
+  min_tokens: 1,
+  truncate_prompt_tokens: -1,
+  truncation_side: 'left',
+  logprobs: true,
+  top_logprobs: 5,
+  prompt_logprobs: 1,
+  suffix: 'end',
+  stream_interval: 4,
+  response_format: { type: 'json_object' },
+  structured_outputs: { choice: ['a'] },
+  tools: [{ type: 'function', function: { name: 'f' } }],
+  tool_choice: 'auto',
+  reasoning_effort: 'low',
+  thinking_token_budget: 100,
+  chat_template_kwargs: { enable_thinking: false },
+  documents: [{ text: 'x' }],
+  temperature: 0.5,
+  seed: 12,
+};
+
+describe('the field policy, row by row', () => {
+  for (const [field, rule] of FIELD_POLICY) {
+    const endpoint = rule.only ?? 'chat_completions';
+    const base = endpoint === 'completions' ? COMPLETION : CHAT;
+    if (rule.action === 'forward') {
+      it(`forwards ${field}`, () => {
+        const value = GOOD[field] ?? true;
+        expect(sent({ ...base, [field]: value }, endpoint)[field]).toEqual(value);
+      });
+    } else if (rule.action === 'drop') {
+      it(`drops ${field}`, () => {
+        expect(sent({ ...CHAT, [field]: 'x' })).not.toHaveProperty([field]);
+      });
+    } else if (rule.action === 'refuse') {
+      it(`refuses ${field} and says why`, () => {
+        const error = refusal({ [field]: 'x' });
+        expect(error.param).toBe(field);
+        expect(error.message.startsWith(`${field} `)).toBe(true);
+      });
+    }
+  }
+
+  it('replaces the model and the cache salt', () => {
+    expect(sent({ ...CHAT, cache_salt: 'mine' })).toMatchObject({ model: 'served', cache_salt: 'salt' });
+  });
+
+  it('always asks for usage in a stream, whatever the client asked, and never otherwise', () => {
+    for (const stream_options of [
+      undefined,
+      null,
+      {},
+      { include_usage: false },
+      { continuous_usage_stats: true },
+    ]) {
+      expect(sent({ ...CHAT, stream: true, stream_options }).stream_options).toEqual({
+        include_usage: true,
+        continuous_usage_stats: true,
+      });
+    }
+    expect(sent({ ...CHAT, stream_options: null })).not.toHaveProperty('stream_options');
+  });
+
+  it('drops what it does not know, as vLLM would ignore it', () => {
+    const body = JSON.stringify({ ...CHAT, surprise: 1 }).replace('{', '{"__proto__":{"role":"admin"},');
+    expect(Object.keys(sent(body))).toEqual(['model', 'messages', 'cache_salt']);
+    expect(({} as { role?: string }).role).toBeUndefined();
+  });
+
+  it.each([
+    [{ stream: 'true' }, 'stream'],
+    [{ stream: 1 }, 'stream'],
+    [{ stream: 'yes' }, 'stream'],
+    [{ stream: true, stream_options: [] }, 'stream_options'],
+    [{ stream: true, stream_options: 'x' }, 'stream_options'],
+    [{ stream: true, stream_options: { include_usage: 'true' } }, 'stream_options'],
+    [{ stream_options: { include_usage: true } }, 'stream_options'],
+    [{ max_tokens: 0 }, 'max_tokens'],
+    [{ max_tokens: -1 }, 'max_tokens'],
+    [{ max_tokens: '9' }, 'max_tokens'],
+    [{ max_tokens: 2 ** 60 }, 'max_tokens'],
+    [{ max_tokens: 1.5 }, 'max_tokens'],
+    [{ max_completion_tokens: 0 }, 'max_completion_tokens'],
+    [{ n: 9 }, 'n'],
+    [{ n: 16_384 }, 'n'],
+    [{ n: 0 }, 'n'],
+    [{ n: '2' }, 'n'],
+    [{ n: true }, 'n'],
+    [{ top_logprobs: -1 }, 'top_logprobs'],
+    [{ logprobs: 1e6 }, 'logprobs'],
+    [{ prompt_logprobs: 1, stream: true }, 'prompt_logprobs'],
+    [{ min_tokens: 1e9 }, 'min_tokens'],
+    [{ bad_words: Array.from({ length: 10_000 }, () => 'x') }, 'bad_words'],
+    [{ stop: Array.from({ length: 10_000 }, () => 'x') }, 'stop'],
+    [{ tools: [] }, 'tools'],
+    [{ tools: Array.from({ length: 10_000 }, () => ({})) }, 'tools'],
+    [{ messages: [] }, 'messages'],
+    [{ messages: 'hi' }, 'messages'],
+    [{ messages: null }, 'messages'],
+    [{ model: 5 }, 'model'],
+    [{ chat_template_kwargs: { chat_template: '{{x}}' } }, 'chat_template_kwargs'],
+    [{ use_beam_search: true }, 'use_beam_search'],
+  ])('refuses %j', (more, param) => {
+    expect(refusal(more).param).toBe(param);
+  });
+
+  it.each(['http://169.254.169.254/', 'https://x.example/a.png', 'file:///etc/passwd', '\\\\host\\x', ''])(
+    'refuses media at %j',
+    (url) => {
+      const image = (part: object) => refusal({ messages: [{ role: 'user', content: [part] }] }).param;
+      expect(image({ type: 'image_url', image_url: { url } })).toBe('messages');
+      expect(image({ type: 'image_url', image_url: url })).toBe('messages');
+      expect(image({ video_url: { url } })).toBe('messages');
+      expect(image({ type: 'audio_url', audio_url: { url } })).toBe('messages');
+    },
+  );
+
+  it('takes media as data URLs, but no embeddings and no references into a shared cache', () => {
+    const part = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+    expect(sent({ ...CHAT, messages: [{ role: 'user', content: [part] }] }).messages).toEqual([
+      { role: 'user', content: [part] },
+    ]);
+    for (const bad of [
+      { type: 'image_embeds', image_embeds: 'x' },
+      { image_pil: 'x' },
+      { ...part, uuid: 'u' },
+    ]) {
+      expect(refusal({ messages: [{ role: 'user', content: [bad] }] }).param).toBe('messages');
+    }
+  });
+
+  it('refuses numbers that overflow, duplicate keys and depth', () => {
+    const text = JSON.stringify(CHAT);
+    for (const [more, code] of [
+      ['"max_tokens":1e400', 'invalid_value'],
+      ['"n":1,"n":2', 'invalid_value'],
+      [`"tools":[{"a":${'['.repeat(80)}${']'.repeat(80)}}]`, 'invalid_json'],
+    ] as const) {
+      expect(() => sent(text.replace('{', `{${more},`))).toThrow(expect.objectContaining({ code }) as Error);
+    }
+  });
+
+  it('forwards every other byte as it came', () => {
+    const body =
+      '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}], "temperature": 1.0, "seed":9007199254740993,"model":"public"}';
+    const checked = checkBody(Buffer.from(body), 'chat_completions');
+    const call = new ProxiedCall(checked, MODEL, 's', 0);
+    expect(call.encode(outputBudget(call.outputQuestion(call.promptBound))).toString()).toBe(
+      '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}],"temperature": 1.0,"seed":9007199254740993,"model":"served","cache_salt":"s"}',
+    );
+  });
+
+  it('keeps max_completion_tokens for who used it, and lets it win', () => {
+    expect(sent({ ...CHAT, max_completion_tokens: 7, max_tokens: 9 })).toMatchObject({
+      max_completion_tokens: 7,
+    });
+    expect(sent({ ...CHAT, max_completion_tokens: 7, max_tokens: 9 })).not.toHaveProperty('max_tokens');
+  });
+});

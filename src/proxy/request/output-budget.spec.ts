@@ -1,0 +1,98 @@
+import { clampedTo, minimumFor, outputBudget, OutputQuestion } from './output-budget';
+
+const question = (more: Partial<OutputQuestion> = {}): OutputQuestion => ({
+  requested: 100,
+  choices: 1,
+  prompts: 1,
+  window: 32_768,
+  prompt: { tokens: 1_000, exact: false, bounded: true },
+  absentMeans: 'rest_of_window',
+  defaultMax: 16_384,
+  ...more,
+});
+const exactly = (tokens: number) => ({ tokens, exact: true, bounded: true });
+const image = { tokens: 1_000, exact: true, bounded: false };
+
+describe('outputBudget', () => {
+  it('sends a wish that fits as it is and reserves prompt and every choice', () => {
+    expect(outputBudget(question({ choices: 3 }))).toMatchObject({
+      maxTokens: 100,
+      total: 1_300,
+      needsExactPrompt: false,
+    });
+  });
+
+  it('asks for the exact prompt when the bound does not decide', () => {
+    expect(outputBudget(question({ requested: 32_000 })).needsExactPrompt).toBe(true);
+  });
+
+  it("lowers opencode's 32000 to what the window leaves, and never raises", () => {
+    expect(outputBudget(question({ requested: 32_000, prompt: exactly(8_000) })).maxTokens).toBe(24_768);
+    expect(outputBudget(question({ requested: 50, prompt: exactly(8_000) })).maxTokens).toBe(50);
+  });
+
+  it('leaves a prompt that alone overflows the window to vLLM, whose words agents understand', () => {
+    const budget = outputBudget(question({ requested: 100, prompt: exactly(40_000) }));
+    expect(budget).toMatchObject({ maxTokens: 100, needsExactPrompt: false });
+    expect(budget.total).toBeLessThanOrEqual(32_768);
+  });
+
+  it('puts the default in place of an absent wish, or leaves it to a window that is smaller anyway', () => {
+    expect(outputBudget(question({ requested: null })).maxTokens).toBe(16_384);
+    expect(outputBudget(question({ requested: null, window: 8_192 }))).toMatchObject({
+      maxTokens: null,
+      total: 8_192,
+    });
+    expect(outputBudget(question({ requested: null, defaultMax: 0 }))).toMatchObject({
+      maxTokens: null,
+      total: 32_768,
+    });
+  });
+
+  it("reserves vLLM's own 16 for a completion that names none", () => {
+    expect(outputBudget(question({ requested: null, absentMeans: 16 }))).toMatchObject({
+      maxTokens: null,
+      total: 1_016,
+    });
+  });
+
+  it('counts images as the whole window and lets vLLM fill it', () => {
+    expect(outputBudget(question({ requested: 32_768, prompt: image }))).toMatchObject({
+      maxTokens: null,
+      total: 32_768,
+    });
+    expect(outputBudget(question({ requested: 200, prompt: image }))).toMatchObject({
+      maxTokens: 200,
+      total: 32_768,
+    });
+    const several = outputBudget(question({ requested: 200, choices: 2, prompt: image }));
+    expect(several.total).toBe(32_968);
+    expect(minimumFor(several, question({ requested: 200, choices: 2, prompt: image }))).toBeLessThanOrEqual(
+      several.total,
+    );
+  });
+
+  it('works without a known window', () => {
+    expect(outputBudget(question({ window: null, requested: null }))).toMatchObject({
+      maxTokens: 16_384,
+      total: 17_384,
+    });
+  });
+});
+
+describe('clampedTo', () => {
+  it('spreads what is left over the choices and refuses what would be too short to use', () => {
+    const asked = question({ requested: 500, choices: 2, prompt: exactly(100) });
+    const budget = outputBudget(asked);
+    expect(minimumFor(budget, asked)).toBe(132);
+    expect(clampedTo(budget, 301, asked)).toMatchObject({ maxTokens: 100, total: 301 });
+    expect(clampedTo(budget, 131, asked)).toBeNull();
+  });
+
+  it('lets a wish smaller than the least useful output through', () => {
+    const asked = question({ requested: 4, prompt: exactly(10) });
+    const budget = outputBudget(asked);
+    expect(minimumFor(budget, asked)).toBe(14);
+    expect(clampedTo(budget, 14, asked)).toMatchObject({ maxTokens: 4 });
+  });
+});
