@@ -128,14 +128,14 @@ describe('StreamMeter', () => {
   });
 });
 
-describe('SseFrames', () => {
-  const collect = (parts: string[]) => {
-    const frames = new SseFrames();
-    const seen: string[] = [];
-    for (const part of parts) frames.push(part, (frame) => seen.push(frame));
-    return { seen, rest: frames.rest };
-  };
+const collect = (parts: string[]) => {
+  const frames = new SseFrames();
+  const seen: string[] = [];
+  for (const part of parts) frames.push(part, (frame) => seen.push(frame));
+  return { seen, rest: frames.rest };
+};
 
+describe('SseFrames', () => {
   it('finds the same events however the bytes are split', () => {
     const text = 'data: {"a":"é"}\n\n: keep-alive\n\ndata: [DONE]\n\n';
     for (let at = 1; at < text.length; at += 1) {

@@ -84,14 +84,15 @@ export const streamOptions: Check = (value) => {
   return null;
 };
 
+const isTokens = (item: unknown): boolean =>
+  Array.isArray(item) &&
+  item.length > 0 &&
+  item.every((id) => Number.isSafeInteger(id) && (id as number) >= 0);
+
 /** A prompt: text, a list of texts, token ids, or a list of those. */
 export const prompt: Check = (value) => {
   if (typeof value === 'string') return null;
   if (!Array.isArray(value) || value.length === 0) return 'must be a text, a list of texts, or token ids';
-  const isTokens = (item: unknown): boolean =>
-    Array.isArray(item) &&
-    item.length > 0 &&
-    item.every((id) => Number.isSafeInteger(id) && (id as number) >= 0);
   if (isTokens(value)) return null;
   if (value.length > 256) return 'must not hold more than 256 prompts';
   if (value.every((item) => typeof item === 'string')) return null;

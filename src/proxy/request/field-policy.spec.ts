@@ -29,6 +29,9 @@ const refusal = (
   throw new Error(`not refused: ${JSON.stringify(more)}`);
 };
 
+const refusedPart = (part: object): string | null =>
+  refusal({ messages: [{ role: 'user', content: [part] }] }).param;
+
 /** A value each forwarded field accepts. */
 const GOOD: Record<string, unknown> = {
   n: 2,
@@ -147,11 +150,10 @@ describe('the field policy, row by row', () => {
   it.each(['http://169.254.169.254/', 'https://x.example/a.png', 'file:///etc/passwd', '\\\\host\\x', ''])(
     'refuses media at %j',
     (url) => {
-      const image = (part: object) => refusal({ messages: [{ role: 'user', content: [part] }] }).param;
-      expect(image({ type: 'image_url', image_url: { url } })).toBe('messages');
-      expect(image({ type: 'image_url', image_url: url })).toBe('messages');
-      expect(image({ video_url: { url } })).toBe('messages');
-      expect(image({ type: 'audio_url', audio_url: { url } })).toBe('messages');
+      expect(refusedPart({ type: 'image_url', image_url: { url } })).toBe('messages');
+      expect(refusedPart({ type: 'image_url', image_url: url })).toBe('messages');
+      expect(refusedPart({ video_url: { url } })).toBe('messages');
+      expect(refusedPart({ type: 'audio_url', audio_url: { url } })).toBe('messages');
     },
   );
 
