@@ -51,7 +51,7 @@ export class SessionsService {
       ],
     );
     if (opened.length === 0) return null;
-    await this.noteLogin(user.id);
+    await this.noteLogin(user.id, first.sessionId);
     return { id: first.sessionId, refreshToken: formatRefreshToken(this.secrets.refreshTokenKey, first) };
   }
 
@@ -109,14 +109,14 @@ export class SessionsService {
     );
   }
 
-  private async noteLogin(userId: string): Promise<void> {
+  private async noteLogin(userId: string, sessionId: string): Promise<void> {
     await this.sessions.query(
       `WITH seen AS (UPDATE users SET last_login_at = now() WHERE id = $1)
        DELETE FROM sessions WHERE id IN (
-         SELECT id FROM sessions WHERE user_id = $1
+         SELECT id FROM sessions WHERE user_id = $1 AND id <> $2
          ORDER BY (revoked_at IS NULL AND expires_at > now()) DESC, last_used_at DESC
-         OFFSET ${SESSIONS_PER_USER})`,
-      [userId],
+         OFFSET ${SESSIONS_PER_USER - 1})`,
+      [userId, sessionId],
     );
   }
 }
