@@ -21,7 +21,10 @@ const VERBS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'] as co
  */
 export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
   const routes = routeTable(app);
-  const document = SwaggerModule.createDocument(app, frame(env), { operationIdFactory: operationId });
+  const document = SwaggerModule.createDocument(app, frame(env), {
+    operationIdFactory: operationId,
+    autoTagControllers: false,
+  });
   document.components = {
     ...document.components,
     schemas: { ...document.components?.schemas, ...ENVELOPES },
@@ -51,7 +54,7 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
       'session',
     )
     .addBearerAuth(
-      { type: 'http', scheme: 'bearer', description: 'An API key (llmk_…); for /v1' },
+      { type: 'http', scheme: 'bearer', bearerFormat: 'llmk_…', description: 'An API key; for /v1' },
       'api-key',
     );
   for (const [name, description] of TAGS) builder.addTag(name, description);

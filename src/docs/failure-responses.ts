@@ -74,6 +74,12 @@ const ROLE_FAILURE: DocumentedFailure = {
   message: 'This needs the role admin.',
 };
 const BODY_FAILURES: DocumentedFailure[] = [
+  { status: 400, code: 'invalid_request', message: 'A field of the body is missing, wrong or unknown.' },
+  {
+    status: 415,
+    code: 'unsupported_media_type',
+    message: 'Send the request as JSON with the header `content-type: application/json`.',
+  },
   { status: 413, code: 'body_too_large', message: 'The body is larger than this route takes.' },
 ];
 const DATABASE_FAILURE: DocumentedFailure = {

@@ -185,7 +185,6 @@ export const GENERATION_FAILURES: readonly DocumentedFailure[] = [
     code: 'model_not_found',
     message: 'The model does not exist or this key may not use it. GET /v1/models lists what it may use.',
   },
-  { status: 415, code: 'unsupported_media_type', message: 'The body must be application/json.' },
   {
     status: 429,
     code: 'quota_reserved',

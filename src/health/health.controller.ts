@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Res } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../common/access.decorator';
@@ -12,7 +12,6 @@ export class HealthController {
   constructor(private readonly readiness: Readiness) {}
 
   @Get('live')
-  @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Is the process alive', description: 'Restart it when this does not answer.' })
   @ApiOkResponse({ type: Liveness })
   live(): Liveness {
@@ -20,7 +19,6 @@ export class HealthController {
   }
 
   @Get('ready')
-  @Header('cache-control', 'no-store')
   @ApiOperation({
     summary: 'May requests be sent here',
     description: 'Needs the database; vLLM is only told of.',

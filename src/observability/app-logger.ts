@@ -27,6 +27,15 @@ const SECRET_FIELDS = [
   'parameters',
 ];
 
+/** Nest tells of every module and route it finds: not what an operator looks for at a start. */
+const FRAMEWORK: ReadonlySet<string> = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
+
 /** Nest's logger over pino: one JSON object a line, without secrets, prompts or headers. */
 @Injectable()
 export class AppLogger implements LoggerService {
@@ -85,6 +94,7 @@ export class AppLogger implements LoggerService {
     if (!this.pino.isLevelEnabled(level)) return;
     const texts = rest.filter((part) => typeof part === 'string');
     const context = texts.pop();
+    if (level === 'info' && FRAMEWORK.has(context ?? '')) return this.write('debug', first, rest);
     const stack = texts.find((text) => /\n\s+at /.test(text));
     const failure = [first, ...rest].find((part) => part instanceof Error);
     const text = typeof first === 'string' ? first : texts.find((part) => part !== stack);

@@ -27,7 +27,6 @@ export class UsageController {
   ) {}
 
   @Get()
-  @Header('cache-control', 'no-store')
   @ApiOperation({
     summary: 'What I used, by day, model and key, and what is left',
     description: 'At most 366 days. Days begin and end in the time zone of the gateway (LIMITS_TIME_ZONE).',
@@ -44,7 +43,6 @@ export class UsageController {
   }
 
   @Get('records')
-  @Header('cache-control', 'no-store')
   @Header('vary', 'accept')
   @ApiOperation({
     summary: 'My requests one by one, newest first',
