@@ -3,6 +3,7 @@ import { AuthModule } from './auth/auth.module';
 import { ConfigModule } from './config/config.module';
 import { Env } from './config/env';
 import { DatabaseModule } from './database/database.module';
+import { DocsModule } from './docs/docs.module';
 import { HealthModule } from './health/health.module';
 import { ObservabilityModule } from './observability/observability.module';
 import { OpenaiCompatModule } from './openai-compat/openai-compat.module';
@@ -26,6 +27,7 @@ export class AppModule {
         ProxyModule,
         OpenaiCompatModule,
         HealthModule,
+        DocsModule.forEnv(env),
       ],
     };
   }

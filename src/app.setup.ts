@@ -4,6 +4,7 @@ import { managementBodies } from './common/management-bodies';
 import { openRequestContext } from './common/request-context';
 import { managementValidation } from './common/validation';
 import { Env } from './config/env';
+import { setupDocs } from './docs/setup-docs';
 import { AppLogger } from './observability/app-logger';
 import { Metrics } from './observability/metrics';
 import { logRequests } from './observability/request-log';
@@ -30,6 +31,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   });
   app.use(...managementBodies());
   app.useGlobalPipes(managementValidation());
+  setupDocs(app, env);
 
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;

@@ -13,6 +13,14 @@ const SECURITY: Readonly<Record<Access, OperationObject['security']>> = {
   public: [],
 };
 
+const SELF: OperationObject = {
+  operationId: 'Docs_show',
+  tags: ['Health'],
+  summary: 'This document',
+  security: [],
+  responses: { '200': { description: '', content: { 'application/json': { schema: { type: 'object' } } } } },
+};
+
 const VERBS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'] as const;
 
 /**
@@ -29,6 +37,8 @@ export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
     ...document.components,
     schemas: { ...document.components?.schemas, ...ENVELOPES },
   };
+  // In public, the document itself is served by Swagger's module and not by a controller.
+  document.paths['/docs-json'] ??= { get: SELF };
   for (const [path, item] of Object.entries(document.paths)) {
     for (const verb of VERBS) {
       const operation = item[verb];

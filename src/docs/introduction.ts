@@ -16,7 +16,7 @@ export function introduction(env: Env): string {
     '**To try it from this page:**',
     '',
     `1. ${REGISTER[env.registration]}`,
-    '2. Press **Authorize**. Under *session*, enter username and password and leave the client fields empty: ' +
+    '2. Press **Authorize**. Under *session*, enter username and password: ' +
       'it opens the routes that manage. Under *api-key*, paste an API key: it opens /v1.',
     '3. Run the first example of **POST /v1/chat/completions**, then see **GET /users/usage**.',
     '',

@@ -1,8 +1,9 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { SwaggerCustomOptions, SwaggerModule } from '@nestjs/swagger';
 import type { NextFunction, Request, Response } from 'express';
 import type { Env } from '../config/env';
-import { buildDocument } from './document';
+import { ADMIN_PAGE_SCRIPT } from './admin-page-script';
+import { ApiDocument } from './api-document';
 
 // The page asks for nothing outside its own origin, and browsers are told so.
 const PAGE_POLICY = [
@@ -16,27 +17,45 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Swagger UI at /docs and the OpenAPI document at /docs-json, as DOCS_ACCESS allows. */
+// OAuth2 clients and scopes do not exist here; their fields would only raise questions.
+const PAGE_CSS = `
+  .auth-container .scope-def,
+  .auth-container .wrapper:has(> label[for="password_type"]),
+  .auth-container .wrapper:has(> label[for^="client_"]) { display: none }`;
+
+const PAGE: SwaggerCustomOptions = {
+  customSiteTitle: 'LLM User Management API',
+  customCss: PAGE_CSS,
+  swaggerOptions: {
+    persistAuthorization: true,
+    deepLinking: true,
+    displayRequestDuration: true,
+    tryItOutEnabled: true,
+    defaultModelsExpandDepth: 0,
+    // Unset, the page sends the document to a validator on the Internet.
+    validatorUrl: null,
+  },
+};
+
+/** Swagger UI at /docs and the OpenAPI document at /docs-json, as DOCS_ACCESS allows. Needs DocsModule. */
 export function setupDocs(app: NestExpressApplication, env: Env): void {
   if (env.DOCS_ACCESS === 'off') return;
-  // Built when it is first asked for: most starts never need it.
-  let document: OpenAPIObject | undefined;
-  const built = () => (document ??= buildDocument(app, env));
+  const document = app.get(ApiDocument);
+  document.describe(app);
   app.use('/docs', (_request: Request, response: Response, next: NextFunction) => {
     response.setHeader('content-security-policy', PAGE_POLICY);
     next();
   });
-  SwaggerModule.setup('docs', app, built, {
-    raw: ['json'],
-    customSiteTitle: 'LLM User Management API',
-    swaggerOptions: {
-      persistAuthorization: true,
-      deepLinking: true,
-      displayRequestDuration: true,
-      tryItOutEnabled: true,
-      defaultModelsExpandDepth: 0,
-      // Unset, the page sends the document to a validator on the Internet.
-      validatorUrl: null,
-    },
+  if (env.DOCS_ACCESS === 'public') {
+    SwaggerModule.setup('docs', app, () => document.whole(), { ...PAGE, raw: ['json'] });
+    return;
+  }
+  app.use('/docs/load-document.js', (_request: Request, response: Response) => {
+    response.type('text/javascript').send(ADMIN_PAGE_SCRIPT);
+  });
+  SwaggerModule.setup('docs', app, () => document.publicPart(), {
+    ...PAGE,
+    raw: false,
+    customJs: '/docs/load-document.js',
   });
 }
