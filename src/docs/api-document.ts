@@ -23,10 +23,11 @@ export class ApiDocument {
 
   /** Only what needs no credential: how to log in. */
   publicPart(): OpenAPIObject {
-    const { paths, ...rest } = this.whole();
+    const { paths, tags, ...rest } = this.whole();
     const open = Object.entries(paths).filter(([, item]) =>
       [item.get, item.post].some((operation) => operation?.security?.length === 0),
     );
-    return { ...rest, paths: Object.fromEntries(open) };
+    const used = new Set(open.flatMap(([, item]) => (item.get ?? item.post)?.tags ?? []));
+    return { ...rest, tags: tags?.filter(({ name }) => used.has(name)), paths: Object.fromEntries(open) };
   }
 }

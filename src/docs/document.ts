@@ -57,8 +57,7 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
     .addOAuth2(
       {
         type: 'oauth2',
-        description:
-          'Username and password; for the routes that manage. Leave client_id and client_secret empty.',
+        description: 'Username and password; for the routes that manage',
         flows: { password: { tokenUrl: '/auth/token', refreshUrl: '/auth/refresh', scopes: {} } },
       },
       'session',

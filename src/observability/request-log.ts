@@ -19,28 +19,33 @@ export function logRequests(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     response.once('close', () => {
-      const { requestId, arrivedAt, userId, apiKeyId, log } = requestContext(request);
+      const context = requestContext(request);
+      const { requestId, arrivedAt, userId, apiKeyId, metered } = context;
       const durationMs = performance.now() - arrivedAt;
       const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_REQUEST;
       const route = routeOf(request);
       const method = request.method ?? '';
       metrics.requestFinished({ route, method, status, seconds: durationMs / 1_000 });
       const level = route?.startsWith('/health/') ? 'debug' : 'info';
-      logger.closed[level](
-        {
-          request_id: requestId,
-          method,
-          path: pathOf(request),
-          route,
-          status,
-          duration_ms: Math.round(durationMs * 10) / 10,
-          cut: response.headersSent && !response.writableFinished ? true : undefined,
-          user_id: userId,
-          api_key_id: apiKeyId,
-          ...log,
-        },
-        'request',
-      );
+      const cut = response.headersSent && !response.writableFinished ? true : undefined;
+      const write = (): void =>
+        logger.closed[level](
+          {
+            request_id: requestId,
+            method,
+            path: pathOf(request),
+            route,
+            status,
+            duration_ms: Math.round(durationMs * 10) / 10,
+            cut,
+            user_id: userId,
+            api_key_id: apiKeyId,
+            ...context.log,
+          },
+          'request',
+        );
+      if (metered) metered.then(write, write);
+      else write();
     });
   };
 }

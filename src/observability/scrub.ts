@@ -1,5 +1,5 @@
 const SECRETS: readonly [RegExp, string][] = [
-  [/\bllmk_[0-9A-Za-z]{8,}/g, 'llmk_…'],
+  [/\bllm([kr])_[\w-]{8,}/g, 'llm$1_…'],
   [/\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g, 'jwt…'],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, '$1 …'],
   [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:…@'],

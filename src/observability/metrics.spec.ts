@@ -1,0 +1,56 @@
+import { Metrics, SettledGeneration } from './metrics';
+
+const generation = (fields: Partial<SettledGeneration> = {}): SettledGeneration => ({
+  outcome: 'completed',
+  model: 'opencode-llm',
+  promptTokens: 10,
+  cachedTokens: 4,
+  completionTokens: 5,
+  reasoningTokens: 1,
+  timeToFirstTokenMs: 120,
+  ...fields,
+});
+
+describe('Metrics', () => {
+  let metrics: Metrics;
+  const text = () => metrics.registry.metrics();
+  beforeEach(() => {
+    metrics = new Metrics();
+  });
+
+  it('adds tokens by kind and model', async () => {
+    metrics.settled(generation());
+    metrics.settled(generation());
+    expect(await text()).toContain('llm_gateway_tokens_total{kind="prompt",model="opencode-llm"} 20');
+    expect(await text()).toContain('llm_gateway_tokens_total{kind="reasoning",model="opencode-llm"} 2');
+    expect(await text()).toContain('llm_gateway_settlements_total{outcome="completed"} 2');
+    expect(await text()).toContain('llm_gateway_time_to_first_token_seconds_count{model="opencode-llm"} 2');
+  });
+
+  it('does not count a first token that never came', async () => {
+    metrics.settled(generation({ timeToFirstTokenMs: null }));
+    expect(await text()).not.toContain('time_to_first_token_seconds_count{');
+  });
+
+  it('stays bounded however many models and methods are named', async () => {
+    for (let n = 0; n < 1_000; n += 1) {
+      metrics.settled(generation({ model: `model-${n}` }));
+      metrics.requestFinished({ route: undefined, method: `FOO${n}`, status: 404, seconds: 0 });
+    }
+    const series = (await text()).split('\n').filter((line) => line.startsWith('llm_gateway_'));
+    expect(series.length).toBeLessThan(1_500);
+    expect(series.filter((line) => line.startsWith('llm_gateway_requests_total'))).toHaveLength(1);
+  });
+
+  it('counts the streams that run', async () => {
+    metrics.streamStarted();
+    metrics.streamStarted();
+    metrics.streamEnded();
+    expect(await text()).toContain('llm_gateway_running_streams 1');
+  });
+
+  it('tells of the event loop and the process', async () => {
+    expect(await text()).toContain('llm_gateway_nodejs_eventloop_lag_seconds');
+    expect(await text()).toContain('llm_gateway_process_resident_memory_bytes');
+  });
+});
