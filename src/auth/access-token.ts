@@ -17,7 +17,11 @@ export interface AccessClaims {
 
 /** What a JWT says whose signature, algorithm, issuer, audience and expiry hold; null when it is no access token. */
 export function accessClaims({ header, payload }: Jwt, nowSeconds = Date.now() / 1_000): AccessClaims | null {
-  if (typeof payload === 'string' || header.typ?.toLowerCase() !== ACCESS_TOKEN_TYPE) return null;
+  // The header is whatever its maker wrote: the type of `typ` is not a promise.
+  const typ: unknown = header.typ;
+  if (typeof payload === 'string' || typeof typ !== 'string' || typ.toLowerCase() !== ACCESS_TOKEN_TYPE) {
+    return null;
+  }
   const { sub, exp, iat } = payload;
   const sid: unknown = payload['sid'];
   if (typeof exp !== 'number' || typeof iat !== 'number' || iat > nowSeconds + LEEWAY_SECONDS) return null;

@@ -25,6 +25,8 @@ export interface RequestContext {
   userId?: string;
   apiKeyId?: string;
   log?: RequestLogFields;
+  /** The metering of this request, which ends after its answer: its log line waits for the numbers. */
+  metered?: Promise<unknown>;
 }
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>();

@@ -49,7 +49,9 @@ export class MeteringInterceptor implements NestInterceptor {
     const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, context.getHandler());
     const http = context.switchToHttp();
     const request = http.getRequest<IncomingMessage & { user: Principal }>();
-    return from(this.live.track(this.meter(request, http.getResponse<ServerResponse>(), endpoint, next)));
+    const metered = this.live.track(this.meter(request, http.getResponse<ServerResponse>(), endpoint, next));
+    requestContext(request).metered = metered;
+    return from(metered);
   }
 
   private async meter(

@@ -1,0 +1,240 @@
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, settledRows } from './support/ledger';
+import { call } from './support/stream-client';
+
+const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
+
+describe('metering', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway({
+      simulator: {
+        models: [{ id: 'served', maxModelLen: 32_768 }],
+        promptTokensDetails: true,
+        reasoning: true,
+      },
+      settings: { DEFAULT_TOKEN_LIMIT: '1000000000' },
+    });
+  });
+  afterAll(() => gateway.close());
+  beforeEach(async () => {
+    await gateway.simulator.journal.waitForIdle(5_000);
+    gateway.simulator.journal.clear();
+    user = await gateway.register();
+  });
+
+  const ask = (
+    body: object,
+    more: { hangUpAfterBytes?: number; hangUpAfterMs?: number } = {},
+    path = '/v1/chat/completions',
+  ) =>
+    call({ url: gateway.url, path, credential: user.key, body: { model: 'opencode-llm', ...body }, ...more });
+  const generations = () =>
+    gateway.simulator.journal.entries.filter((entry) => /completions$/.test(entry.path));
+
+  it.each([
+    ['a chat', { messages: said({ tokens: 20 }) }],
+    ['a streamed chat', { messages: said({ tokens: 20 }), stream: true }],
+    ['three choices', { messages: said({ tokens: 15 }), n: 3 }],
+    ['three streamed choices', { messages: said({ tokens: 15 }), n: 3, stream: true }],
+    ['several tokens a chunk', { messages: said({ tokens: 21, tokensPerChunk: 4 }), stream: true }],
+    ['reasoning', { messages: said({ reasoning: 'a long thought about this', tokens: 10 }), stream: true }],
+  ])('bills %s as vLLM counted it', async (_, body) => {
+    await ask(body);
+    const rows = await settledRows(gateway, user.id);
+    const [entry] = generations();
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({
+      outcome: 'completed',
+      source: 'exact',
+      model: 'opencode-llm',
+      prompt_tokens: entry?.promptTokens,
+      completion_tokens: entry?.completionTokens,
+      reasoning_tokens: entry?.reasoningTokens,
+      cached_tokens: entry?.cachedTokens,
+    });
+    expect(rows[0]?.request_id).toBe(entry?.requestId);
+  });
+
+  it('bills cached tokens inside the prompt', async () => {
+    const messages = [{ role: 'user', content: 'the same long prompt '.repeat(40) }];
+    await ask({ messages, max_tokens: 2 });
+    await ask({ messages, max_tokens: 2 });
+    const rows = await settledRows(gateway, user.id);
+    expect(rows[1]?.cached_tokens).toBeGreaterThan(0);
+    expect(rows[1]?.cached_tokens).toBe(generations()[1]?.cachedTokens);
+    expect(rows[1]?.prompt_tokens).toBe(rows[0]?.prompt_tokens);
+  });
+
+  it('bills an aborted stream by the last count and stops vLLM within a second', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        ask(
+          { messages: said({ tokens: 400, tbtMs: 5 }), stream: true, n: (index % 3) + 1 },
+          { hangUpAfterBytes: 1_000 + index * 700 },
+        ),
+      ),
+    );
+    const leftAt = Date.now();
+    const rows = await settledRows(gateway, user.id);
+    expect(Date.now() - leftAt).toBeLessThan(2_000);
+    expect(rows).toHaveLength(20);
+    for (const row of rows) {
+      const entry = gateway.simulator.journal.find(row.request_id);
+      const answer = answers.find((one) => one.requestId === row.request_id);
+      const delivered = answer?.text.match(/"content":"[^"]+"/g)?.length ?? 0;
+      expect(row).toMatchObject({
+        outcome: 'client_closed',
+        source: 'exact',
+        prompt_tokens: entry?.promptTokens,
+      });
+      expect(row.completion_tokens).toBeGreaterThanOrEqual(delivered);
+      expect(row.completion_tokens).toBeLessThanOrEqual(entry?.completionTokens ?? 0);
+      expect(entry?.cancelledAt).toBeLessThan(leftAt + 1_000);
+    }
+  });
+
+  it('bills the prompt of a stream that was left before its first token', async () => {
+    await ask({ messages: said({ ttftMs: 3_000 }), stream: true }, { hangUpAfterMs: 300 });
+    const rows = await settledRows(gateway, user.id);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({
+      outcome: 'client_closed',
+      prompt_tokens: generations()[0]?.promptTokens,
+      completion_tokens: 0,
+    });
+    expect(generations()[0]?.outcome).toBe('cancelled');
+  });
+
+  it('finishes and bills an answer whose client left, when it is not a stream', async () => {
+    await Promise.all(
+      Array.from({ length: 10 }, () =>
+        ask({ messages: said({ tokens: 50, tbtMs: 20 }) }, { hangUpAfterMs: 300 }),
+      ),
+    );
+    const rows = await settledRows(gateway, user.id);
+    expect(rows).toHaveLength(10);
+    for (const row of rows) {
+      expect(row).toMatchObject({ outcome: 'client_closed', source: 'exact', completion_tokens: 50 });
+    }
+    expect(generations().every((entry) => entry.outcome === 'completed')).toBe(true);
+  });
+
+  it.each([
+    ['omit', true],
+    ['omit', false],
+    ['bad', true],
+    ['bad', false],
+  ])(
+    'marks an estimate when usage is %s (stream: %s), near the truth and never zero',
+    async (usage, stream) => {
+      await ask({ messages: said({ tokens: 40, usage }), stream });
+      const [row] = await settledRows(gateway, user.id);
+      const [entry] = generations();
+      expect(row).toMatchObject({
+        outcome: 'completed',
+        source: 'estimated',
+        prompt_tokens: entry?.promptTokens,
+      });
+      expect(row?.completion_tokens).toBeGreaterThan(0);
+      expect(Math.abs((row?.completion_tokens ?? 0) - 40)).toBeLessThanOrEqual(12);
+    },
+  );
+
+  it('believes an explicit zero', async () => {
+    await ask({ messages: said({ tokens: 5, usage: 'zero' }) });
+    const [row] = await settledRows(gateway, user.id);
+    expect(row).toMatchObject({ source: 'exact', completion_tokens: 0 });
+  });
+
+  it('writes a row of zero tokens for what vLLM refused, and bills what a broken stream had counted', async () => {
+    await ask({ messages: said({ status: 500 }) });
+    await ask({ messages: [{ role: 'user', content: 'x' }], top_logprobs: 3 });
+    await ask({ messages: said({ dieAfterChunks: 5, tokens: 50 }), stream: true });
+    const rows = await settledRows(gateway, user.id);
+    expect(rows.map((row) => row.outcome)).toEqual(['upstream_error', 'rejected', 'upstream_error']);
+    expect(rows.slice(0, 2).every((row) => row.prompt_tokens + row.completion_tokens === 0)).toBe(true);
+    const entry = gateway.simulator.journal.find(rows[2]?.request_id ?? '');
+    expect(rows[2]?.prompt_tokens).toBe(entry?.promptTokens);
+    expect(rows[2]?.completion_tokens).toBeGreaterThan(0);
+    expect(rows[2]?.completion_tokens).toBeLessThanOrEqual(entry?.completionTokens ?? 0);
+  });
+
+  it('shows the user what was billed as soon as the answer is read', async () => {
+    for (const stream of [true, false]) {
+      await ask({ messages: said({ tokens: 9 }), stream });
+      const usage = (await (await gateway.get('/users/usage', user.accessToken)).json()) as {
+        tokens_used: number;
+        totals: { total_tokens: number };
+      };
+      const truth = generations().reduce(
+        (sum, entry) => sum + entry.promptTokens + entry.completionTokens,
+        0,
+      );
+      expect(usage.totals.total_tokens).toBe(truth);
+      expect(usage.tokens_used).toBe(truth);
+    }
+  });
+
+  it('agrees with the journal to the token over 1,000 mixed requests, 30 % of them left by the client', async () => {
+    let seed = 42;
+    const random = (below: number) => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) % below;
+    const one = async () => {
+      const stream = random(10) < 6;
+      const tokens = 5 + random(60);
+      const n = random(5) === 0 ? 3 : 1;
+      const leaves = random(10) < 3;
+      const tools = random(6) === 0;
+      const steps = {
+        tokens,
+        tbtMs: leaves ? 2 : 0,
+        ...(tools ? { tool: { name: 'bash', arguments: { a: 1 } } } : {}),
+      };
+      const body = {
+        messages: said(steps),
+        stream,
+        n,
+        ...(tools ? { tools: [{ type: 'function', function: { name: 'bash', parameters: {} } }] } : {}),
+      };
+      const completions = random(5) === 0 && !tools;
+      const how = leaves
+        ? stream
+          ? { hangUpAfterBytes: random(6_000) }
+          : { hangUpAfterMs: random(60) }
+        : {};
+      return completions
+        ? ask({ prompt: `SIM:${JSON.stringify(steps)}`, stream, n, max_tokens: 100 }, how, '/v1/completions')
+        : ask(body, how);
+    };
+    const workers = Array.from({ length: 25 }, async () => {
+      for (let index = 0; index < 40; index += 1) await one();
+    });
+    await Promise.all(workers);
+    const rows = await settledRows(gateway, user.id, 15_000);
+    await gateway.simulator.journal.waitForIdle(5_000);
+    const journal = new Map(generations().map((entry) => [entry.requestId, entry]));
+    // A client that left at once may never have reached vLLM; everything that did has exactly one row.
+    const ids = new Set(rows.map((row) => row.request_id));
+    expect(ids.size).toBe(rows.length);
+    expect([...journal.keys()].filter((id) => !ids.has(id))).toEqual([]);
+    for (const row of rows) {
+      const entry = journal.get(row.request_id);
+      if (!entry) {
+        expect(row.outcome).toBe('client_closed');
+        continue;
+      }
+      expect(row.prompt_tokens).toBeLessThanOrEqual(entry.promptTokens);
+      expect(row.completion_tokens).toBeLessThanOrEqual(entry.completionTokens);
+      if (row.outcome === 'completed') {
+        expect([row.prompt_tokens, row.completion_tokens]).toEqual([
+          entry.promptTokens,
+          entry.completionTokens,
+        ]);
+      }
+    }
+    expect(rows.length).toBeGreaterThan(900);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  }, 90_000);
+});

@@ -1,0 +1,318 @@
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { settledRows } from './support/ledger';
+
+const MESSAGES = [{ role: 'user', content: 'Hello there' }];
+const script = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
+
+describe('the proxy', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway({
+      simulator: { models: [{ id: 'served-model', maxModelLen: 8_192 }], apiKey: 'upstream-secret' },
+      settings: {
+        VLLM_API_KEY: 'upstream-secret',
+        UPSTREAM_FIRST_BYTE_TIMEOUT_MS: '1500',
+        UPSTREAM_IDLE_TIMEOUT_MS: '1000',
+      },
+    });
+    user = await gateway.register();
+  });
+  afterAll(() => gateway.close());
+  beforeEach(() => gateway.simulator.journal.clear());
+
+  const chat = (body: object, headers?: Record<string, string>) =>
+    gateway.post('/v1/chat/completions', user.key, { model: 'opencode-llm', ...body }, headers);
+  const errorOf = async (answer: Response) =>
+    ((await answer.json()) as { error: { message: string; type: string; code: unknown; param: unknown } })
+      .error;
+
+  describe('answers', () => {
+    it('come under the public name with everything else as vLLM sent it', async () => {
+      const answer = await chat({ messages: MESSAGES, max_tokens: 8 });
+      const body = (await answer.json()) as Record<string, unknown>;
+      expect(answer.status).toBe(200);
+      expect(body).toMatchObject({ object: 'chat.completion', model: 'opencode-llm' });
+      expect(Object.keys(body)).toEqual(
+        expect.arrayContaining(['id', 'created', 'choices', 'usage', 'prompt_logprobs']),
+      );
+    });
+
+    it('stream events without usage to a client that did not ask, and end with [DONE]', async () => {
+      const text = await (await chat({ messages: MESSAGES, max_tokens: 8, stream: true })).text();
+      expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
+      expect(text).not.toContain('"usage"');
+      expect(text).not.toContain('served-model');
+      expect(gateway.simulator.journal.entries[0]?.body).toMatchObject({
+        stream_options: { include_usage: true, continuous_usage_stats: true },
+      });
+    });
+
+    it('show exactly the usage that was asked for, for one choice and for three', async () => {
+      const usages = async (stream_options: unknown, n: number) => {
+        const text = await (
+          await chat({ messages: MESSAGES, max_tokens: 6, n, stream: true, stream_options })
+        ).text();
+        const events = text.split('\n\n').filter((event) => event.startsWith('data: {'));
+        const parsed = events.map(
+          (event) => JSON.parse(event.slice(6)) as { choices: unknown[]; usage?: unknown },
+        );
+        return {
+          middle: parsed.filter((event) => event.choices.length > 0 && event.usage !== undefined).length,
+          final: parsed.filter((event) => event.choices.length === 0).length,
+          events: parsed.filter((event) => event.choices.length > 0).length,
+        };
+      };
+      for (const n of [1, 3]) {
+        for (const quiet of [
+          undefined,
+          null,
+          {},
+          { include_usage: false },
+          { continuous_usage_stats: true },
+        ]) {
+          expect(await usages(quiet, n)).toMatchObject({ middle: 0, final: 0 });
+        }
+        expect(await usages({ include_usage: true }, n)).toMatchObject({ middle: 0, final: 1 });
+        const all = await usages({ include_usage: true, continuous_usage_stats: true }, n);
+        expect(all).toMatchObject({ middle: all.events, final: 1 });
+      }
+    });
+
+    it('carry tool calls, reasoning and logprobs through', async () => {
+      const tools = [{ type: 'function', function: { name: 'bash', parameters: { type: 'object' } } }];
+      const call = await chat({
+        messages: script({ tool: { name: 'bash', arguments: { command: 'ls' } } }),
+        tools,
+      });
+      const body = (await call.json()) as {
+        choices: { message: { tool_calls: { function: { name: string } }[] } }[];
+      };
+      expect(body.choices[0]?.message.tool_calls[0]?.function.name).toBe('bash');
+      const text = await (
+        await chat({ messages: script({ reasoning: 'let me think' }), stream: true })
+      ).text();
+      expect(text).toContain('"reasoning":"');
+      const logprobs = await chat({ messages: MESSAGES, logprobs: true, top_logprobs: 2, max_tokens: 2 });
+      expect(JSON.stringify(await logprobs.json())).toContain('"top_logprobs":[{');
+    });
+
+    it('are found for old completions and for a session at /chat/completions, by prompt or messages', async () => {
+      const old = await gateway.post('/v1/completions', user.key, {
+        model: 'served-model',
+        prompt: ['a', 'b'],
+        n: 2,
+      });
+      expect(((await old.json()) as { choices: unknown[] }).choices).toHaveLength(4);
+      const bySession = await gateway.post('/chat/completions', user.accessToken, { messages: MESSAGES });
+      expect(await bySession.json()).toMatchObject({ object: 'chat.completion' });
+      const byPrompt = await gateway.post('/chat/completions', user.accessToken, {
+        prompt: 'Once',
+        max_tokens: 3,
+      });
+      expect(await byPrompt.json()).toMatchObject({ object: 'text_completion' });
+    });
+
+    it('take a body of megabytes and an image as a data URL', async () => {
+      const long = await chat({
+        messages: [{ role: 'user', content: 'x'.repeat(3_000_000) }],
+        max_tokens: 1,
+      });
+      expect(long.status).toBe(400);
+      expect((await errorOf(long)).message).toMatch(/maximum context length/);
+      const url = `data:image/png;base64,${'A'.repeat(1_000_000)}`;
+      const image = await chat({
+        messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }],
+      });
+      expect([200, 400]).toContain(image.status);
+      expect(gateway.simulator.journal.entries.length).toBeGreaterThan(0);
+    });
+  });
+
+  describe('max_tokens', () => {
+    it("of 32000 becomes what the window leaves, so that opencode's wish is never a 400", async () => {
+      const answer = await chat({ messages: MESSAGES, max_tokens: 32_000 });
+      expect(answer.status).toBe(200);
+      const sent = gateway.simulator.journal.entries.find((entry) => entry.path === '/v1/chat/completions');
+      const { max_tokens } = sent?.body as { max_tokens: number };
+      expect(max_tokens + (sent?.promptTokens ?? 0)).toBe(8_192);
+    });
+  });
+
+  describe('towards vLLM', () => {
+    it('sends headers of its own and never the key, cookies or ids of the client', async () => {
+      await chat(
+        { messages: MESSAGES, max_tokens: 2, priority: -5, cache_salt: 'mine', user: 'someone' },
+        {
+          cookie: 'a=b',
+          'x-request-id': 'evil',
+          'x-forwarded-for': '1.2.3.4',
+          traceparent: '00-x',
+          'x-vllm-priority': '9',
+        },
+      );
+      const entry = gateway.simulator.journal.entries[0];
+      expect(Object.keys(entry?.headers ?? {}).sort()).toEqual(
+        [
+          'accept',
+          'authorization',
+          'connection',
+          'content-length',
+          'content-type',
+          'host',
+          'x-request-id',
+        ].sort(),
+      );
+      expect(entry?.headers.authorization).toBe('Bearer upstream-secret');
+      expect(entry?.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+      expect(entry?.body).not.toHaveProperty('priority');
+      expect((entry?.body as { cache_salt: string }).cache_salt).not.toBe('mine');
+      expect(JSON.stringify(gateway.simulator.journal.entries)).not.toContain(user.key);
+    });
+
+    it('salts the prefix cache by user', async () => {
+      const other = await gateway.register();
+      await chat({ messages: MESSAGES, max_tokens: 2 });
+      await chat({ messages: MESSAGES, max_tokens: 2 });
+      await gateway.post('/v1/chat/completions', other.key, {
+        model: 'opencode-llm',
+        messages: MESSAGES,
+        max_tokens: 2,
+      });
+      const salts = gateway.simulator.journal.entries.map(
+        (entry) => (entry.body as { cache_salt: string }).cache_salt,
+      );
+      expect(salts[0]).toBe(salts[1]);
+      expect(salts[2]).not.toBe(salts[0]);
+    });
+
+    it('dispatches nothing for a body that is not right', async () => {
+      for (const body of [
+        '{"a":',
+        '',
+        'null',
+        '[]',
+        '"x"',
+        '\ufeff{}',
+        '{"model":"opencode-llm",}',
+        '{"messages":[]}',
+      ]) {
+        const answer = await gateway.post('/v1/chat/completions', user.key, body);
+        expect(answer.status).toBe(400);
+        expect((await errorOf(answer)).type).toBe('invalid_request_error');
+      }
+      const type = await gateway.post('/v1/chat/completions', user.key, '{}', {
+        'content-type': 'text/plain',
+      });
+      expect(type.status).toBe(415);
+      expect(gateway.simulator.journal.entries).toHaveLength(0);
+    });
+  });
+
+  describe('faults of vLLM', () => {
+    const fails = async (steps: object, stream: boolean) => chat({ messages: script(steps), stream });
+
+    it.each([
+      [500, 502, 'upstream_error'],
+      [503, 503, 'upstream_busy'],
+      [429, 429, 'upstream_busy'],
+      [401, 502, 'upstream_misconfigured'],
+    ])('%i is answered with %i %s', async (status, expected, code) => {
+      const answer = await fails({ status, retryAfter: 7200 }, false);
+      expect(answer.status).toBe(expected);
+      expect((await errorOf(answer)).code).toBe(code);
+      if (code === 'upstream_busy') expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+    });
+
+    it('a redirect is not followed', async () => {
+      expect((await fails({ redirectTo: 'http://127.0.0.1:1/' }, false)).status).toBe(502);
+    });
+
+    it('a connection that dies before the answer is a 502, streaming or not', async () => {
+      for (const stream of [false, true]) expect((await fails({ refuse: true }, stream)).status).toBe(502);
+    });
+
+    it('an empty stream is a 502, never an empty 200', async () => {
+      expect((await fails({ emptyStream: true }, true)).status).toBe(502);
+    });
+
+    it.each([
+      ['dies', { dieAfterChunks: 3, tokens: 20 }],
+      ['ends early', { endAfterChunks: 3, tokens: 20 }],
+      ['says [DONE] without a finish reason', { doneWithoutFinish: true, tokens: 20 }],
+      ['falls silent', { stallAfterChunks: 3, tokens: 20 }],
+      ['fails in the stream', { errorFrameAfterChunks: 3, tokens: 20 }],
+    ])('a stream that %s ends with one error event and [DONE]', async (_, steps) => {
+      const text = await (await fails(steps, true)).text();
+      const events = text.trimEnd().split('\n\n');
+      expect(events.at(-1)).toBe('data: [DONE]');
+      expect(events.at(-2)).toMatch(/^data: \{"error": ?\{/);
+      expect(events.filter((event) => event.startsWith('data: {"error"'))).toHaveLength(1);
+      const rows = await settledRows(gateway, user.id);
+      expect(rows.at(-1)).toMatchObject({ outcome: 'upstream_error' });
+    });
+
+    it('silence before the first byte is a 504', async () => {
+      for (const stream of [false, true])
+        expect((await fails({ neverAnswer: true }, stream)).status).toBe(504);
+    });
+
+    it('events split at any byte arrive whole', async () => {
+      const plain = await (await fails({ tokens: 12 }, true)).text();
+      const split = await (await fails({ tokens: 12, splitBytes: true }, true)).text();
+      const contents = (text: string) => text.match(/"content":"[^"]*"/g);
+      expect(contents(split)?.length).toBe(contents(plain)?.length);
+      expect(split.endsWith('data: [DONE]\n\n')).toBe(true);
+    });
+
+    it('headers of vLLM do not reach the client', async () => {
+      const answer = await fails(
+        { responseHeaders: { 'set-cookie': 'a=b', server: 'x', 'x-powered-by': 'y' } },
+        false,
+      );
+      expect(answer.headers.get('set-cookie')).toBeNull();
+      expect(answer.headers.get('server')).toBeNull();
+    });
+  });
+
+  describe('the models', () => {
+    it('are listed under their public names without the paths of the server', async () => {
+      const list = (await (await gateway.get('/v1/models', user.key)).json()) as { data: { id: string }[] };
+      expect(list.data.map((model) => model.id)).toEqual(['opencode-llm', 'served-model']);
+      expect(JSON.stringify(list)).not.toMatch(/root|permission|parent/);
+      const one = await gateway.get('/v1/models/opencode-llm', user.key);
+      expect(await one.json()).toMatchObject({ id: 'opencode-llm', context_length: 8_192 });
+      expect((await gateway.get('/v1/models/nope', user.key)).status).toBe(404);
+    });
+
+    it('a key does not name do not exist for it', async () => {
+      const made = await gateway.post('/users/me/api-keys', user.accessToken, {
+        name: 'narrow',
+        models: ['served-model'],
+      });
+      const { key } = (await made.json()) as { key: string };
+      const list = (await (await gateway.get('/v1/models', key)).json()) as { data: { id: string }[] };
+      expect(list.data.map((model) => model.id)).toEqual(['served-model']);
+      const refused = await gateway.post('/v1/chat/completions', key, {
+        model: 'opencode-llm',
+        messages: MESSAGES,
+      });
+      expect([refused.status, (await errorOf(refused)).code]).toEqual([404, 'model_not_found']);
+    });
+  });
+
+  it('knows no path of vLLM but its own', async () => {
+    for (const path of [
+      '/invocations',
+      '/tokenize',
+      '/metrics',
+      '/v1/tokenize',
+      '/pause',
+      '/v1/load_lora_adapter',
+    ]) {
+      expect((await gateway.post(path, user.key, { model: 'x' })).status).toBe(404);
+    }
+    expect(gateway.simulator.journal.entries).toHaveLength(0);
+  });
+});
