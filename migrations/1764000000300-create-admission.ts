@@ -28,7 +28,7 @@ DECLARE
 BEGIN
   -- 1. Who may come in at all. Decided here, in the database, so that every replica agrees at once.
   SELECT array_agg(CASE
-      WHEN u.id IS NULL OR u.status <> 'active' THEN 'user_inactive'
+      WHEN u.id IS NULL OR u.status <> 'active' OR u.deleted_at IS NOT NULL THEN 'user_inactive'
       WHEN r.key_id IS NULL THEN NULL
       WHEN k.id IS NULL OR k.revoked_at IS NOT NULL OR k.user_id <> r.user_id THEN 'key_invalid'
       WHEN k.expires_at <= clock_timestamp() THEN 'key_invalid'
