@@ -69,9 +69,11 @@ export class AuthenticationGuard implements CanActivate {
 
   private sessionPrincipal(request: Request, response: Response): Promise<Principal | null> {
     return new Promise((resolve, reject) => {
-      // The strategy itself, not its name: passport's register is shared by all applications of a process.
+      // Not by name: passport's register is shared by all applications of a process. And a fresh object for each
+      // request: passport writes this request's callbacks onto it, so sharing it would mix up identities.
+      const strategy = Object.create(this.sessions) as JwtStrategy;
       passport.authenticate(
-        this.sessions,
+        strategy,
         { session: false },
         (error: unknown, principal: Principal | false | null, info: unknown) => {
           if (error) reject(error);

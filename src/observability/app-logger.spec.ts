@@ -2,6 +2,12 @@ import { Logger } from '@nestjs/common';
 import { Env } from '../config/env';
 import { AppLogger } from './app-logger';
 
+/** As the rest of the code logs: through Nest. */
+function through(logger: AppLogger): Logger {
+  Logger.overrideLogger(logger);
+  return new Logger('Here');
+}
+
 describe('AppLogger', () => {
   let lines: Record<string, unknown>[];
   const create = (level = 'debug') => {
@@ -10,10 +16,6 @@ describe('AppLogger', () => {
     return new AppLogger(env, {
       write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
     });
-  };
-  const through = (logger: AppLogger) => {
-    Logger.overrideLogger(logger);
-    return new Logger('Here');
   };
   afterEach(() => Logger.overrideLogger(true));
 

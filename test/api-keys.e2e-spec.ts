@@ -1,0 +1,203 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { mintApiKey } from '../src/auth/api-keys/api-key-token';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { Sent, send } from './support/send';
+
+interface Key {
+  id: string;
+  key: string;
+  [field: string]: unknown;
+}
+
+describe('API keys', () => {
+  let gateway: TestGateway;
+  let replica: TestGateway;
+  let ada: TestUser;
+  const keys = (sent: Sent = {}, user = ada) =>
+    send(`${gateway.url}/users/me/api-keys`, { bearer: user.accessToken, ...sent });
+  const create = async (fields: object = {}, user = ada) =>
+    (await keys({ json: { name: 'laptop', ...fields } }, user)).body as Key;
+  const revoke = (id: string, user = ada) =>
+    send(`${gateway.url}/users/me/api-keys/${id}`, { method: 'DELETE', bearer: user.accessToken });
+  const models = (sent: Sent, at = gateway) => send(`${at.url}/v1/models`, sent);
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    replica = await startGateway({ replicaOf: gateway });
+  });
+  beforeEach(async () => {
+    ada = await gateway.register();
+  });
+  afterAll(async () => {
+    await replica.close();
+    await gateway.close();
+  });
+
+  it('are shown in full once, with no-store, and by their ends afterwards', async () => {
+    const created = await keys({ json: { name: 'laptop', models: ['opencode-llm'] } });
+    expect(created.status).toBe(201);
+    expect(created.headers.get('cache-control')).toBe('no-store');
+    const { key, ...rest } = created.body as Key;
+    expect(key).toMatch(/^llmk_[0-9A-Za-z]{49}$/);
+    expect(rest).toEqual({
+      id: expect.any(String),
+      name: 'laptop',
+      prefix: key.slice(0, 8),
+      last_four: key.slice(-4),
+      models: ['opencode-llm'],
+      expires_at: null,
+      created_at: expect.any(String),
+      last_used_at: null,
+    });
+    const listed = await keys();
+    expect(JSON.parse(listed.text)).toEqual([rest, expect.objectContaining({ name: 'first key' })]);
+    expect(listed.text).not.toContain(key.slice(8, -4));
+  });
+
+  it('work as Bearer (in any case) and as x-api-key', async () => {
+    const { key } = await create();
+    const ways: Record<string, string>[] = [
+      { authorization: `Bearer ${key}` },
+      { authorization: `BEARER ${key}` },
+      { 'x-api-key': key },
+    ];
+    for (const headers of ways) expect((await models({ headers })).status).toBe(200);
+  });
+
+  it('may come in both headers when they are the same, else 400', async () => {
+    const { key } = await create();
+    expect((await models({ bearer: key, headers: { 'x-api-key': key } })).status).toBe(200);
+    const two = await models({ bearer: key, headers: { 'x-api-key': ada.key } });
+    expect([two.status, two.body]).toEqual([
+      400,
+      { error: expect.objectContaining({ code: 'ambiguous_credentials' }) },
+    ]);
+  });
+
+  it('are refused within 5 seconds of being revoked, on every replica, an admin’s too', async () => {
+    const admin = await gateway.registerAdmin();
+    const { id, key } = await create({}, admin);
+    for (const at of [gateway, replica]) expect((await models({ bearer: key }, at)).status).toBe(200);
+    expect((await revoke(id, admin)).status).toBe(204);
+    expect((await models({ bearer: key })).status).toBe(401);
+    const deadline = performance.now() + 5_000;
+    let status = 200;
+    while (status === 200 && performance.now() < deadline) {
+      status = (await models({ bearer: key }, replica)).status;
+      await delay(50);
+    }
+    expect(status).toBe(401);
+    expect((await revoke(id, admin)).status).toBe(404);
+    expect((await keys({}, admin)).text).not.toContain(id);
+  });
+
+  it.each([`status = 'disabled'`, 'deleted_at = now()'])(
+    'die with their account (%s) within 5 seconds',
+    async (change) => {
+      expect((await models({ bearer: ada.key }, replica)).status).toBe(200);
+      await gateway.dataSource.query(`UPDATE users SET ${change} WHERE id = $1`, [ada.id]);
+      await delay(4_500);
+      expect((await models({ bearer: ada.key }, replica)).status).toBe(401);
+    },
+  );
+
+  it('end when they expire, cached or not', async () => {
+    const expires_at = new Date(Date.now() + 2_000).toISOString();
+    const { key, ...created } = await create({ expires_at });
+    expect(created.expires_at).toBe(expires_at);
+    expect((await models({ bearer: key })).status).toBe(200);
+    await delay(2_100);
+    expect((await models({ bearer: key })).status).toBe(401);
+    expect((await models({ bearer: key }, replica)).status).toBe(401);
+  });
+
+  it.each([
+    '2020-01-01T00:00:00Z',
+    '9999-99',
+    '+010000-01-01T00:00:00Z',
+    '2027-02-30T00:00:00Z',
+    '2027-01-01',
+    'tomorrow',
+    '',
+    4_102_444_800,
+    {},
+  ])('cannot expire at %j', async (expires_at) => {
+    const answer = await keys({ json: { name: 'laptop', expires_at } });
+    expect([answer.status, answer.body.param]).toEqual([400, 'expires_at']);
+  });
+
+  it.each([
+    { name: 'x'.repeat(10_240) },
+    { name: '' },
+    { name: 'a\r\nb' },
+    { name: 'a\u0000b' },
+    { name: 1 },
+    { name: undefined },
+    { models: [] },
+    { models: 'opencode-llm' },
+    { models: [1] },
+    { models: ['a', 'a'] },
+    { models: ['a\u0000'] },
+    { user_id: 'x' },
+    { role: 'admin' },
+    { key: 'llmk_mine' },
+  ])('are refused with %j, naming the field', async (wrong) => {
+    const answer = await keys({ json: { name: 'laptop', ...wrong } });
+    expect([answer.status, answer.body.param]).toEqual([400, Object.keys(wrong)[0]]);
+  });
+
+  it('keep a name with markup as inert text', async () => {
+    const name = `<script>alert(1)</script>'";--`;
+    expect((await create({ name })).name).toBe(name);
+  });
+
+  it('are at most 50 for a user, also in a race', async () => {
+    const answers: number[] = [];
+    for (let i = 0; i < 6; i += 1) {
+      const batch = Array.from({ length: 10 }, () => keys({ json: { name: 'one of many' } }));
+      answers.push(...(await Promise.all(batch)).map((answer) => answer.status));
+    }
+    expect(answers.filter((status) => status === 201)).toHaveLength(49);
+    expect(answers.filter((status) => status === 409)).toHaveLength(11);
+  });
+
+  it('of others do not exist', async () => {
+    const bob = await gateway.register();
+    const { id, key } = await create();
+    const foreign = await revoke(id, bob);
+    const missing = await revoke('0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b', bob);
+    expect([foreign.status, foreign.text]).toEqual([404, missing.text]);
+    expect((await revoke('not-an-id', bob)).status).toBe(400);
+    expect((await keys({}, bob)).text).not.toContain(id);
+    expect((await models({ bearer: key })).status).toBe(200);
+  });
+
+  it('cannot manage: 403 when valid, 401 when not', async () => {
+    for (const path of ['/users/me', '/users/me/api-keys', '/auth/sessions']) {
+      const valid = await send(gateway.url + path, { bearer: ada.key });
+      expect([valid.status, valid.body.code]).toEqual([403, 'session_required']);
+      expect((await send(gateway.url + path, { headers: { 'x-api-key': ada.key } })).status).toBe(403);
+      expect((await send(gateway.url + path, { bearer: mintApiKey() })).status).toBe(401);
+    }
+    const minted = await keys({ json: { name: 'more' }, bearer: ada.key });
+    expect(minted.status).toBe(403);
+  });
+
+  it('are read from headers only', async () => {
+    const paths = [`?api_key=${ada.key}`, `?access_token=${ada.key}`, `/${ada.key}`];
+    for (const path of paths) expect((await send(`${gateway.url}/v1/models${path}`)).status).toBe(401);
+    expect(
+      (await models({ headers: { cookie: `api_key=${ada.key}; access_token=${ada.key}` } })).status,
+    ).toBe(401);
+    const json = { model: 'm', messages: [], api_key: ada.key, access_token: ada.key };
+    expect((await send(`${gateway.url}/v1/chat/completions`, { json })).status).toBe(401);
+  });
+
+  it('note when they were last used, shortly after', async () => {
+    const { id, key } = await create();
+    await models({ bearer: key });
+    await delay(1_500);
+    const listed = JSON.parse((await keys()).text) as Key[];
+    expect(listed.find((each) => each.id === id)?.last_used_at).toEqual(expect.any(String));
+  });
+});
