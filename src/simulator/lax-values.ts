@@ -1,0 +1,94 @@
+import { ApiError } from './api-error';
+
+/** pydantic's lax mode, as vLLM reads its bodies: "true", 1 and "2" pass for what they look like. null means unset. */
+const TRUE = new Set(['true', '1', 'yes', 'on', 't', 'y']);
+const FALSE = new Set(['false', '0', 'no', 'off', 'f', 'n']);
+
+export function laxBoolean(value: unknown, at: string): boolean | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'boolean') return value;
+  if (value === 1 || (typeof value === 'string' && TRUE.has(value.toLowerCase()))) return true;
+  if (value === 0 || (typeof value === 'string' && FALSE.has(value.toLowerCase()))) return false;
+  if (typeof value === 'object')
+    throw ApiError.validation({
+      kind: 'bool_type',
+      at,
+      text: 'Input should be a valid boolean',
+      input: value,
+    });
+  throw ApiError.validation({
+    kind: 'bool_parsing',
+    at,
+    text: 'Input should be a valid boolean, unable to interpret input',
+    input: value,
+  });
+}
+
+export function laxInteger(value: unknown, at: string): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'number') {
+    if (Number.isInteger(value)) return value;
+    throw ApiError.validation({
+      kind: 'int_from_float',
+      at,
+      text: 'Input should be a valid integer, got a number with a fractional part',
+      input: value,
+    });
+  }
+  if (typeof value === 'string') {
+    if (/^\s*[+-]?\d+(\.0+)?\s*$/.test(value)) return Number(value);
+    throw ApiError.validation({
+      kind: 'int_parsing',
+      at,
+      text: 'Input should be a valid integer, unable to parse string as an integer',
+      input: value,
+    });
+  }
+  throw ApiError.validation({ kind: 'int_type', at, text: 'Input should be a valid integer', input: value });
+}
+
+export function laxNumber(value: unknown, at: string): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'number') return value;
+  if (typeof value === 'string') {
+    const number = Number(value);
+    if (value.trim() !== '' && !Number.isNaN(number)) return number;
+    throw ApiError.validation({
+      kind: 'float_parsing',
+      at,
+      text: 'Input should be a valid number, unable to parse string as a number',
+      input: value,
+    });
+  }
+  throw ApiError.validation({ kind: 'float_type', at, text: 'Input should be a valid number', input: value });
+}
+
+export function optionalString(value: unknown, at: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string') return value;
+  throw ApiError.validation({
+    kind: 'string_type',
+    at,
+    text: 'Input should be a valid string',
+    input: value,
+  });
+}
+
+export function optionalObject(value: unknown, at: string): Record<string, unknown> | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw ApiError.validation({
+    kind: 'model_attributes_type',
+    at,
+    text: 'Input should be a valid dictionary or object to extract fields from',
+    input: value,
+  });
+}
+
+export function optionalList(value: unknown, at: string): unknown[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (Array.isArray(value)) return value;
+  throw ApiError.validation({ kind: 'list_type', at, text: 'Input should be a valid list', input: value });
+}

@@ -1,0 +1,66 @@
+import type { Script } from './script';
+import { findScript } from './script';
+import { tokenize } from './tokenizer';
+
+/** What a prompt is made of once the chat template has been applied. */
+export interface Prompt {
+  readonly tokens: readonly string[];
+  /** Where a script may stand: the last user message, or the prompt itself. */
+  readonly script: Script | undefined;
+  /** A tool result came after the last user message: the tool call was already made. */
+  readonly answersTool: boolean;
+}
+
+interface Message {
+  readonly role?: unknown;
+  readonly content?: unknown;
+  readonly tool_calls?: unknown;
+}
+
+/** What an image costs, in tokens, whatever its size. */
+const IMAGE_TOKENS = 256;
+
+/** Renders messages and tools as ChatML does: 5 tokens around each message and 5 to open the answer. */
+export function chatPrompt(messages: readonly Message[], tools?: readonly unknown[]): Prompt {
+  const tokens: string[] = [];
+  if (tools && tools.length > 0)
+    tokens.push('<|tools|>', ...tokenize(JSON.stringify(tools)), '<|/tools|>', '\n');
+  let lastUser = '';
+  let answersTool = false;
+  for (const message of messages) {
+    const role = typeof message.role === 'string' ? message.role : '';
+    const text = textOf(message.content);
+    if (role === 'user') {
+      lastUser = text;
+      answersTool = false;
+    }
+    if (role === 'tool') answersTool = true;
+    tokens.push('<|im_start|>', role, '\n', ...tokenize(text), ...images(message.content));
+    if (message.tool_calls) tokens.push(...tokenize(JSON.stringify(message.tool_calls)));
+    tokens.push('<|im_end|>', '\n');
+  }
+  tokens.push('<|im_start|>', 'a', 'ss', 'istant', '\n');
+  return { tokens, script: findScript(lastUser), answersTool };
+}
+
+/** One prompt of /v1/completions: a text, or token ids. */
+export function textPrompt(prompt: string | readonly number[]): Prompt {
+  if (typeof prompt !== 'string')
+    return { tokens: prompt.map(String), script: undefined, answersTool: false };
+  return { tokens: tokenize(prompt), script: findScript(prompt), answersTool: false };
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content;
+  if (!Array.isArray(content)) return '';
+  return content
+    .map((part: { text?: unknown }) => (typeof part?.text === 'string' ? part.text : ''))
+    .join('\n');
+}
+
+function images(content: unknown): string[] {
+  if (!Array.isArray(content)) return [];
+  return content.flatMap((part: { type?: unknown }) =>
+    part?.type === 'image_url' ? Array.from({ length: IMAGE_TOKENS }, () => '<|image|>') : [],
+  );
+}

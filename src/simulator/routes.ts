@@ -1,0 +1,93 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ApiError } from './api-error';
+import type { Engine } from './engine';
+import { readBody, sendEmpty, sendError, sendJson, sendText } from './http-answers';
+import type { Journal, JournalEntry } from './journal';
+import { prometheus } from './prometheus';
+import { parseBody } from './request-body';
+import type { SimulatedModels } from './simulated-models';
+import type { SimulatorSettings } from './simulator-settings';
+import { tokenizeEndpoint } from './tokenize-endpoint';
+
+export interface RouteContext {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly models: SimulatedModels;
+  readonly settings: SimulatorSettings;
+  readonly apiKey: string | undefined;
+}
+
+/** What --api-key guards; the rest is open, as in vLLM. */
+const GUARDED = /^\/(v1|v2|inference|cohere)(\/|$)/;
+
+const METHODS: Readonly<Record<string, readonly string[]>> = {
+  '/health': ['GET'],
+  '/ping': ['GET', 'POST'],
+  '/version': ['GET'],
+  '/metrics': ['GET'],
+  '/v1/models': ['GET'],
+  '/v1/chat/completions': ['POST'],
+  '/v1/completions': ['POST'],
+  '/tokenize': ['POST'],
+};
+
+/** Answers one request as vLLM's front end does. */
+export async function route(
+  context: RouteContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  open: (path: string, body: Buffer) => JournalEntry,
+): Promise<void> {
+  const { pathname } = new URL(request.url ?? '/', 'http://simulator');
+  const bytes = await readBody(request);
+  if (context.apiKey !== undefined && GUARDED.test(pathname)) {
+    if (request.headers.authorization !== `Bearer ${context.apiKey}`)
+      return sendJson(response, 401, { error: 'Unauthorized' });
+  }
+  const methods = METHODS[pathname];
+  if (!methods || (pathname === '/tokenize' && context.settings.tokenize === 'missing'))
+    return sendJson(response, 404, { detail: 'Not Found' });
+  if (!methods.includes(request.method ?? '')) {
+    response.setHeader('allow', methods.join(', '));
+    return sendJson(response, 405, { detail: 'Method Not Allowed' });
+  }
+  const entry = open(pathname, bytes);
+  try {
+    await answer(context, pathname, bytes, request, response, entry);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    entry.outcome = 'rejected';
+    entry.status = error.status;
+    sendError(response, error);
+  } finally {
+    if (entry.outcome === 'running') entry.outcome = 'completed';
+    entry.finishedAt ??= Date.now();
+  }
+}
+
+async function answer(
+  context: RouteContext,
+  path: string,
+  bytes: Buffer,
+  request: IncomingMessage,
+  response: ServerResponse,
+  entry: JournalEntry,
+): Promise<void> {
+  const { engine, models, settings, journal } = context;
+  switch (path) {
+    case '/v1/chat/completions':
+      return engine.generate('chat', parseBody(request, bytes), request, response, entry);
+    case '/v1/completions':
+      return engine.generate('completions', parseBody(request, bytes), request, response, entry);
+    case '/v1/models':
+      return sendJson(response, 200, models.list());
+    case '/tokenize':
+      return sendJson(response, 200, tokenizeEndpoint(parseBody(request, bytes), models));
+    case '/version':
+      return sendJson(response, 200, { version: '0.32.0+simulated' });
+    case '/metrics':
+      return sendText(response, 200, prometheus(journal, models.find(undefined).id));
+    default:
+      return sendEmpty(response, path === '/health' && !settings.healthy ? 503 : 200);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Script } from './script';
+
+export interface SimulatedModel {
+  readonly id: string;
+  /** Context window, in tokens. */
+  readonly maxModelLen: number;
+  /** Further served names of the same model. */
+  readonly aliases?: readonly string[];
+  /** What every answer of this model does, unless the message says otherwise. */
+  readonly script?: Script;
+}
+
+/** What can be changed while the simulator runs, by the tests or over PUT /simulator/settings. */
+export interface SimulatorSettings {
+  /** From the request to the first token, and from one token to the next, in milliseconds. */
+  timeToFirstTokenMs: number;
+  timeBetweenTokensMs: number;
+  /** As with --reasoning-parser: usage carries completion_tokens_details. */
+  reasoning: boolean;
+  /** As with --enable-prompt-tokens-details: usage carries cached_tokens. */
+  promptTokensDetails: boolean;
+  /** As with --enable-force-include-usage. */
+  forceIncludeUsage: boolean;
+  /** 'missing': POST /tokenize is a 404, as with front ends that lack it. */
+  tokenize: 'served' | 'missing';
+  /** prompt + max_tokens above the window: vLLM lowers max_tokens since 0.32 and refused before. */
+  overflow: 'clamp' | 'refuse';
+  /** As with --max-num-queued-reqs: more unfinished requests than this are a 503; null = no limit. */
+  maxUnfinished: number | null;
+  /** false: GET /health is a 503, as after the death of the engine. */
+  healthy: boolean;
+}
+
+export interface SimulatorOptions extends Partial<SimulatorSettings> {
+  readonly host?: string;
+  /** 0 = any free port. */
+  readonly port?: number;
+  /** At least one; the first answers requests that name none. */
+  readonly models?: readonly SimulatedModel[];
+  /** As with --api-key: /v1 asks for this bearer token. */
+  readonly apiKey?: string;
+  /** How long an idle connection stays open, in milliseconds; 5,000 as vLLM. */
+  readonly keepAliveMs?: number;
+}
+
+export const DEFAULT_MODEL: SimulatedModel = { id: 'simulated-llm', maxModelLen: 32_768 };
+
+export function simulatorSettings(options: SimulatorOptions): SimulatorSettings {
+  return {
+    timeToFirstTokenMs: options.timeToFirstTokenMs ?? 0,
+    timeBetweenTokensMs: options.timeBetweenTokensMs ?? 0,
+    reasoning: options.reasoning ?? false,
+    promptTokensDetails: options.promptTokensDetails ?? false,
+    forceIncludeUsage: options.forceIncludeUsage ?? false,
+    tokenize: options.tokenize ?? 'served',
+    overflow: options.overflow ?? 'clamp',
+    maxUnfinished: options.maxUnfinished ?? null,
+    healthy: options.healthy ?? true,
+  };
+}

@@ -1,0 +1,135 @@
+import { ApiError } from './api-error';
+import type { Choice, Step } from './answer';
+import type { Connection } from './connection';
+import type { Generation } from './generation';
+import { exceedsLogprobs, tooManyLogprobs } from './request-checks';
+import { deltaChunk, roleChunk, usageChunk } from './stream-chunks';
+import { answerHeaders } from './answer-headers';
+
+const DONE = 'data: [DONE]\n\n';
+
+/** How a stream ended: 'cut' when the script broke it off. */
+export type StreamEnd = 'completed' | 'cut' | 'rejected';
+
+/** Sends the answer token by token. Headers go out at once, the first byte with the first token. */
+export async function streamAnswer(generation: Generation, connection: Connection): Promise<StreamEnd> {
+  const { request, settings } = generation;
+  const { script } = request;
+  connection.response.writeHead(200, {
+    ...answerHeaders('text/event-stream; charset=utf-8'),
+    ...script.responseHeaders,
+  });
+  connection.response.flushHeaders();
+  if (script.emptyStream) {
+    connection.response.end();
+    return 'cut';
+  }
+  await connection.pause(script.ttftMs ?? settings.timeToFirstTokenMs);
+  if (exceedsLogprobs(request.logprobs)) {
+    connection.response.end(tooManyLogprobs(request.logprobs).toFrame() + DONE);
+    return 'rejected';
+  }
+  const out = new ScriptedOutput(generation, connection);
+  if (generation.chat)
+    for (const choice of generation.choices) await out.plain(roleChunk(generation, choice));
+  if (await sendSteps(generation, connection, out)) return 'cut';
+  if (connection.isGone) return 'cut';
+  if (request.includeUsage && script.usage !== 'omit' && !script.doneWithoutFinish)
+    await out.plain(usageChunk(generation));
+  await out.plain(DONE);
+  connection.response.end();
+  return script.doneWithoutFinish ? 'cut' : 'completed';
+}
+
+/** Returns true when the script broke the stream off. */
+async function sendSteps(
+  generation: Generation,
+  connection: Connection,
+  out: ScriptedOutput,
+): Promise<boolean> {
+  const { request, settings } = generation;
+  const between = request.script.tbtMs ?? settings.timeBetweenTokensMs;
+  const size = request.script.tokensPerChunk ?? request.streamInterval;
+  const cursors = generation.choices.map((choice) => ({ choice, at: 0 }));
+  let open = cursors;
+  while (open.length > 0) {
+    for (const cursor of open) {
+      const steps = nextSteps(cursor.choice, cursor.at, size);
+      cursor.at += steps.length;
+      for (const step of steps) generation.count(cursor.choice, step);
+      const last = cursor.at >= cursor.choice.steps.length;
+      const chunk = deltaChunk(generation, cursor.choice, steps, last);
+      if (chunk !== null && (await out.content(chunk))) return true;
+      if (connection.isGone) return false;
+    }
+    open = open.filter(({ choice, at }) => at < choice.steps.length);
+    if (open.length > 0) await connection.pause(between * size);
+  }
+  return false;
+}
+
+/** The first token goes out by itself, as with --stream-interval; steps a parser holds back go with the next. */
+function nextSteps(choice: Choice, at: number, size: number): readonly Step[] {
+  return choice.steps.slice(at, at + (at === 0 ? 1 : size));
+}
+
+/** Writes frames and does what the script says after so many of them. */
+class ScriptedOutput {
+  private chunks = 0;
+
+  constructor(
+    private readonly generation: Generation,
+    private readonly connection: Connection,
+  ) {}
+
+  async plain(frame: string): Promise<void> {
+    if (!this.generation.request.script.splitBytes) return this.connection.write(frame);
+    const bytes = Buffer.from(frame);
+    let at = 0;
+    for (let size = 1; at < bytes.length; size = ((size * 7) % 23) + 1) {
+      await this.connection.write(bytes.subarray(at, at + size));
+      await this.connection.pause(0);
+      at += size;
+    }
+  }
+
+  /** Returns true when the script ends the stream here. */
+  async content(frame: string): Promise<boolean> {
+    const { script } = this.generation.request;
+    await this.plain(frame);
+    this.chunks += 1;
+    switch (this.chunks) {
+      case script.dieAfterChunks:
+        await this.connection.pause(5);
+        this.connection.reset();
+        return true;
+      case script.endAfterChunks:
+        this.connection.response.end();
+        return true;
+      case script.stallAfterChunks:
+        await this.stall(script.commentEveryMs);
+        return true;
+      case script.errorFrameAfterChunks:
+        await this.plain(ENGINE_DIED.toFrame() + DONE);
+        this.connection.response.end();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private async stall(commentEveryMs: number | undefined): Promise<void> {
+    if (commentEveryMs === undefined) return this.connection.forever();
+    while (!this.connection.isGone) {
+      await this.connection.pause(commentEveryMs);
+      await this.connection.write(': keep-alive\n\n');
+    }
+  }
+}
+
+const ENGINE_DIED = new ApiError(
+  500,
+  'InternalServerError',
+  null,
+  'EngineCore encountered an issue. See stack trace (above) for the root cause.',
+);

@@ -1,0 +1,25 @@
+import { ApiError } from './api-error';
+import { optionalList, optionalString } from './lax-values';
+import { chatPrompt } from './prompt';
+import type { SimulatedModels } from './simulated-models';
+import { tokenId, tokenize } from './tokenizer';
+
+/** POST /tokenize: the exact count of a chat or a text; messages win over a prompt. @throws ApiError */
+export function tokenizeEndpoint(body: Readonly<Record<string, unknown>>, models: SimulatedModels): object {
+  const messages = optionalList(body.messages, 'body.messages');
+  const prompt = messages ? undefined : optionalString(body.prompt, 'body.prompt');
+  if (!messages && prompt === undefined) {
+    const missing = { kind: 'missing', text: 'Field required', input: body };
+    throw ApiError.validation({ ...missing, at: 'body.prompt' }, { ...missing, at: 'body.messages' });
+  }
+  const model = models.find(optionalString(body.model, 'body.model') || undefined);
+  const tokens = messages
+    ? chatPrompt(messages as object[], optionalList(body.tools, 'body.tools')).tokens
+    : tokenize(prompt ?? '');
+  return {
+    count: tokens.length,
+    max_model_len: model.maxModelLen,
+    tokens: tokens.map(tokenId),
+    token_strs: body.return_token_strs === true ? tokens : null,
+  };
+}
