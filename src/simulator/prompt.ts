@@ -22,9 +22,10 @@ const IMAGE_TOKENS = 256;
 
 /** Renders messages and tools as ChatML does: 5 tokens around each message and 5 to open the answer. */
 export function chatPrompt(messages: readonly Message[], tools?: readonly unknown[]): Prompt {
-  const tokens: string[] = [];
+  // No spread: a prompt of megabytes has more tokens than a call may have arguments.
+  const parts: string[][] = [];
   if (tools && tools.length > 0)
-    tokens.push('<|tools|>', ...tokenize(JSON.stringify(tools)), '<|/tools|>', '\n');
+    parts.push(['<|tools|>'], tokenize(JSON.stringify(tools)), ['<|/tools|>', '\n']);
   let lastUser = '';
   let answersTool = false;
   for (const message of messages) {
@@ -35,11 +36,12 @@ export function chatPrompt(messages: readonly Message[], tools?: readonly unknow
       answersTool = false;
     }
     if (role === 'tool') answersTool = true;
-    tokens.push('<|im_start|>', role, '\n', ...tokenize(text), ...images(message.content));
-    if (message.tool_calls) tokens.push(...tokenize(JSON.stringify(message.tool_calls)));
-    tokens.push('<|im_end|>', '\n');
+    parts.push(['<|im_start|>', role, '\n'], tokenize(text), images(message.content));
+    if (message.tool_calls) parts.push(tokenize(JSON.stringify(message.tool_calls)));
+    parts.push(['<|im_end|>', '\n']);
   }
-  tokens.push('<|im_start|>', 'a', 'ss', 'istant', '\n');
+  parts.push(['<|im_start|>', 'a', 'ss', 'istant', '\n']);
+  const tokens = parts.flat();
   return { tokens, script: findScript(lastUser), answersTool };
 }
 
