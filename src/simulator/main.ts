@@ -1,7 +1,7 @@
 import { startSimulator } from './simulator';
 import { DEFAULT_MODEL, SimulatedModel } from './simulator-settings';
 
-/** `npm run vllm:sim`. Settings: PORT, HOST, SIM_MODELS (name:window,…), SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY. */
+/** `npm run vllm:sim`. Settings: PORT, HOST, SIM_MODELS (name:window:alias:alias,…), SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY. */
 async function main(): Promise<void> {
   const { PORT, HOST, SIM_MODELS, SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY } = process.env;
   const simulator = await startSimulator({
@@ -33,9 +33,9 @@ function whole(name: string, text: string | undefined, fallback: number): number
 function models(text: string | undefined): SimulatedModel[] {
   if (!text) return [DEFAULT_MODEL];
   return text.split(',').map((part) => {
-    const [id = '', window] = part.trim().split(':');
-    if (id === '') throw new Error('SIM_MODELS must look like name:window,name2:window2.');
-    return { id, maxModelLen: whole('SIM_MODELS', window, DEFAULT_MODEL.maxModelLen) };
+    const [id = '', window, ...aliases] = part.trim().split(':');
+    if (id === '') throw new Error('SIM_MODELS must look like name:window:alias,name2:window2.');
+    return { id, maxModelLen: whole('SIM_MODELS', window, DEFAULT_MODEL.maxModelLen), aliases };
   });
 }
 
