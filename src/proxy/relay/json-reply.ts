@@ -95,14 +95,31 @@ function isErrorEnvelope(text: string): boolean {
   }
 }
 
+interface Choice {
+  readonly text?: unknown;
+  readonly message?: {
+    readonly content?: unknown;
+    readonly reasoning?: unknown;
+    readonly tool_calls?: readonly { readonly function?: { name?: unknown; arguments?: unknown } }[];
+  };
+}
+
 /** The text of all choices: what is counted when vLLM did not. */
 function generatedText(body: Buffer): string {
   try {
-    const { choices } = JSON.parse(body.toString('utf8')) as {
-      choices?: { text?: unknown; message?: unknown }[];
-    };
-    return (choices ?? []).map((choice) => choice.text ?? JSON.stringify(choice.message ?? '')).join('\n');
+    const { choices } = JSON.parse(body.toString('utf8')) as { choices?: Choice[] };
+    return (choices ?? []).map(textOf).join('\n');
   } catch {
     return '';
   }
+}
+
+function textOf({ text, message }: Choice): string {
+  const calls = (message?.tool_calls ?? []).flatMap((call) => [
+    call.function?.name,
+    call.function?.arguments,
+  ]);
+  return [text, message?.reasoning, message?.content, ...calls]
+    .filter((part) => typeof part === 'string')
+    .join('');
 }
