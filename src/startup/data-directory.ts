@@ -93,7 +93,8 @@ export class DataDirectory {
         ENOTDIR: 'a part of this path is a file',
         EEXIST: 'there is a file of that name',
         ENOSPC: 'the disk is full',
-      }[code] ?? (code || String(error));
+      }[code] ??
+      (code || String(error));
     return new StartupFailure(`DATA_DIR (${this.path}) cannot be used: ${reason}.`);
   }
 }

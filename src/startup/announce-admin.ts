@@ -1,0 +1,41 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ModelCard } from '../openai-compat/model-card';
+import { ModelsService } from '../openai-compat/models.service';
+import type { FirstAdmin } from './first-admin';
+import { opencodeConfig } from './opencode-config';
+
+/** In production the first admin's credentials go here instead of to the log. */
+export const FIRST_ADMIN_FILE = 'first-admin.txt';
+
+const PATIENCE_MS = 3_000;
+
+/** Everything a first admin needs, as a text to keep. */
+export async function firstAdminText(
+  app: INestApplicationContext,
+  admin: FirstAdmin,
+  baseUrl: string,
+): Promise<string> {
+  const models = await Promise.race([modelsOf(app, admin), sleep(PATIENCE_MS, [], { ref: false })]);
+  return [
+    'The first admin. This is shown once: keep it in a safe place.',
+    '',
+    `  username  ${admin.username}`,
+    `  password  ${admin.passwordGenerated ? admin.password : '(as ADMIN_PASSWORD says)'}`,
+    `  API key   ${admin.apiKey}`,
+    '',
+    models.length > 0
+      ? 'opencode.json for a project folder:'
+      : 'opencode.json for a project folder (vLLM did not answer: adjust the model and its limit later):',
+    '',
+    opencodeConfig({ baseUrl, apiKey: admin.apiKey, models }),
+  ].join('\n');
+}
+
+async function modelsOf(app: INestApplicationContext, admin: FirstAdmin): Promise<ModelCard[]> {
+  try {
+    return (await app.get(ModelsService, { strict: false }).list(admin.principal)).data;
+  } catch {
+    return [];
+  }
+}

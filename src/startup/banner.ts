@@ -1,0 +1,84 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Env } from '../config/env';
+import { MetricsListener } from '../observability/metrics-listener';
+import { upstreamBase } from '../proxy/upstream/upstream-origin';
+import { VllmApi } from '../proxy/upstream/vllm-api.service';
+import { databaseLabel } from './database-failure';
+import type { Provision } from './provision';
+
+const UPSTREAM_PATIENCE_MS = 3_000;
+const MODELS_SHOWN = 5;
+
+/** Tells what runs, on what, and what is missing. Nothing secret. */
+export async function printBanner(
+  app: INestApplicationContext,
+  provision: Provision,
+  listening: { host: string; port: number },
+): Promise<void> {
+  const env = app.get(Env);
+  const { line } = provision.log;
+  const url = linkBase(env, listening.port);
+  line(`listening on http://${bracketed(listening.host)}:${listening.port}`);
+  line(`database: ${databaseLine(env, provision)}`);
+  line(`vLLM: ${await upstreamLine(app)}`);
+  const secrets = provision.generatedSecrets.join(' and ');
+  if (secrets) line(`secrets: ${secrets} not set, generated ones are kept in ${provision.directory.path}`);
+  line(`data directory: ${provision.directory.path}`);
+  line(metricsLine(app));
+  line(`registration: ${env.registration}`);
+  line(env.DOCS_ACCESS === 'off' ? 'documentation: off (DOCS_ACCESS)' : `documentation: ${url}/docs`);
+  line(`API for clients: ${url}/v1`);
+}
+
+/** What links start with, given the port that is really open. */
+export function linkBase(env: Env, port: number): string {
+  return env.PUBLIC_URL || env.PORT !== 0 ? env.publicUrl : env.publicUrl.replace(/:0$/, `:${port}`);
+}
+
+function databaseLine(env: Env, provision: Provision): string {
+  if (provision.embeddedDatabase) return `embedded PostgreSQL in ${provision.directory.path}`;
+  return databaseLabel(env.DATABASE_URL ?? '');
+}
+
+function metricsLine(app: INestApplicationContext): string {
+  const { METRICS_HOST: host, METRICS_PORT: wanted } = app.get(Env);
+  const { port } = app.get(MetricsListener, { strict: false });
+  if (port !== null) return `metrics: http://${bracketed(host)}:${port}/metrics`;
+  return wanted === 0
+    ? 'metrics: off (METRICS_PORT=0)'
+    : `metrics: none from this process (${host}:${wanted} is taken)`;
+}
+
+async function upstreamLine(app: INestApplicationContext): Promise<string> {
+  const env = app.get(Env);
+  const { origin, basePath } = upstreamBase(env.VLLM_BASE_URL ?? '');
+  const where = origin + basePath;
+  const late = sleep(UPSTREAM_PATIENCE_MS, null, { ref: false });
+  const answer = await Promise.race([modelNames(app.get(VllmApi, { strict: false })), late]);
+  const models =
+    answer ?? `does not answer within ${UPSTREAM_PATIENCE_MS / 1_000} s; requests fail until it does`;
+  return env.simulated
+    ? `NONE: VLLM_BASE_URL is not set, so the built-in simulator (${where}) makes up every answer; ${models}`
+    : `${where} ${models}`;
+}
+
+async function modelNames(vllm: VllmApi): Promise<string> {
+  try {
+    const names = (await vllm.models()).map(({ id }) => id);
+    if (names.length === 0) return 'answers but serves no model';
+    const more = names.length > MODELS_SHOWN ? ` and ${names.length - MODELS_SHOWN} more` : '';
+    return `serves ${names.slice(0, MODELS_SHOWN).join(', ')}${more}`;
+  } catch (error) {
+    const { code, response } = error as { code?: string; response?: { status: number } };
+    if (response?.status === 401 || response?.status === 403) {
+      return `refuses the gateway (status ${response.status}): set VLLM_API_KEY to its key`;
+    }
+    if (response) return `answers status ${response.status} instead of its models; is it vLLM?`;
+    return `does not answer (${code ?? (error as Error).message}); requests fail until it does`;
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,41 @@
+import { codeOf, StartupFailure } from './startup-failure';
+
+/** Where a database is, without its password. */
+export function databaseLabel(url: string): string {
+  try {
+    const { hostname, port, pathname, username, searchParams } = new URL(url);
+    const host = decodeURIComponent(hostname) || searchParams.get('host') || 'localhost';
+    const user = username ? `${decodeURIComponent(username)}@` : '';
+    return `${user}${host}${port ? `:${port}` : ''}${decodeURIComponent(pathname)}`;
+  } catch {
+    return 'the database of DATABASE_URL';
+  }
+}
+
+/** Says in one sentence why a database cannot be used; never its password. */
+export function databaseFailure(error: unknown, url: string): StartupFailure {
+  const where = databaseLabel(url);
+  const sentence = {
+    ECONNREFUSED: `no PostgreSQL listens at ${where}`,
+    ENOENT: `no PostgreSQL listens at ${where}`,
+    ENOTFOUND: `the host of ${where} is unknown`,
+    EAI_AGAIN: `the host of ${where} is unknown at the moment`,
+    ETIMEDOUT: `${where} does not answer`,
+    EHOSTUNREACH: `the host of ${where} cannot be reached`,
+    ECONNRESET: `${where} closed the connection: is it PostgreSQL?`,
+    '28P01': `${where} refused the user name or password`,
+    '28000': `${where} does not let this user in`,
+    '3D000': `${where} has no such database; create it first`,
+    '42501': `${where} does not give this user the right to it: ${messageOf(error)}`,
+    '53300': `${where} has no connection left`,
+    '57P03': `${where} is still starting up`,
+  }[codeOf(error)];
+  return new StartupFailure(`DATABASE_URL: ${sentence ?? `${where} cannot be used: ${messageOf(error)}`}.`);
+}
+
+function messageOf(error: unknown): string {
+  const text = error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : undefined;
+  return (
+    text ?? (error instanceof Error ? error.message.replace(/\s+/g, ' ').replace(/\.$/, '') : String(error))
+  );
+}

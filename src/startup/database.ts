@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { Env } from '../config/env';
+import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
+import type { DataDirectory } from './data-directory';
+import { databaseFailure, databaseLabel } from './database-failure';
+import { codeOf, StartupFailure } from './startup-failure';
+import type { StartupLog } from './startup-log';
+
+const OLDEST_POSTGRESQL = 15;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A server that is just starting, as beside a gateway in compose, gets this long. */
+const PATIENCE_MS = 5_000;
+const RETRY_MS = 250;
+
+/** A database that answers. `embedded` is true when it is our own and stops with the last process that uses it. */
+export interface ProvidedDatabase {
+  readonly url: string;
+  readonly embedded: boolean;
+  stop(): Promise<void>;
+}
+
+/** The server of DATABASE_URL, or the embedded one in DATA_DIR. */
+export async function provideDatabase(
+  env: Env,
+  directory: DataDirectory,
+  log: StartupLog,
+): Promise<ProvidedDatabase> {
+  if (env.DATABASE_URL) {
+    await checkDatabase(env.DATABASE_URL);
+    return { url: env.DATABASE_URL, embedded: false, stop: () => Promise.resolve() };
+  }
+  const dataDir = join(await directory.ensure(), 'postgres');
+  log.line(`starting the embedded PostgreSQL in ${dataDir} (DATABASE_URL is not set)`);
+  const { url, stop } = await startEmbeddedPostgres({ dataDir, log: log.line }).catch((error: unknown) => {
+    throw new StartupFailure(
+      `The embedded PostgreSQL in ${dataDir} did not start: ${(error as Error).message.trim()}`,
+      { cause: error },
+    );
+  });
+  env.DATABASE_URL = url;
+  return { url, embedded: true, stop };
+}
+
+/** @throws StartupFailure unless a PostgreSQL that is new enough answers. */
+export async function checkDatabase(url: string): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await checkOnce(url);
+    } catch (error) {
+      const mayBeStarting = ['ECONNREFUSED', 'ENOENT', '57P03'].includes(codeOf(error));
+      if (error instanceof StartupFailure) throw error;
+      if (!mayBeStarting || performance.now() > deadline) throw databaseFailure(error, url);
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+async function checkOnce(url: string): Promise<void> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ version: string }>(
+      `SELECT current_setting('server_version_num') AS version`,
+    );
+    const major = Math.floor(Number(rows[0]?.version) / 10_000);
+    if (major < OLDEST_POSTGRESQL) {
+      throw new StartupFailure(
+        `DATABASE_URL: ${databaseLabel(url)} is PostgreSQL ${major}; ${OLDEST_POSTGRESQL} or newer is needed.`,
+      );
+    }
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,39 @@
+import { createServer } from 'node:net';
+import type { Env } from '../config/env';
+import { codeOf, StartupFailure } from './startup-failure';
+
+/**
+ * Makes sure that the port can be opened, before anything is started or created for it.
+ * @throws StartupFailure
+ */
+export async function checkPort(env: Env): Promise<void> {
+  if (env.PORT !== 0 && env.PORT === env.METRICS_PORT) {
+    throw new StartupFailure(`PORT and METRICS_PORT are both ${env.PORT}; they must differ.`);
+  }
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen(env.PORT, env.HOST, resolve);
+    });
+  } catch (error) {
+    throw listenFailure(error, env);
+  } finally {
+    await new Promise((resolve) => probe.close(resolve));
+  }
+}
+
+/** Says in one sentence why HOST and PORT cannot be listened on. */
+export function listenFailure(error: unknown, { HOST, PORT }: Env): StartupFailure {
+  const sentence = {
+    EADDRINUSE: `PORT ${PORT} on ${HOST} is in use already: stop what listens there, or choose another PORT`,
+    EACCES: `PORT ${PORT} may not be opened by this user: choose one above 1023`,
+    EADDRNOTAVAIL: `HOST ${HOST} is not an address of this machine: 127.0.0.1 and 0.0.0.0 always are`,
+    ENOTFOUND: `HOST ${HOST} is unknown: give an address such as 127.0.0.1 or 0.0.0.0`,
+    EAI_AGAIN: `HOST ${HOST} is unknown: give an address such as 127.0.0.1 or 0.0.0.0`,
+  }[codeOf(error)];
+  return new StartupFailure(
+    `${sentence ?? `${HOST}:${PORT} cannot be listened on: ${(error as Error).message}`}.`,
+    { cause: error },
+  );
+}

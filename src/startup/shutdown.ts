@@ -1,0 +1,32 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { INestApplication } from '@nestjs/common';
+import { Env } from '../config/env';
+import { Readiness } from '../health/readiness';
+import { LiveRequests } from '../proxy/live-requests';
+
+/** How long a load balancer gets to see that this replica is not ready, before it refuses connections. */
+const LOAD_BALANCER_MS = 5_000;
+/** What is not metered (a login, a report) is short; a connection that lasts longer is idle or stuck. */
+const LAST_CONNECTIONS_MS = 2_000;
+
+/**
+ * Ends the application in order: not ready any more, no new connections, running generations finished and settled
+ * within SHUTDOWN_GRACE_MS, the rest closed.
+ * @param patient whether somebody else may still be sending requests here, as a load balancer does
+ */
+export async function shutDown(app: INestApplication, patient: boolean): Promise<void> {
+  const env = app.get(Env);
+  const server = app.getHttpServer() as Server;
+  app.get(Readiness, { strict: false }).drain();
+  server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
+    response.setHeader('connection', 'close');
+  });
+  if (patient) await sleep(Math.min(LOAD_BALANCER_MS, env.SHUTDOWN_GRACE_MS));
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  await app.get(LiveRequests, { strict: false }).beforeApplicationShutdown();
+  await Promise.race([closed, sleep(LAST_CONNECTIONS_MS, undefined, { ref: false })]);
+  server.closeAllConnections();
+  await app.close();
+}
