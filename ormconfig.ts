@@ -2,9 +2,20 @@ import { DataSource } from 'typeorm';
 import { loadDotEnv, loadEnv } from './src/config/load-env';
 import { dataSourceOptions } from './src/database/data-source-options';
 
-loadDotEnv();
-const { DATABASE_URL } = loadEnv();
-if (!DATABASE_URL)
-  throw new Error('Set DATABASE_URL to the PostgreSQL server whose schema is to be migrated.');
+/** The DataSource of TypeORM's command line, which needs nothing but DATABASE_URL. */
+export default new DataSource(dataSourceOptions({ url: databaseUrl() }));
 
-export default new DataSource(dataSourceOptions({ url: DATABASE_URL }));
+function databaseUrl(): string {
+  try {
+    loadDotEnv();
+    const { DATABASE_URL } = loadEnv();
+    if (DATABASE_URL) return DATABASE_URL;
+    throw new Error(
+      'Set DATABASE_URL to the PostgreSQL server to migrate; the embedded database is migrated by npm start.',
+    );
+  } catch (error) {
+    // Thrown on, the command line would print it with a stack of its own.
+    process.stderr.write(`${(error as Error).message}\n`);
+    return process.exit(1);
+  }
+}
