@@ -1,0 +1,76 @@
+import { Client } from 'pg';
+import { Cluster, ROLE } from './cluster';
+
+/** Held shared by every process that uses the server, and alone by the one that stops it. */
+const USERS_LOCK = 7_263_551;
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/**
+ * Our place among the users of a server: a session that holds a shared advisory lock. It ends with the process, however
+ * that dies, so the last one to leave can tell that it is the last.
+ */
+export class Membership {
+  private constructor(
+    private readonly client: Client,
+    readonly port: number,
+  ) {}
+
+  /** Joins the server at a port; null when nobody answers there, or a server of another directory does. */
+  static async join(cluster: Cluster, port: number): Promise<Membership | null> {
+    const client = new Client({
+      host: '127.0.0.1',
+      port,
+      user: ROLE,
+      password: await cluster.password(),
+      database: 'postgres',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      application_name: 'embedded-postgres-user',
+      keepAlive: true,
+    });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ here: boolean }>(
+        `SELECT current_setting('data_directory') = $1 AS here`,
+        [cluster.data],
+      );
+      if (rows[0]?.here) {
+        // Waits while somebody is stopping the server, and fails when it is gone.
+        await client.query('SELECT pg_advisory_lock_shared($1)', [USERS_LOCK]);
+        return new Membership(client, port);
+      }
+    } catch {
+      // Not there yet, or not there any more: the caller looks again.
+    }
+    await client.end().catch(() => undefined);
+    return null;
+  }
+
+  /** Calls back when the server has gone away without us. */
+  onLost(callback: () => void): void {
+    this.client.once('end', callback);
+  }
+
+  async ensureDatabase(name: string): Promise<void> {
+    const { rowCount } = await this.client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount) return;
+    await this.client.query(`CREATE DATABASE ${name}`).catch((error: { code?: string }) => {
+      // Two at once: "already exists", or a collision in the catalogue.
+      if (error.code !== '42P04' && error.code !== '23505') throw error;
+    });
+  }
+
+  /** Leaves. When nobody else is there, `stop` is called while newcomers still have to wait. */
+  async leave(stop: () => Promise<void>): Promise<void> {
+    this.client.removeAllListeners('end');
+    try {
+      await this.client.query('SELECT pg_advisory_unlock_shared($1)', [USERS_LOCK]);
+      const { rows } = await this.client.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [
+        USERS_LOCK,
+      ]);
+      if (rows[0]?.last) await stop();
+    } finally {
+      await this.client.end().catch(() => undefined);
+    }
+  }
+}

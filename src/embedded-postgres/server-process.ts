@@ -1,0 +1,160 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster } from './cluster';
+import { asAccount, PROGRAM_ENVIRONMENT, runProgram } from './run-program';
+import type { ServerFiles } from './server-files';
+
+const STOP_PATIENCE_S = 30;
+
+/** A modest server for one machine; durability stays as PostgreSQL ships it. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '64MB',
+  password_encryption: 'scram-sha-256',
+  log_min_messages: 'warning',
+  // Its host may be a laptop that sleeps: sessions of dead clients must not stay for hours.
+  tcp_keepalives_idle: '60',
+};
+
+/** The postmaster of a cluster, as its own files and the operating system show it. */
+export class ServerProcess {
+  private starting = false;
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly files: ServerFiles,
+    private readonly settings: Readonly<Record<string, string>>,
+  ) {}
+
+  /** The port a running server wrote down; null when there is none or it has not got so far. */
+  async port(): Promise<number | null> {
+    try {
+      const lines = (await readFile(this.pidFile, 'utf8')).split('\n');
+      return Number(lines[3]) || null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Starts a server that outlives us: Ctrl-C and the end of this process are not its end. */
+  async spawn(): Promise<void> {
+    await this.forgetDeadServer();
+    const port = (await this.portOfLastTime()) ?? (await freePort());
+    await writeFile(this.cluster.portFile, `${port}\n`);
+    const settings = Object.entries({ ...SETTINGS, ...this.settings, port: String(port) });
+    const log = openSync(this.cluster.logFile, 'a', 0o600);
+    const child = spawn(
+      this.files.postgres,
+      ['-D', this.cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      {
+        ...asAccount(this.cluster.account),
+        cwd: '/',
+        env: PROGRAM_ENVIRONMENT,
+        detached: true,
+        stdio: ['ignore', log, log],
+      },
+    );
+    closeSync(log);
+    this.starting = true;
+    child.once('exit', () => (this.starting = false));
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+  }
+
+  /** Whether a server lives: the one we spawned, or the one of another process, perhaps still recovering. */
+  get isAlive(): boolean {
+    if (this.starting) return true;
+    const pid = this.writtenPid();
+    return pid !== null && isPostgres(pid);
+  }
+
+  /** Ends it in an orderly way: open transactions roll back, what was committed is on disk. */
+  async stop(): Promise<void> {
+    const { pgCtl } = this.files;
+    const { data, account } = this.cluster;
+    await runProgram(pgCtl, ['stop', '-D', data, '-m', 'fast', '-w', '-t', String(STOP_PATIENCE_S)], account);
+  }
+
+  /** The last complaint in its log. */
+  complaint(): string {
+    if (!existsSync(this.cluster.logFile)) return 'it wrote no log';
+    const lines = readFileSync(this.cluster.logFile, 'utf8').trimEnd().split('\n').slice(-20);
+    return lines.findLast((line) => /FATAL|PANIC|could not|error/i.test(line)) ?? lines.at(-1) ?? '';
+  }
+
+  private get pidFile(): string {
+    return join(this.cluster.data, 'postmaster.pid');
+  }
+
+  private writtenPid(): number | null {
+    try {
+      return Number(readFileSync(this.pidFile, 'utf8').split('\n')[0]) || null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** PostgreSQL trusts a process id in its file when any process has it: a zombie, or a stranger after a reboot. */
+  private async forgetDeadServer(): Promise<void> {
+    const pid = this.writtenPid();
+    if (pid !== null && !isPostgres(pid)) await rm(this.pidFile, { force: true });
+  }
+
+  private async portOfLastTime(): Promise<number | null> {
+    try {
+      const port = Number(await readFile(this.cluster.portFile, 'utf8'));
+      return port > 0 && (await isFree(port)) ? port : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** Without /proc any living process counts. */
+function isPostgres(pid: number): boolean {
+  try {
+    if (process.platform === 'linux')
+      return /\(postgres\) [^ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function freePort(): Promise<number> {
+  return listenOnce(0);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  // A server that has just stopped may hold its port for a moment.
+  for (let attempt = 0; attempt < 4; attempt += 1) {
+    try {
+      await listenOnce(port);
+      return true;
+    } catch {
+      await sleep(50);
+    }
+  }
+  return false;
+}
+
+function listenOnce(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      const { port: got } = server.address() as AddressInfo;
+      server.close(() => resolve(got));
+    });
+  });
+}
