@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Env, FILE_SETTINGS } from './env';
+import { loadEnv, settingNames } from './load-env';
+
+const ROOT = join(__dirname, '..', '..');
+const defaults = new Env();
+
+function textOf(name: keyof Env): string {
+  const value = defaults[name];
+  return value === undefined ? '' : String(value);
+}
+
+describe('.env.example', () => {
+  const lines = readFileSync(join(ROOT, '.env.example'), 'utf8').split('\n');
+  const settings = lines.filter((line) => /^#?[A-Z_]+=/.test(line));
+
+  it('lists every setting once, commented out with its default', () => {
+    expect(settings.toSorted()).toEqual(
+      settingNames()
+        .map((name) => `#${name}=${textOf(name)}`)
+        .toSorted(),
+    );
+  });
+
+  it('holds nothing but those and remarks', () => {
+    expect(lines.filter((line) => line !== '' && !line.startsWith('#'))).toEqual([]);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const rows = readFileSync(join(ROOT, 'docs', 'configuration.md'), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split('|').map((cell) => cell.trim()));
+
+  it('has one row for every setting', () => {
+    expect(rows.map(([, name]) => name).toSorted()).toEqual(
+      settingNames()
+        .map((name) => `\`${name}\``)
+        .toSorted(),
+    );
+  });
+
+  it.each(settingNames())('tells the default of %s', (name) => {
+    const row = rows.find(([, cell]) => cell === `\`${name}\``) ?? [];
+    const text = textOf(name);
+    if (text === '') expect(row[2]).toMatch(/^unset/);
+    else expect(row[2]).toBe(`\`${text}\``);
+    expect(row[3]?.length).toBeGreaterThan(10);
+  });
+
+  it('names the settings that may come from a file', () => {
+    const text = readFileSync(join(ROOT, 'docs', 'configuration.md'), 'utf8');
+    for (const name of FILE_SETTINGS) expect(text).toContain(`\`${name}_FILE\``);
+  });
+});
+
+describe('a wrong setting', () => {
+  it.each([
+    ['PORT', 'many', 'PORT must be a whole number'],
+    ['PORT', '70000', 'PORT must not be greater than 65535'],
+    ['NODE_ENV', 'prod', 'NODE_ENV must be one of'],
+    ['DATABASE_URL', 'mysql://localhost/x', 'DATABASE_URL must be a URL'],
+    ['VLLM_BASE_URL', 'vllm', 'VLLM_BASE_URL must be a URL'],
+    ['JWT_SECRET', 'secret', 'JWT_SECRET must be longer than or equal to 32'],
+    ['API_KEY_PEPPER', 'x'.repeat(31), 'API_KEY_PEPPER must be longer than or equal to 32'],
+    ['MIGRATE_ON_START', 'maybe', 'MIGRATE_ON_START must be true or false'],
+    ['LIMITS_TIME_ZONE', 'Mars/Olympus', 'LIMITS_TIME_ZONE must be an IANA time zone'],
+    ['MODEL_ALIASES', 'a', 'MODEL_ALIASES must look like'],
+    ['REGISTRATION', 'yes', 'REGISTRATION must be one of'],
+    ['JWT_SECRET_FILE', '/nowhere/at/all', 'JWT_SECRET_FILE names a file that cannot be read'],
+  ])('%s=%s is refused in one sentence', (name, value, sentence) => {
+    expect(() => loadEnv({ [name]: value })).toThrow(sentence);
+  });
+
+  it('is told without its value', () => {
+    const tell = () => loadEnv({ JWT_SECRET: 'my-own-short-secret', PORT: '-1' });
+    expect(tell).toThrow(/JWT_SECRET.*PORT|PORT.*JWT_SECRET/);
+    expect(tell).not.toThrow(/my-own-short-secret/);
+  });
+
+  it('is none when it is empty', () => {
+    expect(loadEnv({ PORT: '', JWT_SECRET: ' ' })).toEqual(defaults);
+  });
+});
