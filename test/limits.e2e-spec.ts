@@ -21,7 +21,7 @@ describe('token limits at admission', () => {
     ];
   });
   afterAll(async () => {
-    for (const replica of [...replicas].reverse()) await replica.close();
+    for (const replica of replicas.toReversed()) await replica.close();
   });
   beforeEach(async () => {
     user = await gateway.register();
@@ -64,7 +64,7 @@ describe('token limits at admission', () => {
     const clamped = Number(answer.headers.get('x-llm-clamped-max-tokens'));
     await untilNothingOpen(gateway);
     const entry = gateway.simulator.journal.entries.find((one) => one.path === '/v1/chat/completions');
-    expect((entry?.body as { max_tokens: number }).max_tokens).toBe(clamped);
+    expect(entry?.body).toMatchObject({ max_tokens: clamped });
     expect(await used()).toEqual({ used: 300, reserved: 0 });
     expect((await chat({ messages: said({ tokens: 5 }) })).status).toBe(402);
   });

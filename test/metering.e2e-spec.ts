@@ -32,7 +32,7 @@ describe('metering', () => {
   ) =>
     call({ url: gateway.url, path, credential: user.key, body: { model: 'opencode-llm', ...body }, ...more });
   const generations = () =>
-    gateway.simulator.journal.entries.filter((entry) => /completions$/.test(entry.path));
+    gateway.simulator.journal.entries.filter((entry) => entry.path.endsWith('completions'));
 
   it.each([
     ['a chat', { messages: said({ tokens: 20 }) }],

@@ -1,0 +1,85 @@
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { settledRows } from './support/ledger';
+
+describe('faults of vLLM', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway({
+      settings: { UPSTREAM_FIRST_BYTE_TIMEOUT_MS: '1500', UPSTREAM_IDLE_TIMEOUT_MS: '1000' },
+    });
+    user = await gateway.register();
+  });
+  afterAll(() => gateway.close());
+
+  const fails = (steps: object, stream: boolean) =>
+    gateway.post('/v1/chat/completions', user.key, {
+      model: 'opencode-llm',
+      messages: [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }],
+      stream,
+    });
+  const errorOf = async (answer: Response) =>
+    ((await answer.json()) as { error: { message: string; type: string; code: unknown } }).error;
+
+  it.each([
+    [500, 502, 'upstream_error'],
+    [503, 503, 'upstream_busy'],
+    [429, 429, 'upstream_busy'],
+    [401, 502, 'upstream_misconfigured'],
+  ])('%i is answered with %i %s', async (status, expected, code) => {
+    const answer = await fails({ status, retryAfter: 7200 }, false);
+    expect(answer.status).toBe(expected);
+    expect((await errorOf(answer)).code).toBe(code);
+    if (code === 'upstream_busy') expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+  });
+
+  it('a redirect is not followed', async () => {
+    expect((await fails({ redirectTo: 'http://127.0.0.1:1/' }, false)).status).toBe(502);
+  });
+
+  it('a connection that dies before the answer is a 502, streaming or not', async () => {
+    for (const stream of [false, true]) expect((await fails({ refuse: true }, stream)).status).toBe(502);
+  });
+
+  it('an empty stream is a 502, never an empty 200', async () => {
+    expect((await fails({ emptyStream: true }, true)).status).toBe(502);
+  });
+
+  it.each([
+    ['dies', { dieAfterChunks: 3, tokens: 20 }],
+    ['ends early', { endAfterChunks: 3, tokens: 20 }],
+    ['says [DONE] without a finish reason', { doneWithoutFinish: true, tokens: 20 }],
+    ['falls silent', { stallAfterChunks: 3, tokens: 20 }],
+    ['fails in the stream', { errorFrameAfterChunks: 3, tokens: 20 }],
+  ])('a stream that %s ends with one error event and [DONE]', async (_, steps) => {
+    const text = await (await fails(steps, true)).text();
+    const events = text.trimEnd().split('\n\n');
+    expect(events.at(-1)).toBe('data: [DONE]');
+    expect(events.at(-2)).toMatch(/^data: \{"error": ?\{/);
+    expect(events.filter((event) => event.startsWith('data: {"error"'))).toHaveLength(1);
+    const rows = await settledRows(gateway, user.id);
+    expect(rows.at(-1)).toMatchObject({ outcome: 'upstream_error' });
+  });
+
+  it('silence before the first byte is a 504', async () => {
+    for (const stream of [false, true]) expect((await fails({ neverAnswer: true }, stream)).status).toBe(504);
+  });
+
+  it('events split at any byte arrive whole', async () => {
+    const plain = await (await fails({ tokens: 12 }, true)).text();
+    const split = await (await fails({ tokens: 12, splitBytes: true }, true)).text();
+    const contents = (text: string) => text.match(/"content":"[^"]*"/g);
+    expect(contents(split)?.length).toBe(contents(plain)?.length);
+    expect(split.endsWith('data: [DONE]\n\n')).toBe(true);
+  });
+
+  it('headers of vLLM do not reach the client', async () => {
+    const answer = await fails(
+      { responseHeaders: { 'set-cookie': 'a=b', server: 'x', 'x-powered-by': 'y' } },
+      false,
+    );
+    expect(answer.headers.get('set-cookie')).toBeNull();
+    expect(answer.headers.get('server')).toBeNull();
+  });
+});
