@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { GenerationRequest } from './generation-request';
 import { answerText } from './answer-text';
-import type { ScriptedTool } from './script';
 import { tokenize } from './tokenizer';
+import { toolFinishReason, toolsToCall, toolSteps } from './tool-calls';
 
 /** One step of the engine for one choice: a token, or several when a parser or the scheduler holds them back. */
 export interface Step {
@@ -20,11 +19,9 @@ export interface Choice {
   readonly steps: readonly Step[];
   readonly finishReason: string;
   readonly stopReason: string | null;
+  /** What the parser could not read as a tool call because it was cut: a JSON answer shows it as content. */
+  readonly unparsed: string | null;
 }
-
-/** How many tokens of markup stand before the name of a tool and between name and arguments. */
-const TOOL_NAME_TOKENS = 6;
-const TOOL_ARGUMENTS_TOKENS = 4;
 
 /** Decides everything that will be generated, choice by choice: index = prompt × n + i, as vLLM numbers them. */
 export function planAnswer(request: GenerationRequest): Choice[] {
@@ -40,24 +37,22 @@ function planChoice(request: GenerationRequest, promptIndex: number, i: number):
   if (tools.length > 0) tools.forEach((tool, index) => steps.push(...toolSteps(tool, index)));
   else steps.push(...textSteps(request, promptIndex, i));
 
-  const stopped = tools.length > 0 ? null : cutAtStop(steps, request.stop);
+  const stopped = tools.length > 0 ? null : cutAtStop(steps, request);
   const maxTokens = request.maxTokens[promptIndex] ?? 0;
   const kept = takeTokens(stopped?.steps ?? steps, maxTokens);
-  const natural = tools.length > 0 ? 'tool_calls' : 'stop';
+  const natural = tools.length > 0 ? toolFinishReason(request) : 'stop';
   return {
     index: promptIndex * request.n + i,
     promptIndex,
     steps: kept.steps,
     finishReason: kept.cut ? 'length' : (script.finishReason ?? natural),
     stopReason: kept.cut ? null : (stopped?.stop ?? null),
+    unparsed: kept.cut && tools.length > 0 ? rawText(kept.steps) : null,
   };
 }
 
-function toolsToCall(request: GenerationRequest, promptIndex: number): readonly ScriptedTool[] {
-  const { tool, toolCalls } = request.script;
-  const wanted = toolCalls ?? (tool ? [tool] : []);
-  if (request.prompts[promptIndex]?.answersTool) return [];
-  return wanted.filter(({ name }) => request.tools.includes(name));
+function rawText(steps: readonly Step[]): string {
+  return steps.flatMap((step) => (step.kind === 'reasoning' ? [] : step.tokens)).join('');
 }
 
 function reasoningSteps(reasoning: string | number | undefined): Step[] {
@@ -70,7 +65,8 @@ function reasoningSteps(reasoning: string | number | undefined): Step[] {
 function textSteps(request: GenerationRequest, promptIndex: number, i: number): Step[] {
   const { script, ignoreEos } = request;
   const maxTokens = request.maxTokens[promptIndex] ?? 0;
-  const length = script.tokens ?? (ignoreEos ? maxTokens : undefined);
+  const scripted = script.tokensByChoice?.[promptIndex * request.n + i] ?? script.tokens;
+  const length = scripted ?? (ignoreEos ? maxTokens + 1 : undefined);
   const tokens = answerText({
     seed: request.seed + promptIndex * 131 + i * 17,
     text: script.text,
@@ -84,37 +80,25 @@ function textSteps(request: GenerationRequest, promptIndex: number, i: number): 
   return steps;
 }
 
-function silent(count: number, text: string): Step {
-  return { kind: 'silent', text: '', tokens: Array.from({ length: count }, () => text) };
-}
-
-function toolSteps(tool: ScriptedTool, index: number): Step[] {
-  const json = typeof tool.arguments === 'string' ? tool.arguments : JSON.stringify(tool.arguments);
-  const id = `chatcmpl-tool-${randomBytes(8).toString('hex')}`;
-  return [
-    silent(TOOL_NAME_TOKENS, '<tool_call>'),
-    { kind: 'tool', text: '', tokens: tokenize(tool.name), tool: { index, id, name: tool.name } },
-    silent(TOOL_ARGUMENTS_TOKENS, '"arguments":'),
-    ...tokenize(json).map((token): Step => ({ kind: 'tool', text: token, tokens: [token], tool: { index } })),
-    silent(1, '</tool_call>'),
-  ];
-}
-
 /** Cuts the text at the first stop string; its tokens were generated and stay counted. */
-function cutAtStop(steps: readonly Step[], stop: readonly string[]): { steps: Step[]; stop: string } | null {
+function cutAtStop(
+  steps: readonly Step[],
+  { stop, includeStop }: GenerationRequest,
+): { steps: Step[]; stop: string } | null {
   const text = steps.map((step) => (step.kind === 'content' ? step.text : '')).join('');
   const found = stop
     .map((word) => ({ word, at: text.indexOf(word) }))
     .filter(({ at }) => at >= 0)
     .sort((a, b) => a.at - b.at)[0];
   if (!found) return null;
+  const end = found.at + (includeStop ? found.word.length : 0);
   const kept: Step[] = [];
   let seen = 0;
   for (const step of steps) {
     const shown = step.kind === 'content' ? step.text : '';
     kept.push({
       ...step,
-      text: step.kind === 'content' ? shown.slice(0, Math.max(0, found.at - seen)) : step.text,
+      text: step.kind === 'content' ? shown.slice(0, Math.max(0, end - seen)) : step.text,
     });
     seen += shown.length;
     if (seen >= found.at + found.word.length) break;

@@ -23,11 +23,13 @@ export class ApiError extends Error {
       readonly at: string;
       readonly text: string;
       readonly input?: unknown;
+      /** The limit that was broken, as Python prints it. */
+      readonly context?: string;
     }[]
   ): ApiError {
     const lines = problems.map(
-      ({ kind, at, text, input }) =>
-        `  {'type': '${kind}', 'loc': '${at}', 'msg': '${text}', 'input': '${python(input)}'}`,
+      ({ kind, at, text, input, context }) =>
+        `  {'type': '${kind}', 'loc': '${at}', 'msg': '${text}', 'input': '${python(input)}'${context ? `, 'ctx': ${context}` : ''}}`,
     );
     const count = problems.length === 1 ? '1 validation error' : `${problems.length} validation errors`;
     return new ApiError(400, 'Bad Request', problems[0]?.at ?? null, `${count}:\n${lines.join('\n')}`);

@@ -1,18 +1,24 @@
 import { ApiError } from './api-error';
+import { checkChatFields } from './chat-checks';
+import { readPrompts } from './completion-prompts';
 import {
   laxBoolean,
   laxInteger,
+  laxIntegerFrom,
   laxNumber,
   optionalList,
   optionalObject,
   optionalString,
 } from './lax-values';
 import type { Prompt } from './prompt';
-import { chatPrompt, textPrompt } from './prompt';
-import { checkSampling, checkWindow } from './request-checks';
-import { readLogprobs, readStop, readStreamOptions, readTools } from './request-fields';
+import { chatPrompt, truncated } from './prompt';
+import { checkSampling } from './request-checks';
+import { readLogprobs, readStop, readStreamOptions } from './request-fields';
+import type { OfferedTools } from './request-tools';
+import { NO_TOOLS, readTools } from './request-tools';
 import type { Script } from './script';
 import type { SimulatedModel, SimulatorSettings } from './simulator-settings';
+import { checkWindow } from './window-check';
 
 export type Endpoint = 'chat' | 'completions';
 
@@ -30,13 +36,18 @@ export interface GenerationRequest {
   readonly continuousUsage: boolean;
   readonly streamInterval: number;
   readonly stop: readonly string[];
+  /** The text of an answer ends with the stop string rather than before it. */
+  readonly includeStop: boolean;
   readonly ignoreEos: boolean;
   /** How many alternatives to name for each token; null = no logprobs. */
   readonly logprobs: number | null;
   readonly echo: boolean;
-  readonly tools: readonly string[];
+  readonly tools: OfferedTools;
   readonly includeReasoning: boolean;
   readonly returnTokenIds: boolean;
+  readonly returnPromptText: boolean;
+  /** Stands in the ids of the answer; the header X-Request-Id wins over it. */
+  readonly requestId: string | undefined;
   readonly seed: number;
   readonly cacheSalt: string;
   readonly script: Script;
@@ -67,15 +78,19 @@ export function readGeneration(
   const logprobs = readLogprobs(endpoint, body);
   const seed = laxInteger(body.seed, 'body.seed') ?? 0;
   optionalString(body.user, 'body.user');
-  const tools = endpoint === 'chat' ? readTools(body) : { names: [], list: undefined };
-  const prompts = endpoint === 'chat' ? [readChat(body, tools.list)] : readPrompts(body);
-  const streamInterval = laxInteger(body.stream_interval, 'body.stream_interval') ?? 1;
+  const requestId = optionalString(body.request_id, 'body.request_id');
+  const streamInterval = laxIntegerFrom(1, body.stream_interval, 'body.stream_interval') ?? 1;
+  const truncateTo = laxIntegerFrom(-1, body.truncate_prompt_tokens, 'body.truncate_prompt_tokens');
+  const tools = endpoint === 'chat' ? readTools(body) : NO_TOOLS;
+  if (endpoint === 'chat') checkChatFields(body, settings.reasoning);
+  const given = endpoint === 'chat' ? [readChat(body, tools.list)] : readPrompts(body);
 
   const model = findModel(optionalString(body.model, 'body.model') || undefined);
-  checkSampling(body, { n, temperature, stop, logprobs, stream });
+  const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen));
   const maxTokens = prompts.map((prompt) =>
     checkWindow({
       promptTokens: prompt.tokens.length,
+      promptCharacters: prompt.characters,
       asked,
       fallback: endpoint === 'chat' ? null : DEFAULT_COMPLETION_TOKENS,
       window: model.maxModelLen,
@@ -83,6 +98,7 @@ export function readGeneration(
       echoOnly: endpoint === 'completions' && body.echo === true,
     }),
   );
+  checkSampling(body, { n, temperature, stop, logprobs, stream, maxTokens: Math.min(...maxTokens) });
   const includeUsage = settings.forceIncludeUsage || (streamOptions.includeUsage ?? false);
   return {
     endpoint,
@@ -93,14 +109,17 @@ export function readGeneration(
     stream,
     includeUsage,
     continuousUsage: settings.forceIncludeUsage || (includeUsage && (streamOptions.continuous ?? false)),
-    streamInterval: Math.max(1, streamInterval),
+    streamInterval,
     stop,
+    includeStop: laxBoolean(body.include_stop_str_in_output, 'body.include_stop_str_in_output') ?? false,
     ignoreEos: laxBoolean(body.ignore_eos, 'body.ignore_eos') ?? false,
     logprobs,
     echo: endpoint === 'completions' && (laxBoolean(body.echo, 'body.echo') ?? false),
-    tools: body.tool_choice === 'none' ? [] : tools.names,
+    tools,
     includeReasoning: laxBoolean(body.include_reasoning, 'body.include_reasoning') ?? true,
     returnTokenIds: laxBoolean(body.return_token_ids, 'body.return_token_ids') ?? false,
+    returnPromptText: laxBoolean(body.return_prompt_text, 'body.return_prompt_text') ?? false,
+    requestId,
     seed,
     cacheSalt: optionalString(body.cache_salt, 'body.cache_salt') ?? '',
     script: { ...model.script, ...prompts.find((prompt) => prompt.script)?.script },
@@ -119,25 +138,4 @@ function readChat(body: Body, tools: unknown[] | undefined): Prompt {
       'Cannot apply chat template to an empty conversation. Provide at least one message.',
     );
   return chatPrompt(messages as object[], tools);
-}
-
-function readPrompts(body: Body): Prompt[] {
-  const { prompt } = body;
-  if (prompt === undefined || prompt === null || prompt === '')
-    throw ApiError.badRequest('prompt', 'Either prompt or prompt_embeds must be provided and non-empty.');
-  if (typeof prompt === 'string') return [textPrompt(prompt)];
-  const list = optionalList(prompt, 'body.prompt') ?? [];
-  if (list.length === 0) throw ApiError.badRequest(null, 'You must pass at least one prompt');
-  if (list.every((entry) => Number.isInteger(entry))) return [textPrompt(list as number[])];
-  return list.map((entry, index) => {
-    if (typeof entry !== 'string' && !Array.isArray(entry))
-      throw ApiError.validation({
-        kind: 'string_type',
-        at: `body.prompt.${index}`,
-        text: 'Input should be a valid string',
-        input: entry,
-      });
-    if (entry.length === 0) throw ApiError.badRequest(null, 'The decoder prompt cannot be empty');
-    return textPrompt(entry as string | number[]);
-  });
 }

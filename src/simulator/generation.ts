@@ -26,7 +26,7 @@ export class Generation {
     idHeader: string | undefined,
   ) {
     const prefix = request.endpoint === 'chat' ? 'chatcmpl' : 'cmpl';
-    this.id = `${prefix}-${idHeader ?? randomBytes(8).toString('hex')}`;
+    this.id = `${prefix}-${idHeader ?? request.requestId ?? randomBytes(8).toString('hex')}`;
     this.choices = planAnswer(request);
     this.made = this.choices.map(() => ({ tokens: 0, reasoning: 0 }));
     this.cached = settings.promptTokensDetails

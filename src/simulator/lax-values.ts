@@ -29,6 +29,13 @@ export function laxInteger(value: unknown, at: string): number | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value === 'number') {
     if (Number.isInteger(value)) return value;
+    if (!Number.isFinite(value))
+      throw ApiError.validation({
+        kind: 'finite_number',
+        at,
+        text: 'Input should be a finite number',
+        input: 'inf',
+      });
     throw ApiError.validation({
       kind: 'int_from_float',
       at,
@@ -46,6 +53,19 @@ export function laxInteger(value: unknown, at: string): number | undefined {
     });
   }
   throw ApiError.validation({ kind: 'int_type', at, text: 'Input should be a valid integer', input: value });
+}
+
+/** @throws ApiError when it is below the least value allowed */
+export function laxIntegerFrom(least: number, value: unknown, at: string): number | undefined {
+  const number = laxInteger(value, at);
+  if (number === undefined || number >= least) return number;
+  throw ApiError.validation({
+    kind: 'greater_than_equal',
+    at,
+    text: `Input should be greater than or equal to ${least}`,
+    input: value,
+    context: `{'ge': ${least}}`,
+  });
 }
 
 export function laxNumber(value: unknown, at: string): number | undefined {
@@ -83,6 +103,18 @@ export function optionalObject(value: unknown, at: string): Record<string, unkno
     kind: 'model_attributes_type',
     at,
     text: 'Input should be a valid dictionary or object to extract fields from',
+    input: value,
+  });
+}
+
+/** The same for a field that is a plain dictionary, which pydantic words otherwise. */
+export function optionalDictionary(value: unknown, at: string): Record<string, unknown> | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw ApiError.validation({
+    kind: 'dict_type',
+    at,
+    text: 'Input should be a valid dictionary',
     input: value,
   });
 }

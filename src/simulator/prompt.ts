@@ -1,3 +1,4 @@
+import { ApiError } from './api-error';
 import type { Script } from './script';
 import { findScript } from './script';
 import { tokenize } from './tokenizer';
@@ -5,6 +6,8 @@ import { tokenize } from './tokenizer';
 /** What a prompt is made of once the chat template has been applied. */
 export interface Prompt {
   readonly tokens: readonly string[];
+  /** How long its text is; 0 when it was given as token ids. */
+  readonly characters: number;
   /** Where a script may stand: the last user message, or the prompt itself. */
   readonly script: Script | undefined;
   /** A tool result came after the last user message: the tool call was already made. */
@@ -36,21 +39,51 @@ export function chatPrompt(messages: readonly Message[], tools?: readonly unknow
       answersTool = false;
     }
     if (role === 'tool') answersTool = true;
-    parts.push(['<|im_start|>', role, '\n'], tokenize(text), images(message.content));
+    parts.push(['<|im_start|>', role, '\n'], encode(text), images(message.content));
     if (message.tool_calls) parts.push(tokenize(JSON.stringify(message.tool_calls)));
     parts.push(['<|im_end|>', '\n']);
   }
   parts.push(['<|im_start|>', 'a', 'ss', 'istant', '\n']);
   const tokens = parts.flat();
-  return { tokens, script: findScript(lastUser), answersTool };
+  return { tokens, characters: lengthOf(tokens), script: findScript(lastUser), answersTool };
 }
 
 /** One prompt of /v1/completions: a text, or token ids. */
 export function textPrompt(prompt: string | readonly number[]): Prompt {
   if (typeof prompt !== 'string')
-    return { tokens: prompt.map(String), script: undefined, answersTool: false };
-  return { tokens: tokenize(prompt), script: findScript(prompt), answersTool: false };
+    return { tokens: prompt.map(String), characters: 0, script: undefined, answersTool: false };
+  return {
+    tokens: encode(prompt),
+    characters: prompt.length,
+    script: findScript(prompt),
+    answersTool: false,
+  };
 }
+
+/** With truncate_prompt_tokens only the end of a prompt is kept; -1 = as much as fits. @throws ApiError */
+export function truncated(prompt: Prompt, keep: number | undefined, window: number): Prompt {
+  if (keep === undefined) return prompt;
+  if (keep === 0) throw ApiError.badRequest(null, 'The decoder prompt cannot be empty');
+  if (keep > window)
+    throw ApiError.badRequest(
+      'truncate_prompt_tokens',
+      `truncate_prompt_tokens=${keep} cannot be greater than max_model_len = ${window}. Please request a smaller truncation size.`,
+      keep,
+    );
+  return { ...prompt, tokens: prompt.tokens.slice(-(keep === -1 ? window : keep)), characters: 0 };
+}
+
+/** @throws ApiError for half a surrogate pair, which is no text to a tokenizer */
+function encode(text: string): string[] {
+  if (/\p{Surrogate}/u.test(text))
+    throw ApiError.badRequest(
+      null,
+      'TextEncodeInput must be Union[TextInputSequence, Tuple[InputSequence, InputSequence]]',
+    );
+  return tokenize(text);
+}
+
+const lengthOf = (tokens: readonly string[]) => tokens.reduce((sum, token) => sum + token.length, 0);
 
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content;

@@ -27,12 +27,14 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const at = /position (\d+)/.exec((error as Error).message)?.[1] ?? String(text.length);
+    const { message } = error as Error;
+    const at = /position (\d+)/.exec(message)?.[1] ?? String(text.length);
+    const reason = message.includes('after JSON') ? 'Extra data' : 'Expecting value';
     throw new ApiError(
       400,
       'Bad Request',
       `body.${at}`,
-      `1 validation error:\n  {'type': 'json_invalid', 'loc': 'body.${at}', 'msg': 'JSON decode error', 'input': '<dict of 0 items>', 'ctx': {'error': 'Expecting value'}}`,
+      `1 validation error:\n  {'type': 'json_invalid', 'loc': 'body.${at}', 'msg': 'JSON decode error', 'input': '<dict of 0 items>', 'ctx': {'error': '${reason}'}}`,
     );
   }
 }

@@ -1,5 +1,5 @@
 import { ApiError } from './api-error';
-import { laxNumber } from './lax-values';
+import { laxInteger, laxNumber } from './lax-values';
 
 const MAX_N = 16_384;
 const MAX_LOGPROBS = 20;
@@ -15,16 +15,25 @@ interface Sampling {
   readonly stop: readonly string[];
   readonly logprobs: number | null;
   readonly stream: boolean;
+  readonly maxTokens: number;
 }
+
+const within = (low: number, high: number) => (value: number) => value >= low && value <= high;
+
+const RANGES = [
+  { field: 'presence_penalty', holds: within(-2, 2), rule: 'must be in [-2, 2]' },
+  { field: 'frequency_penalty', holds: within(-2, 2), rule: 'must be in [-2, 2]' },
+  { field: 'min_p', holds: within(0, 1), rule: 'must be in [0, 1]' },
+  {
+    field: 'repetition_penalty',
+    holds: (value: number) => value > 0,
+    rule: 'must be greater than zero',
+  },
+];
 
 /** The values vLLM refuses, in its words. Too many logprobs of a stream are no refusal here: they fail in the stream. */
 export function checkSampling(body: Readonly<Record<string, unknown>>, sampling: Sampling): void {
   const { n, temperature, stop, logprobs, stream } = sampling;
-  if (body.chat_template !== undefined && body.chat_template !== null)
-    refuse(
-      null,
-      'Chat template is passed with request, but --trust-request-chat-template is not set. Refused request with untrusted chat template.',
-    );
   if (n < 1) refuse(null, `n must be at least 1, got ${n}.`);
   if (n > MAX_N)
     refuse(
@@ -38,11 +47,34 @@ export function checkSampling(body: Readonly<Record<string, unknown>>, sampling:
   if (n > 1 && temperature === 0) refuse(null, `n must be 1 when using greedy sampling, got ${n}.`);
   const topP = laxNumber(body.top_p, 'body.top_p') ?? 1;
   if (topP <= 0 || topP > 1) refuse('top_p', `top_p must be in (0, 1], got ${float(topP)}.`, float(topP));
+  for (const { field, holds, rule } of RANGES) {
+    const value = laxNumber(body[field], `body.${field}`);
+    if (value !== undefined && !holds(value)) refuse(null, `${field} ${rule}, got ${float(value)}.`);
+  }
+  checkCounts(body, sampling.maxTokens);
   if (stop.includes('')) refuse(null, 'stop cannot contain an empty string.');
-  if (stream && typeof body.prompt_logprobs === 'number' && body.prompt_logprobs > 0)
-    refuse('prompt_logprobs', '`prompt_logprobs` are not available when `stream=True`.');
+  checkPromptLogprobs(body.prompt_logprobs, stream);
   if (!stream && logprobs !== null && logprobs > MAX_LOGPROBS) throw tooManyLogprobs(logprobs);
   checkCacheSalt(body.cache_salt);
+}
+
+function checkCounts(body: Readonly<Record<string, unknown>>, maxTokens: number): void {
+  const topK = laxInteger(body.top_k, 'body.top_k') ?? 0;
+  if (topK < -1) refuse(null, `top_k must be 0 (disable), or at least 1, got ${topK}.`);
+  const minTokens = laxInteger(body.min_tokens, 'body.min_tokens') ?? 0;
+  if (minTokens < 0) refuse(null, `min_tokens must be greater than or equal to 0, got ${minTokens}.`);
+  if (minTokens > maxTokens)
+    refuse(null, `min_tokens must be less than or equal to max_tokens=${maxTokens}, got ${minTokens}.`);
+}
+
+function checkPromptLogprobs(value: unknown, stream: boolean): void {
+  if (value === undefined || value === null) return;
+  const asked = typeof value === 'boolean' ? Number(value) : value;
+  if (typeof asked !== 'number')
+    throw ApiError.badRequest('prompt_logprobs', '`prompt_logprobs` must be an integer.', value);
+  if (stream && asked > 0)
+    refuse('prompt_logprobs', '`prompt_logprobs` are not available when `stream=True`.');
+  if (asked < -1) refuse('prompt_logprobs', '`prompt_logprobs` must be a positive value or -1.', asked);
 }
 
 export function tooManyLogprobs(asked: number): ApiError {
@@ -66,50 +98,6 @@ function checkCacheSalt(salt: unknown): void {
       'cache_salt',
       "Parameter 'cache_salt' must be at most 128 characters and must not contain '@', '/', '\\\\', or NUL.",
     );
-}
-
-interface Window {
-  readonly promptTokens: number;
-  readonly asked: Readonly<Record<'max_tokens' | 'max_completion_tokens', number | undefined>>;
-  /** Tokens when nothing was asked; null = all that is left. */
-  readonly fallback: number | null;
-  readonly window: number;
-  readonly overflow: 'clamp' | 'refuse';
-  /** `echo` with max_tokens 0 is allowed, and generates one token. */
-  readonly echoOnly: boolean;
-}
-
-/** Returns how many tokens may be generated. */
-export function checkWindow(given: Window): number {
-  const { promptTokens, window, asked } = given;
-  const field = asked.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens';
-  const wanted = asked[field] ?? given.fallback;
-  if (wanted === 0 && given.echoOnly) return 1;
-  if (wanted !== null && wanted < 1)
-    throw ApiError.badRequest('max_tokens', `max_tokens must be at least 1, got ${wanted}.`, wanted);
-  if (wanted !== null && wanted > window)
-    throw ApiError.badRequest(
-      'max_tokens',
-      `${field}=${wanted} cannot be greater than max_model_len=${window}. Please request fewer output tokens.`,
-      wanted,
-    );
-  const maximum = `This model's maximum context length is ${window} tokens. However, `;
-  if (promptTokens > window)
-    throw ApiError.badRequest(
-      'input_tokens',
-      `${maximum}your prompt contains at least ${window + 1} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
-      window + 1,
-    );
-  if (promptTokens === window)
-    throw ApiError.badRequest('max_tokens', 'max_tokens must be at least 1, got 0.', 0);
-  const left = window - promptTokens;
-  if (wanted === null || wanted <= left) return wanted ?? left;
-  if (given.overflow === 'clamp') return left;
-  throw ApiError.badRequest(
-    'input_tokens',
-    `${maximum}you requested ${wanted} output tokens and your prompt contains ${promptTokens} input tokens, for a total of ${promptTokens + wanted} tokens. Please reduce the length of the input prompt or the number of requested output tokens.`,
-    promptTokens,
-  );
 }
 
 /** As Python prints a float. */

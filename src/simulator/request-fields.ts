@@ -1,19 +1,25 @@
 import { ApiError } from './api-error';
-import { laxBoolean, laxInteger, optionalList, optionalObject, optionalString } from './lax-values';
+import { laxBoolean, laxInteger, optionalObject, optionalString } from './lax-values';
+import { VOCABULARY } from './tokenizer';
 
 type Body = Readonly<Record<string, unknown>>;
 
 /** @throws ApiError when options are given without a stream */
 export function readStreamOptions(body: Body, stream: boolean) {
-  const options = optionalObject(body.stream_options, 'body.stream_options');
-  const given = options !== undefined && Object.keys(options).length > 0;
-  // The raw value decides here: the text "false" counts as given.
-  if (given && !stream && typeof body.stream !== 'string')
+  const given = body.stream_options;
+  // The raw values decide here, before their form does: the text "false" is a stream, the number 5 is an option.
+  if (isTruthy(given) && !stream && typeof body.stream !== 'string')
     throw ApiError.badRequest('stream_options', 'Stream options can only be defined when `stream=True`.');
+  const options = optionalObject(given, 'body.stream_options');
   return {
     includeUsage: laxBoolean(options?.include_usage, 'body.stream_options.include_usage'),
     continuous: laxBoolean(options?.continuous_usage_stats, 'body.stream_options.continuous_usage_stats'),
   };
+}
+
+/** As Python sees it: what is empty is false. */
+function isTruthy(value: unknown): boolean {
+  return typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : Boolean(value);
 }
 
 const MAX_STOP_STRINGS = 4;
@@ -46,36 +52,17 @@ export function readStop(value: unknown): string[] {
 
 /** The alternatives asked for; null when no logprobs are wanted. */
 export function readLogprobs(endpoint: 'chat' | 'completions', body: Body): number | null {
-  if (endpoint === 'completions') return laxInteger(body.logprobs, 'body.logprobs') ?? null;
+  if (endpoint === 'completions')
+    return orWholeVocabulary(laxInteger(body.logprobs, 'body.logprobs') ?? null);
   const wanted = laxBoolean(body.logprobs, 'body.logprobs') ?? false;
+  if (typeof body.top_logprobs === 'string')
+    throw ApiError.badRequest('top_logprobs', '`top_logprobs` must be an integer.', body.top_logprobs);
   const top = laxInteger(body.top_logprobs, 'body.top_logprobs') ?? 0;
+  if (top < -1)
+    throw ApiError.badRequest('top_logprobs', '`top_logprobs` must be a positive value or -1.', top);
   if (top !== 0 && !wanted)
     throw ApiError.badRequest('top_logprobs', 'when using `top_logprobs`, `logprobs` must be set to true.');
-  return wanted ? top : null;
+  return wanted ? orWholeVocabulary(top) : null;
 }
 
-/** The names of the tools offered, and the tools as they were given. @throws ApiError */
-export function readTools(body: Body): { names: string[]; list: unknown[] | undefined } {
-  const list = optionalList(body.tools, 'body.tools');
-  if (list?.length === 0)
-    throw ApiError.badRequest(
-      'tools',
-      '`tools` must not be an empty array. Either provide at least one tool or omit the field entirely.',
-    );
-  const choice = body.tool_choice;
-  if (!list && choice !== undefined && choice !== null && choice !== 'none')
-    throw ApiError.badRequest('tool_choice', 'When using `tool_choice`, `tools` must be set.');
-  const names = (list ?? []).map((tool, index) => {
-    const name = (tool as { function?: { name?: unknown } } | null)?.function?.name;
-    if (typeof name === 'string') return name;
-    const at = `body.tools.${index}.function.name`;
-    throw ApiError.validation({ kind: 'missing', at, text: 'Field required', input: {} });
-  });
-  const named = (choice as { function?: { name?: unknown } } | null | undefined)?.function?.name;
-  if (named !== undefined && !names.includes(String(named)))
-    throw ApiError.badRequest(
-      'tool_choice',
-      'The tool specified in `tool_choice` does not match any of the specified `tools`',
-    );
-  return { names, list };
-}
+const orWholeVocabulary = (top: number | null) => (top === -1 ? VOCABULARY : top);

@@ -5,6 +5,8 @@
 export interface Script {
   /** How many tokens of text to generate before stopping by itself. */
   readonly tokens?: number;
+  /** The same for each choice by its index, so that choices end at different times; `tokens` for the rest. */
+  readonly tokensByChoice?: readonly number[];
   readonly text?: string;
   /** A text to think, or how many tokens of it, before the answer. */
   readonly reasoning?: string | number;

@@ -22,6 +22,8 @@ function usageOf(generation: Generation, choice: Choice): { usage?: object } {
 
 /** The first chunk of a chat choice. Usage stands in the middle here. */
 export function roleChunk(generation: Generation, choice: Choice): string {
+  const { request } = generation;
+  const prompt = request.prompts[choice.promptIndex]?.tokens ?? [];
   return frame({
     ...opening(generation),
     choices: [
@@ -33,8 +35,8 @@ export function roleChunk(generation: Generation, choice: Choice): string {
       },
     ],
     ...usageOf(generation, choice),
-    prompt_token_ids: null,
-    prompt_text: null,
+    prompt_token_ids: request.returnTokenIds ? prompt.map(tokenId) : null,
+    prompt_text: request.returnPromptText ? prompt.join('') : null,
   });
 }
 
@@ -45,9 +47,13 @@ export function deltaChunk(
   steps: readonly Step[],
   last: boolean,
 ): string | null {
-  const shown = steps.filter((step) => step.kind !== 'silent');
-  if (generation.chat && shown.length === 0 && !last) return null;
   const { request } = generation;
+  const shown = steps.filter(
+    (step) =>
+      (step.text !== '' || step.tool?.name !== undefined) &&
+      (step.kind !== 'reasoning' || request.includeReasoning),
+  );
+  if (generation.chat && shown.length === 0 && !last) return null;
   const finish = last && !request.script.doneWithoutFinish;
   return frame({
     ...opening(generation),
@@ -87,7 +93,8 @@ function chatDelta(shown: readonly Step[], includeReasoning: boolean): object {
   const content = text('content');
   return {
     ...(content ? { content } : {}),
-    ...(reasoning && includeReasoning ? { reasoning } : {}),
+    ...(reasoning ? { reasoning } : {}),
+    ...(content && !includeReasoning ? { reasoning: null } : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 import { ApiError } from './api-error';
+import { checkTemplate } from './chat-checks';
 import { optionalList, optionalString } from './lax-values';
 import { chatPrompt } from './prompt';
 import type { SimulatedModels } from './simulated-models';
@@ -6,6 +7,7 @@ import { tokenId, tokenize } from './tokenizer';
 
 /** POST /tokenize: the exact count of a chat or a text; messages win over a prompt. @throws ApiError */
 export function tokenizeEndpoint(body: Readonly<Record<string, unknown>>, models: SimulatedModels): object {
+  checkTemplate(body);
   const messages = optionalList(body.messages, 'body.messages');
   const prompt = messages ? undefined : optionalString(body.prompt, 'body.prompt');
   if (!messages && prompt === undefined) {

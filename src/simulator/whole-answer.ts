@@ -24,7 +24,7 @@ export function wholeAnswer(generation: Generation): object {
       ? {
           prompt_logprobs: null,
           prompt_token_ids: request.returnTokenIds ? prompt.map(tokenId) : null,
-          prompt_text: null,
+          prompt_text: request.returnPromptText ? prompt.join('') : null,
         }
       : {}),
     kv_transfer_params: null,
@@ -42,8 +42,8 @@ const textOf = (steps: readonly Step[], kind: Step['kind']) =>
 function chatChoice(generation: Generation, choice: Choice): object {
   const { request } = generation;
   const { steps } = choice;
-  const calls = toolCalls(steps);
-  const content = textOf(steps, 'content');
+  const calls = choice.unparsed === null ? toolCalls(steps) : [];
+  const content = choice.unparsed ?? textOf(steps, 'content');
   const reasoning = textOf(steps, 'reasoning');
   const tokens = steps.filter((step) => step.kind === 'content').flatMap((step) => step.tokens);
   return {
