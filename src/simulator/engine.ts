@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerHeaders } from './answer-headers';
 import { ApiError } from './api-error';
 import { Connection } from './connection';
 import { Generation } from './generation';
 import type { Endpoint } from './generation-request';
 import { readGeneration } from './generation-request';
-import { sendError, sendText } from './http-answers';
+import { sendError, sendRedirect, sendText } from './http-answers';
 import type { Journal, JournalEntry } from './journal';
 import { jsonAnswer } from './json-answer';
 import { PrefixCache } from './prefix-cache';
@@ -40,8 +39,12 @@ export class Engine {
   ): Promise<void> {
     const read = readGeneration(endpoint, body, (name) => this.models.find(name), this.settings);
     const { maxUnfinished } = this.settings;
-    if (maxUnfinished !== null && this.journal.running > maxUnfinished) throw BUSY;
-    const header = request.headers['x-request-id'];
+    const sequences = read.n * read.prompts.length;
+    if (maxUnfinished !== null && this.journal.unfinished + sequences > maxUnfinished) throw BUSY;
+    entry.sequences = sequences;
+    const { 'x-request-id': header, 'x-data-parallel-rank': rank } = request.headers;
+    if (Number(rank) > 0)
+      throw ApiError.badRequest(null, `data_parallel_rank ${String(rank)} is out of range [0, 1).`);
     const generation = new Generation(
       read,
       this.settings,
@@ -83,7 +86,7 @@ async function answeredByScript(
   }
   if (script.redirectTo !== undefined) {
     entry.outcome = 'fault';
-    response.writeHead(307, { ...answerHeaders(), location: script.redirectTo, 'content-length': 0 }).end();
+    sendRedirect(response, script.redirectTo);
     return true;
   }
   if (script.status === undefined) return false;

@@ -6,8 +6,24 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   send(response, status, JSON.stringify(body), 'application/json');
 }
 
-export function sendText(response: ServerResponse, status: number, text: string): void {
-  send(response, status, text, 'text/plain; charset=utf-8');
+/** A wrong key is answered before the middleware that adds `vary`, and `error` is a text here. */
+export function sendUnauthorized(response: ServerResponse): void {
+  const body = JSON.stringify({ error: 'Unauthorized' });
+  const { vary: _, ...headers } = answerHeaders('application/json');
+  response.writeHead(401, { ...headers, 'content-length': body.length }).end(body);
+}
+
+export function sendText(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  contentType = 'text/plain; charset=utf-8',
+): void {
+  send(response, status, text, contentType);
+}
+
+export function sendRedirect(response: ServerResponse, location: string): void {
+  response.writeHead(307, { ...answerHeaders(), location, 'content-length': 0 }).end();
 }
 
 export function sendEmpty(response: ServerResponse, status: number): void {

@@ -13,6 +13,8 @@ export interface JournalEntry {
   body: unknown;
   model: string;
   stream: boolean;
+  /** How many answers it generates at once: n for each prompt. 0 when none is generated. */
+  sequences: number;
   promptTokens: number;
   cachedTokens: number;
   /** Generated so far, summed over the choices; reasoning is part of it. */
@@ -38,6 +40,11 @@ export class Journal {
 
   get running(): number {
     return this.kept.reduce((count, entry) => count + (entry.outcome === 'running' ? 1 : 0), 0);
+  }
+
+  /** What the scheduler counts: every answer that is still being generated. */
+  get unfinished(): number {
+    return this.kept.reduce((count, entry) => count + (entry.outcome === 'running' ? entry.sequences : 0), 0);
   }
 
   open(entry: JournalEntry): JournalEntry {

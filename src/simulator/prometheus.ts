@@ -6,7 +6,7 @@ export function prometheus(journal: Journal, model: string): string {
   const sum = (field: 'promptTokens' | 'completionTokens') =>
     journal.entries.reduce((total, entry) => total + entry[field], 0);
   const series: readonly [name: string, type: string, value: number][] = [
-    ['vllm:num_requests_running', 'gauge', journal.running],
+    ['vllm:num_requests_running', 'gauge', journal.unfinished],
     ['vllm:num_requests_waiting', 'gauge', 0],
     ['vllm:kv_cache_usage_perc', 'gauge', 0],
     ['vllm:prompt_tokens_total', 'counter', sum('promptTokens')],

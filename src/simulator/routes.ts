@@ -1,7 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from './api-error';
 import type { Engine } from './engine';
-import { readBody, sendEmpty, sendError, sendJson, sendText } from './http-answers';
+import {
+  readBody,
+  sendEmpty,
+  sendError,
+  sendJson,
+  sendRedirect,
+  sendText,
+  sendUnauthorized,
+} from './http-answers';
 import type { Journal, JournalEntry } from './journal';
 import { prometheus } from './prometheus';
 import { parseBody } from './request-body';
@@ -20,10 +28,13 @@ export interface RouteContext {
 /** What --api-key guards; the rest is open, as in vLLM. */
 const GUARDED = /^\/(v1|v2|inference|cohere)(\/|$)/;
 
+const METRICS_TYPE = 'text/plain; version=1.0.0; charset=utf-8';
+
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/health': ['GET'],
   '/ping': ['GET', 'POST'],
   '/version': ['GET'],
+  '/load': ['GET'],
   '/metrics': ['GET'],
   '/v1/models': ['GET'],
   '/v1/chat/completions': ['POST'],
@@ -40,11 +51,12 @@ export async function route(
 ): Promise<void> {
   const { pathname } = new URL(request.url ?? '/', 'http://simulator');
   const bytes = await readBody(request);
-  if (context.apiKey !== undefined && GUARDED.test(pathname)) {
-    if (request.headers.authorization !== `Bearer ${context.apiKey}`)
-      return sendJson(response, 401, { error: 'Unauthorized' });
-  }
+  const guarded = context.apiKey !== undefined && GUARDED.test(pathname) && request.method !== 'OPTIONS';
+  if (guarded && request.headers.authorization !== `Bearer ${context.apiKey}`)
+    return sendUnauthorized(response);
   const methods = METHODS[pathname];
+  if (pathname.endsWith('/') && METHODS[pathname.slice(0, -1)])
+    return sendRedirect(response, `http://${request.headers.host}${pathname.slice(0, -1)}`);
   if (!methods || (pathname === '/tokenize' && context.settings.tokenize === 'missing'))
     return sendJson(response, 404, { detail: 'Not Found' });
   if (!methods.includes(request.method ?? '')) {
@@ -85,8 +97,10 @@ async function answer(
       return sendJson(response, 200, tokenizeEndpoint(parseBody(request, bytes), models));
     case '/version':
       return sendJson(response, 200, { version: '0.32.0+simulated' });
+    case '/load':
+      return sendJson(response, 200, { server_load: 0 });
     case '/metrics':
-      return sendText(response, 200, prometheus(journal, models.find(undefined).id));
+      return sendText(response, 200, prometheus(journal, models.find(undefined).id), METRICS_TYPE);
     default:
       return sendEmpty(response, path === '/health' && !settings.healthy ? 503 : 200);
   }

@@ -80,6 +80,7 @@ function newEntry(request: IncomingMessage, path: string, body: Buffer): Journal
     body: jsonOrNull(body),
     model: '',
     stream: false,
+    sequences: 0,
     promptTokens: 0,
     cachedTokens: 0,
     completionTokens: 0,
