@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
 
+const HUNG_POLL_MS = 20;
+
 /** The client's side of one answer: whether it is still there, and waiting that ends when it leaves. */
 export class Connection {
   private gone = false;
@@ -7,6 +9,7 @@ export class Connection {
 
   constructor(
     readonly response: ServerResponse,
+    private readonly settings: { readonly hung: boolean },
     private readonly onGone: () => void,
   ) {
     response.on('close', () => {
@@ -24,8 +27,18 @@ export class Connection {
 
   /** Resolves after so long, or when the client leaves. 0 gives other work a turn. */
   async pause(milliseconds: number): Promise<void> {
+    if (milliseconds <= 0) await new Promise((resolve) => setImmediate(resolve));
+    else await this.sleep(milliseconds);
+    await this.untilAwake();
+  }
+
+  /** Resolves once the engine does not hang, or when the client leaves. */
+  async untilAwake(): Promise<void> {
+    while (this.settings.hung && !this.isGone) await this.sleep(HUNG_POLL_MS);
+  }
+
+  private async sleep(milliseconds: number): Promise<void> {
     if (this.isGone) return;
-    if (milliseconds <= 0) return new Promise((resolve) => setImmediate(resolve));
     await this.wait((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       return () => clearTimeout(timer);

@@ -52,7 +52,7 @@ export class Engine {
       this.cache,
       typeof header === 'string' ? header : undefined,
     );
-    const connection = new Connection(response, () => {
+    const connection = new Connection(response, this.settings, () => {
       if (entry.outcome !== 'running') return;
       entry.outcome = 'cancelled';
       entry.cancelledAt = Date.now();

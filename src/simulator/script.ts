@@ -36,7 +36,7 @@ export interface Script {
   readonly endAfterChunks?: number;
   /** Falls silent after so many chunks and keeps the connection. */
   readonly stallAfterChunks?: number;
-  /** Sends a comment so often while it has stalled, as --sse-keep-alive-interval does. */
+  /** Sends a comment whenever the stream was silent for so long, as --sse-keep-alive-interval does. */
   readonly commentEveryMs?: number;
   readonly errorFrameAfterChunks?: number;
   /** The stream says [DONE] but no choice ever got a finish reason. */

@@ -27,6 +27,10 @@ export interface SimulatorSettings {
   overflow: 'clamp' | 'refuse';
   /** As with --max-num-queued-reqs: more unfinished requests than this are a 503; null = no limit. */
   maxUnfinished: number | null;
+  /** As with --sse-keep-alive-interval: a comment after so many silent milliseconds of a stream; null = none. */
+  sseKeepAliveMs: number | null;
+  /** true: the engine stands still. No answer gets another byte, but connections stay and comments go on. */
+  hung: boolean;
   /** false: GET /health is a 503, as after the death of the engine. */
   healthy: boolean;
 }
@@ -55,6 +59,8 @@ export function simulatorSettings(options: SimulatorOptions): SimulatorSettings 
     tokenize: options.tokenize ?? 'served',
     overflow: options.overflow ?? 'clamp',
     maxUnfinished: options.maxUnfinished ?? null,
+    sseKeepAliveMs: options.sseKeepAliveMs ?? null,
+    hung: options.hung ?? false,
     healthy: options.healthy ?? true,
   };
 }

@@ -21,6 +21,11 @@ export interface Simulator {
   readonly journal: Journal;
   /** May be changed at any time. */
   readonly settings: SimulatorSettings;
+  /**
+   * What SIGTERM does to vLLM: new connections are refused, idle ones closed, and requests in flight get no further
+   * byte for as long as their clients wait.
+   */
+  terminate(): void;
   close(): Promise<void>;
 }
 
@@ -54,6 +59,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     baseUrl: `http://${host}:${port}`,
     journal,
     settings,
+    terminate: () => {
+      settings.hung = true;
+      server.close();
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,20 +1,17 @@
-import { ApiError } from './api-error';
 import type { Choice, Step } from './answer';
 import type { Connection } from './connection';
 import type { Generation } from './generation';
 import { exceedsLogprobs, tooManyLogprobs } from './request-checks';
+import { DONE, ScriptedOutput } from './scripted-output';
 import { deltaChunk, roleChunk, usageChunk } from './stream-chunks';
 import { answerHeaders } from './answer-headers';
-
-const DONE = 'data: [DONE]\n\n';
 
 /** How a stream ended: 'cut' when the script broke it off. */
 export type StreamEnd = 'completed' | 'cut' | 'rejected';
 
 /** Sends the answer token by token. Headers go out at once, the first byte with the first token. */
 export async function streamAnswer(generation: Generation, connection: Connection): Promise<StreamEnd> {
-  const { request, settings } = generation;
-  const { script } = request;
+  const { script } = generation.request;
   connection.response.writeHead(200, {
     ...answerHeaders('text/event-stream; charset=utf-8'),
     ...script.responseHeaders,
@@ -24,12 +21,26 @@ export async function streamAnswer(generation: Generation, connection: Connectio
     connection.response.end();
     return 'cut';
   }
+  const out = new ScriptedOutput(generation, connection);
+  try {
+    return await sendAll(generation, connection, out);
+  } finally {
+    out.stop();
+  }
+}
+
+async function sendAll(
+  generation: Generation,
+  connection: Connection,
+  out: ScriptedOutput,
+): Promise<StreamEnd> {
+  const { request, settings } = generation;
+  const { script } = request;
   await connection.pause(script.ttftMs ?? settings.timeToFirstTokenMs);
   if (exceedsLogprobs(request.logprobs)) {
     connection.response.end(tooManyLogprobs(request.logprobs).toFrame() + DONE);
     return 'rejected';
   }
-  const out = new ScriptedOutput(generation, connection);
   if (generation.chat)
     for (const choice of generation.choices) await out.plain(roleChunk(generation, choice));
   if (await sendSteps(generation, connection, out)) return 'cut';
@@ -72,64 +83,3 @@ async function sendSteps(
 function nextSteps(choice: Choice, at: number, size: number): readonly Step[] {
   return choice.steps.slice(at, at + (at === 0 ? 1 : size));
 }
-
-/** Writes frames and does what the script says after so many of them. */
-class ScriptedOutput {
-  private chunks = 0;
-
-  constructor(
-    private readonly generation: Generation,
-    private readonly connection: Connection,
-  ) {}
-
-  async plain(frame: string): Promise<void> {
-    if (!this.generation.request.script.splitBytes) return this.connection.write(frame);
-    const bytes = Buffer.from(frame);
-    let at = 0;
-    for (let size = 1; at < bytes.length; size = ((size * 7) % 23) + 1) {
-      await this.connection.write(bytes.subarray(at, at + size));
-      await this.connection.pause(0);
-      at += size;
-    }
-  }
-
-  /** Returns true when the script ends the stream here. */
-  async content(frame: string): Promise<boolean> {
-    const { script } = this.generation.request;
-    await this.plain(frame);
-    this.chunks += 1;
-    switch (this.chunks) {
-      case script.dieAfterChunks:
-        await this.connection.pause(5);
-        this.connection.reset();
-        return true;
-      case script.endAfterChunks:
-        this.connection.response.end();
-        return true;
-      case script.stallAfterChunks:
-        await this.stall(script.commentEveryMs);
-        return true;
-      case script.errorFrameAfterChunks:
-        await this.plain(ENGINE_DIED.toFrame() + DONE);
-        this.connection.response.end();
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  private async stall(commentEveryMs: number | undefined): Promise<void> {
-    if (commentEveryMs === undefined) return this.connection.forever();
-    while (!this.connection.isGone) {
-      await this.connection.pause(commentEveryMs);
-      await this.connection.write(': keep-alive\n\n');
-    }
-  }
-}
-
-const ENGINE_DIED = new ApiError(
-  500,
-  'InternalServerError',
-  null,
-  'EngineCore encountered an issue. See stack trace (above) for the root cause.',
-);
