@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cleanUp, emptyFolder, GatewayProcess, listens, ROOT, startProcess } from './support/gateway-process';
+import { createDatabase, onServer, TestDatabase, urlOf } from './support/postgres';
+
+const ONCE = 'This is shown once';
+const BUILD_MS = 90_000;
+
+jest.setTimeout(60_000);
+
+beforeAll(async () => {
+  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
+    buildIfNeeded(root: string): Promise<void>;
+  };
+  await buildIfNeeded(ROOT);
+}, BUILD_MS);
+
+afterAll(cleanUp, 60_000);
+
+describe('a start from nothing', () => {
+  const folder = emptyFolder();
+  let gateway: GatewayProcess;
+  let databasePort = 0;
+
+  beforeAll(async () => {
+    gateway = await startProcess(folder);
+    await gateway.printed(ONCE);
+    await gateway.printed('"model": "llm-user-managed/');
+    databasePort = databasePortOf(gateway);
+  });
+
+  it('prints an admin whose password and key work', async () => {
+    const admin = printedAdmin(gateway);
+    const token = await logIn(gateway.url, admin);
+    const me = await getJson(`${gateway.url}/users/me`, token);
+    expect(me).toMatchObject({ username: 'admin', role: 'admin' });
+    const models = await getJson(`${gateway.url}/v1/models`, admin.apiKey);
+    expect(models).toMatchObject({
+      data: expect.arrayContaining([expect.objectContaining({ simulated: true })]),
+    });
+  });
+
+  it('prints an opencode.json that leads here', () => {
+    const admin = printedAdmin(gateway);
+    const config = JSON.parse(/^\{[^]*^\}/m.exec(gateway.output())?.[0] ?? '') as unknown;
+    expect(config).toMatchObject({
+      model: 'llm-user-managed/opencode-llm',
+      provider: {
+        'llm-user-managed': {
+          npm: '@ai-sdk/openai-compatible',
+          options: { baseURL: `${gateway.url}/v1`, apiKey: admin.apiKey },
+          models: { 'opencode-llm': { limit: { context: expect.any(Number), output: expect.any(Number) } } },
+        },
+      },
+    });
+  });
+
+  it('says on every line that answers are simulated', () => {
+    const lines = gateway.output().slice(0, gateway.output().indexOf('The first admin')).trim().split('\n');
+    const own = lines.filter((line) => !line.startsWith('{') && !line.startsWith('built') && line !== '');
+    expect(own.length).toBeGreaterThan(5);
+    expect(own.filter((line) => !line.includes('simulated answers'))).toEqual([]);
+  });
+
+  it('keeps its files from everybody else', () => {
+    const data = join(folder, 'data');
+    // The account of the embedded database may have to pass through, when root starts it; never read.
+    expect(statSync(data).mode & 0o067).toBe(0);
+    for (const name of ['jwt-secret', 'api-key-pepper']) {
+      expect(statSync(join(data, name)).mode & 0o777).toBe(0o600);
+      expect(gateway.output()).not.toContain(readFileSync(join(data, name), 'utf8').trim());
+    }
+  });
+
+  it('survives kill -9: the next start adopts the data and prints no credentials again', async () => {
+    const admin = printedAdmin(gateway);
+    gateway.kill('SIGKILL');
+    expect(await gateway.ended).toBe('SIGKILL');
+    gateway = await startProcess(folder);
+    await gateway.ready();
+    expect(gateway.output()).not.toContain(ONCE);
+    expect(await getJson(`${gateway.url}/v1/models`, admin.apiKey)).toMatchObject({ object: 'list' });
+  });
+
+  it('ends with 0 at SIGTERM and leaves no database running', async () => {
+    gateway.kill('SIGTERM');
+    expect(await gateway.ended).toBe(0);
+    expect(await listens(databasePort)).toBe(false);
+  });
+
+  it('ends with 0 when SIGTERM comes during the start, and leaves no database running', async () => {
+    gateway = await startProcess(folder);
+    await gateway.printed('PostgreSQL answers on port');
+    gateway.kill('SIGTERM');
+    expect(await gateway.ended).toBe(0);
+    expect(await listens(databasePortOf(gateway))).toBe(false);
+  });
+});
+
+describe('two starts at once in one folder', () => {
+  it('agree on secrets and make one admin', async () => {
+    const folder = emptyFolder();
+    const both = await Promise.all([startProcess(folder), startProcess(folder)]);
+    await Promise.all(both.map((gateway) => gateway.ready()));
+    // The admin is printed last.
+    await Promise.race(both.map((gateway) => gateway.printed('"model": "llm-user-managed/')));
+    const [printer, ...others] = both.filter((gateway) => gateway.output().includes(ONCE));
+    expect(others).toEqual([]);
+    const admin = printedAdmin(printer as GatewayProcess);
+    const token = await logIn(both[0]?.url ?? '', admin);
+    for (const { url } of both) {
+      expect(await getJson(`${url}/users/me`, token)).toMatchObject({ username: 'admin' });
+      expect(await getJson(`${url}/v1/models`, admin.apiKey)).toMatchObject({ object: 'list' });
+    }
+    both[0]?.kill('SIGTERM');
+    expect(await both[0]?.ended).toBe(0);
+    expect(await getJson(`${both[1]?.url}/users/me`, token)).toMatchObject({ username: 'admin' });
+    both[1]?.kill('SIGTERM');
+    expect(await both[1]?.ended).toBe(0);
+    expect(await listens(databasePortOf(both[1] as GatewayProcess))).toBe(false);
+  });
+});
+
+describe('a start in production', () => {
+  let database: TestDatabase;
+  const secrets = () => ({
+    JWT_SECRET: randomBytes(32).toString('hex'),
+    API_KEY_PEPPER: randomBytes(32).toString('hex'),
+  });
+  beforeAll(async () => {
+    database = await createDatabase();
+  });
+  afterAll(() => database.drop());
+
+  it('writes the credentials into a file of 0600 and prints its name only', async () => {
+    const folder = emptyFolder();
+    const password = 'a phrase that nobody guesses';
+    writeFileSync(join(folder, 'password'), `${password}\n`);
+    const gateway = await startProcess(folder, {
+      NODE_ENV: 'production',
+      DATABASE_URL: database.url,
+      VLLM_BASE_URL: 'http://127.0.0.1:9/v1',
+      ADMIN_USERNAME: 'root@example.com',
+      ADMIN_PASSWORD_FILE: join(folder, 'password'),
+      ...secrets(),
+    });
+    await gateway.printed('first admin: root@example.com');
+    const file = join(folder, 'data', 'first-admin.txt');
+    expect(gateway.output()).toContain(file);
+    expect(gateway.output()).not.toMatch(/llmk_|simulated/);
+    expect(gateway.output()).toContain('http://127.0.0.1:9 does not answer');
+    expect(gateway.output()).not.toContain(new URL(database.url).password || 'postgres:');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, 'utf8')).toMatch(/llmk_\w{49}/);
+    await logIn(gateway.url, { username: 'root@example.com', password });
+
+    // Behind a load balancer: still served, but no longer ready.
+    gateway.kill('SIGTERM');
+    await gateway.printed('finishing what runs');
+    expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(503);
+    const live = await fetch(`${gateway.url}/health/live`);
+    expect([live.status, live.headers.get('connection')]).toEqual([200, 'close']);
+    await sleep(1_100);
+    gateway.kill('SIGTERM');
+    expect(await gateway.ended).toBe(143);
+  });
+});
+
+describe('a start that cannot go on says why in one sentence and ends with 1', () => {
+  const rows: [what: string, settings: () => Promise<Record<string, string>>, sentence: RegExp][] = [
+    ['a wrong setting', async () => ({ PORT: 'many' }), /PORT must be a whole number/],
+    ['a short secret', async () => ({ JWT_SECRET: 'secret' }), /JWT_SECRET must be longer/],
+    ['a guessable secret', async () => ({ JWT_SECRET: 'ab'.repeat(20) }), /JWT_SECRET is too easy to guess/],
+    [
+      'one port twice',
+      async () => ({ PORT: '8123', METRICS_PORT: '8123' }),
+      /PORT and METRICS_PORT are both/,
+    ],
+    ['a foreign address', async () => ({ HOST: '203.0.113.1' }), /HOST 203\.0\.113\.1 is not an address of/],
+    ['a taken port', async () => ({ PORT: String(await takenPort()) }), /PORT \d+ on 127\.0\.0\.1 is in use/],
+    [
+      'DATA_DIR is a file',
+      async () => ({ DATA_DIR: aFile() }),
+      /DATA_DIR \(.*\) cannot be used: there is a file/,
+    ],
+    [
+      'DATA_DIR under a file',
+      async () => ({ DATA_DIR: `${aFile()}/x` }),
+      /DATA_DIR \(.*\) cannot be used: a part/,
+    ],
+    [
+      'nothing of what production needs',
+      async () => ({ NODE_ENV: 'production' }),
+      /needs DATABASE_URL .*JWT_SECRET and API_KEY_PEPPER .*VLLM_BASE_URL /,
+    ],
+    ['no server', async () => ({ DATABASE_URL: 'postgres://127.0.0.1:9/x' }), /no PostgreSQL listens at 127/],
+    [
+      'a wrong password',
+      async () => ({ DATABASE_URL: changed(urlOf('postgres'), (url) => (url.password = 'wrong')) }),
+      /refused the user name or password/,
+    ],
+    ['no such database', async () => ({ DATABASE_URL: urlOf('nowhere') }), /has no such database/],
+    [
+      'a schema that is behind',
+      async () => ({ DATABASE_URL: await emptyDatabase() }),
+      /npm run migration:run/,
+    ],
+    [
+      'a weak ADMIN_PASSWORD',
+      async () => ({ DATABASE_URL: (await createDatabase()).url, ADMIN_PASSWORD: 'short' }),
+      /ADMIN_PASSWORD must have at least 12 characters/,
+    ],
+  ];
+
+  it.each(rows)('%s', async (_what, settings, sentence) => {
+    const gateway = await startProcess(emptyFolder(), await settings());
+    expect(await gateway.ended).toBe(1);
+    expect(gateway.errors()).toMatch(sentence);
+    expect(gateway.errors()).toMatch(/^[^\n]+\n$/);
+    expect(gateway.output()).not.toContain('listening');
+  });
+});
+
+function printedAdmin(gateway: GatewayProcess): { username: string; password: string; apiKey: string } {
+  const field = (name: string) => new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(gateway.output())?.[1] ?? '';
+  return { username: field('username'), password: field('password'), apiKey: field('API key') };
+}
+
+function databasePortOf(gateway: GatewayProcess): number {
+  return Number(/PostgreSQL answers on port (\d+)/.exec(gateway.output())?.[1]);
+}
+
+async function logIn(url: string, account: { username: string; password: string }): Promise<string> {
+  const answer = await fetch(`${url}/auth/token`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: account.username, password: account.password }),
+  });
+  expect(answer.status).toBe(200);
+  return ((await answer.json()) as { access_token: string }).access_token;
+}
+
+async function getJson(url: string, credential: string): Promise<unknown> {
+  const answer = await fetch(url, { headers: { authorization: `Bearer ${credential}` } });
+  return answer.json();
+}
+
+async function takenPort(): Promise<number> {
+  const server = createServer().unref();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function aFile(): string {
+  const folder = join(emptyFolder(), 'folder');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'file'), '');
+  return join(folder, 'file');
+}
+
+function changed(text: string, change: (url: URL) => void): string {
+  const url = new URL(text);
+  change(url);
+  return url.href;
+}
+
+async function emptyDatabase(): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await onServer(`CREATE DATABASE ${name}`);
+  return urlOf(name);
+}

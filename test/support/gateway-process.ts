@@ -1,0 +1,117 @@
+import { ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const ROOT = join(__dirname, '..', '..');
+
+/** A gateway as a process of its own, started the way people start it. */
+export interface GatewayProcess {
+  readonly url: string;
+  /** Everything it has printed so far. */
+  output(): string;
+  errors(): string;
+  /** Resolves when `text` has been printed; rejects when the process ends before. */
+  printed(text: string): Promise<void>;
+  /** Resolves when it listens and has said all it says at a start. */
+  ready(): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  /** The exit code, or the signal it died of. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+const running = new Set<ChildProcess>();
+const folders: string[] = [];
+
+/** An empty folder to start in. */
+export function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gateway-start-'));
+  // As most folders are: as root, the embedded database must be able to come there.
+  chmodSync(folder, 0o755);
+  folders.push(folder);
+  return folder;
+}
+
+/** Starts `npm start`'s program in a folder, with nothing in its environment but these settings. */
+export async function startProcess(
+  cwd: string,
+  settings: Record<string, string> = {},
+): Promise<GatewayProcess> {
+  const port = settings.PORT ?? String(await freePort());
+  const child = spawn(process.execPath, [join(ROOT, 'scripts', 'start.js')], {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, METRICS_PORT: '0', ...settings, PORT: port },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  let output = '';
+  let errors = '';
+  const listeners = new Set<() => void>();
+  const heard = () => listeners.forEach((listener) => listener());
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+    heard();
+  });
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('close', (code, signal) => {
+      running.delete(child);
+      resolve(code ?? (signal as NodeJS.Signals));
+    });
+  });
+  const printed = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (!output.includes(text)) return;
+        listeners.delete(look);
+        resolve();
+      };
+      listeners.add(look);
+      look();
+      void ended.then((code) => reject(new Error(`ended with ${code}: ${errors}${output}`)));
+    });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    output: () => output,
+    errors: () => errors,
+    printed,
+    ready: () => printed('API for clients'),
+    kill: (signal) => child.kill(signal),
+    ended,
+  };
+}
+
+/** Ends what is still running, and removes the folders. */
+export async function cleanUp(): Promise<void> {
+  await Promise.all(
+    [...running].map((child) => {
+      child.kill('SIGTERM');
+      return new Promise((resolve) => child.once('close', resolve));
+    }),
+  );
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Whether something listens on a port of this machine. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
