@@ -39,6 +39,8 @@ export interface Script {
   /** Sends a comment whenever the stream was silent for so long, as --sse-keep-alive-interval does. */
   readonly commentEveryMs?: number;
   readonly errorFrameAfterChunks?: number;
+  /** The stream's first event is an error of this code, as when the queue is full and it was too late for a 503. */
+  readonly errorFirst?: number;
   /** The stream says [DONE] but no choice ever got a finish reason. */
   readonly doneWithoutFinish?: boolean;
   readonly usage?: 'omit' | 'zero' | 'bad';

@@ -21,6 +21,12 @@ export async function streamAnswer(generation: Generation, connection: Connectio
     connection.response.end();
     return 'cut';
   }
+  if (script.errorFirst !== undefined) {
+    const message = `The simulator was told to fail with code ${script.errorFirst}.`;
+    const error = new ApiError(script.errorFirst, 'BadRequestError', null, message);
+    connection.response.end(error.toFrame() + DONE);
+    return 'rejected';
+  }
   const out = new ScriptedOutput(generation, connection);
   try {
     return await sendAll(generation, connection, out);
