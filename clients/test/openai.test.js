@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, it } from 'node:test';
-import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from 'openai';
+import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from 'openai';
 import {
   baseURL,
   differences,
@@ -15,6 +15,7 @@ import {
   until,
   WRONG_KEY,
 } from '../support/gateway.js';
+import { collect, refusal } from '../support/outcome.js';
 
 const HELLO = [{ role: 'user', content: 'Hello there' }];
 const TOOLS = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }];
@@ -28,13 +29,6 @@ describe('openai', () => {
     client = new OpenAI({ baseURL, apiKey: user.key });
   });
   beforeEach(forgetJournal);
-
-  const refusal = (call) => call.then(assert.fail, (error) => error);
-  const collect = async (stream) => {
-    const chunks = [];
-    for await (const chunk of stream) chunks.push(chunk);
-    return chunks;
-  };
 
   it('chats: text, finish reason, usage, the public model name, and the id of the request', async () => {
     const answer = await client.chat.completions.create({ model: MODEL, messages: HELLO, max_tokens: 12 });
@@ -188,6 +182,16 @@ describe('openai', () => {
       );
       assert.match(error.message, /token quota of your account is used up/);
       assert.equal((await requestCount('/v1/chat/completions')).total - before.total, 1);
+    });
+
+    it('429: RateLimitError, after two further tries that keep to Retry-After', async () => {
+      const startedAt = Date.now();
+      const messages = say({ status: 429, retryAfter: 1 });
+      const error = await refusal(client.chat.completions.create({ model: MODEL, messages }));
+      assert.ok(error instanceof RateLimitError);
+      assert.deepEqual([error.code, error.headers.get('retry-after')], ['upstream_busy', '1']);
+      assert.equal((await journal()).length, 3);
+      assert.ok(Date.now() - startedAt >= 1_900);
     });
 
     it('a stream that vLLM cuts raises an APIError instead of ending as if it were whole', async () => {

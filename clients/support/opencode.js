@@ -1,0 +1,90 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { baseURL, MODEL } from './gateway.js';
+
+const packages = join(import.meta.dirname, '..', 'node_modules');
+const readme = join(import.meta.dirname, '..', '..', 'README.md');
+
+const PATIENCE_MS = 60_000;
+const REAL_BINARY_BYTES = 1_000_000;
+
+/** The opencode.json of the README, with the port of this gateway. */
+export function readmeConfig() {
+  const text = readFileSync(readme, 'utf8');
+  const block = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].find(([, json]) =>
+    json.includes('opencode.ai'),
+  );
+  return JSON.parse(block[1].replaceAll('http://localhost:8002/v1', baseURL));
+}
+
+/**
+ * Runs `opencode run` in an empty project with an opencode.json and a home of its own.
+ * @param prompt goes word by word, as from a shell: opencode quotes an argument that holds spaces
+ * @param auth what `opencode auth login` stored: the key
+ * @param onStart gets the process, to send it a signal
+ */
+export async function runOpencode({ config, prompt, auth, env = {}, onStart }) {
+  const home = mkdtempSync(join(tmpdir(), 'opencode-'));
+  const project = join(home, 'project');
+  mkdirSync(project);
+  writeFileSync(join(project, 'opencode.json'), JSON.stringify(config));
+  if (auth) {
+    mkdirSync(join(home, 'data', 'opencode'), { recursive: true });
+    const stored = { 'llm-user-managed': { type: 'api', key: auth } };
+    writeFileSync(join(home, 'data', 'opencode', 'auth.json'), JSON.stringify(stored), { mode: 0o600 });
+  }
+  const startedAt = Date.now();
+  const child = spawn(binary(), ['run', '-m', `llm-user-managed/${MODEL}`, ...prompt.split(' ')], {
+    cwd: project,
+    env: { ...isolated(home), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr']) {
+    child[name].setEncoding('utf8').on('data', (text) => (output[name] += text));
+  }
+  const killer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  const exit = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));
+  await onStart?.(child);
+  const { code, signal } = await exit;
+  clearTimeout(killer);
+  return {
+    code,
+    signal,
+    ...output,
+    seconds: (Date.now() - startedAt) / 1_000,
+    read: (name) => readFileSync(join(project, name), 'utf8'),
+    remove: () => rmSync(home, { recursive: true, force: true }),
+  };
+}
+
+function isolated(home) {
+  return {
+    PATH: process.env.PATH,
+    HOME: home,
+    TMPDIR: home,
+    XDG_DATA_HOME: join(home, 'data'),
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_STATE_HOME: join(home, 'state'),
+    XDG_CACHE_HOME: join(home, 'cache'),
+    OPENCODE_DISABLE_AUTOUPDATE: '1',
+    OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
+    OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+    OPENCODE_DISABLE_MODELS_FETCH: '1',
+  };
+}
+
+/** What its own install script puts in place; npm may have been told not to run such scripts. */
+function binary() {
+  const path = join(packages, 'opencode-ai', 'bin', 'opencode.exe');
+  if (statSync(path).size < REAL_BINARY_BYTES) {
+    const { status, stderr } = spawnSync(process.execPath, ['postinstall.mjs'], {
+      cwd: join(packages, 'opencode-ai'),
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`opencode could not be installed: ${stderr}`);
+  }
+  return path;
+}
