@@ -1,3 +1,4 @@
+import { ApiError } from './api-error';
 import type { Choice, Step } from './answer';
 import type { Connection } from './connection';
 import type { Generation } from './generation';
