@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from './api-error';
 import { Connection } from './connection';
+import { ENGINE_BUSY, scriptedFailure } from './failures';
 import { Generation } from './generation';
 import type { Endpoint } from './generation-request';
 import { readGeneration } from './generation-request';
@@ -12,13 +13,6 @@ import type { Script } from './script';
 import type { SimulatedModels } from './simulated-models';
 import type { SimulatorSettings } from './simulator-settings';
 import { streamAnswer } from './stream-answer';
-
-const BUSY = new ApiError(
-  503,
-  'Service Unavailable',
-  null,
-  'The engine is currently busy and cannot accept new requests. Please try again later or on a different instance.',
-);
 
 /** Answers generation requests and keeps the journal true about them. */
 export class Engine {
@@ -40,7 +34,7 @@ export class Engine {
     const read = readGeneration(endpoint, body, (name) => this.models.find(name), this.settings);
     const { maxUnfinished } = this.settings;
     const sequences = read.n * read.prompts.length;
-    if (maxUnfinished !== null && this.journal.unfinished + sequences > maxUnfinished) throw BUSY;
+    if (maxUnfinished !== null && this.journal.unfinished + sequences > maxUnfinished) throw ENGINE_BUSY;
     entry.sequences = sequences;
     const { 'x-request-id': header, 'x-data-parallel-rank': rank } = request.headers;
     if (Number(rank) > 0)
@@ -94,12 +88,6 @@ async function answeredByScript(
   entry.status = script.status;
   if (script.retryAfter !== undefined) response.setHeader('retry-after', String(script.retryAfter));
   if (script.body !== undefined) sendText(response, script.status, script.body);
-  else sendError(response, scriptedError(script.status));
+  else sendError(response, scriptedFailure(script.status));
   return true;
-}
-
-function scriptedError(status: number): ApiError {
-  if (status === 503) return BUSY;
-  const type = status >= 500 ? 'InternalServerError' : 'BadRequestError';
-  return new ApiError(status, type, null, `The simulator was told to answer with status ${status}.`);
 }

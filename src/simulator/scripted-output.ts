@@ -1,15 +1,8 @@
-import { ApiError } from './api-error';
 import type { Connection } from './connection';
+import { ENGINE_DIED } from './failures';
 import type { Generation } from './generation';
 
 export const DONE = 'data: [DONE]\n\n';
-
-const ENGINE_DIED = new ApiError(
-  500,
-  'InternalServerError',
-  null,
-  'EngineCore encountered an issue. See stack trace (above) for the root cause.',
-);
 
 /** Writes frames and does what the script says after so many of them, or after so long without any. */
 export class ScriptedOutput {

@@ -1,6 +1,6 @@
-import { ApiError } from './api-error';
 import type { Choice, Step } from './answer';
 import type { Connection } from './connection';
+import { scriptedFailure } from './failures';
 import type { Generation } from './generation';
 import { exceedsLogprobs, tooManyLogprobs } from './request-checks';
 import { DONE, ScriptedOutput } from './scripted-output';
@@ -23,9 +23,7 @@ export async function streamAnswer(generation: Generation, connection: Connectio
     return 'cut';
   }
   if (script.errorFirst !== undefined) {
-    const message = `The simulator was told to fail with code ${script.errorFirst}.`;
-    const error = new ApiError(script.errorFirst, 'BadRequestError', null, message);
-    connection.response.end(error.toFrame() + DONE);
+    connection.response.end(scriptedFailure(script.errorFirst).toFrame() + DONE);
     return 'rejected';
   }
   const out = new ScriptedOutput(generation, connection);
@@ -72,13 +70,13 @@ async function sendSteps(
   let open = cursors;
   while (open.length > 0) {
     for (const cursor of open) {
+      if (connection.isGone) return false;
       const steps = nextSteps(cursor.choice, cursor.at, size);
       cursor.at += steps.length;
       for (const step of steps) generation.count(cursor.choice, step);
       const last = cursor.at >= cursor.choice.steps.length;
       const chunk = deltaChunk(generation, cursor.choice, steps, last);
       if (chunk !== null && (await out.content(chunk))) return true;
-      if (connection.isGone) return false;
     }
     open = open.filter(({ choice, at }) => at < choice.steps.length);
     if (open.length > 0) await connection.pause(between * size);
