@@ -45,8 +45,7 @@ describe('docs/configuration.md', () => {
   it.each(settingNames())('tells the default of %s', (name) => {
     const row = rows.find(([, cell]) => cell === `\`${name}\``) ?? [];
     const text = textOf(name);
-    if (text === '') expect(row[2]).toMatch(/^unset/);
-    else expect(row[2]).toBe(`\`${text}\``);
+    expect(row[2]?.slice(0, text === '' ? 5 : undefined)).toBe(text === '' ? 'unset' : `\`${text}\``);
     expect(row[3]?.length).toBeGreaterThan(10);
   });
 
