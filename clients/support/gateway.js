@@ -12,14 +12,12 @@ export const MODEL = 'opencode-llm';
 export const WRONG_KEY = `llmk_${'A'.repeat(49)}`;
 
 async function ask(method, target, { token, body } = {}) {
-  const answer = await fetch(target, {
-    method,
-    headers: {
-      ...(token ? { authorization: `Bearer ${token}` } : {}),
-      ...(body ? { 'content-type': 'application/json' } : {}),
-    },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
+  const headers = new Headers();
+  if (token) headers.set('authorization', `Bearer ${token}`);
+  if (body) headers.set('content-type', 'application/json');
+  const init = { method, headers };
+  if (body) init.body = JSON.stringify(body);
+  const answer = await fetch(target, init);
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${target}: ${answer.status} ${text}`);
   return text === '' ? null : JSON.parse(text);
