@@ -19,6 +19,8 @@ describe('faults of vLLM', () => {
       messages: [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }],
       stream,
     });
+  const refusal = (message: string) =>
+    JSON.stringify({ error: { message, type: 'BadRequestError', param: null, code: 400 } });
   const errorOf = async (answer: Response) =>
     ((await answer.json()) as { error: { message: string; type: string; code: unknown } }).error;
 
@@ -64,6 +66,37 @@ describe('faults of vLLM', () => {
 
   it('silence before the first byte is a 504', async () => {
     for (const stream of [false, true]) expect((await fails({ neverAnswer: true }, stream)).status).toBe(504);
+  });
+
+  it('comments keep nothing alive: a stream that brings only those has fallen silent', async () => {
+    const startedAt = Date.now();
+    const text = await (await fails({ stallAfterChunks: 2, tokens: 9, commentEveryMs: 100 }, true)).text();
+    expect(Date.now() - startedAt).toBeLessThan(4_000);
+    expect(text.trimEnd().split('\n\n').at(-2)).toMatch(/^data: \{"error"/);
+  });
+
+  it.each([
+    [400, 400, 'rejected'],
+    [503, 503, 'rejected'],
+    [500, 502, 'upstream_error'],
+  ])(
+    'a stream whose first event is an error %i is refused with %i, and costs nothing',
+    async (code, status, outcome) => {
+      const answer = await fails({ errorFirst: code }, true);
+      expect(answer.status).toBe(status);
+      expect(answer.headers.get('content-type')).toBe('application/json');
+      expect((await errorOf(answer)).message).toEqual(expect.any(String));
+      const rows = await settledRows(gateway, user.id);
+      expect(rows.at(-1)).toMatchObject({ outcome, prompt_tokens: 0, completion_tokens: 0 });
+    },
+  );
+
+  it('its refusals name the model as the client does', async () => {
+    const answer = await fails(
+      { status: 400, body: refusal('simulated-llm is not a multimodal model') },
+      false,
+    );
+    expect((await errorOf(answer)).message).toBe('opencode-llm is not a multimodal model');
   });
 
   it('events split at any byte arrive whole', async () => {

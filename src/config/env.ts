@@ -76,7 +76,7 @@ export class Env {
   /** Until the headers of a non-streamed answer, or the first byte of a streamed one. */
   @IsInt() @Min(100) UPSTREAM_FIRST_BYTE_TIMEOUT_MS: number = 600_000;
   /** Silence allowed inside a stream. */
-  @IsInt() @Min(100) UPSTREAM_IDLE_TIMEOUT_MS: number = 120_000;
+  @IsInt() @Min(100) UPSTREAM_IDLE_TIMEOUT_MS: number = 300_000;
   /** A client that reads nothing for so long is cut off. */
   @IsInt() @Min(100) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
 

@@ -1,24 +1,15 @@
 import type { ServerResponse } from 'node:http';
-import type { UpstreamHeaders } from '../upstream/upstream.client';
-import {
-  endpointMissing,
-  upstreamBusy,
-  upstreamFailed,
-  upstreamRefusedUs,
-} from '../upstream/upstream.exceptions';
+import { upstreamFailed } from '../upstream/upstream.exceptions';
 import { NO_TOKENS } from '../../usage/token-usage';
 import type { Exchange, Receipt } from './exchange';
 import { ModelName } from './model-name';
+import { failed, readRefusal, Reply, sendJson } from './refusal';
 import { findUsage, parseUsage } from './usage-text';
 
 /** A whole answer of vLLM that is not a stream: what the ledger and the client make of it. */
-export function readJsonReply(
-  exchange: Exchange,
-  response: ServerResponse,
-  reply: { status: number; headers: UpstreamHeaders; body: Buffer },
-): Receipt {
+export function readJsonReply(exchange: Exchange, response: ServerResponse, reply: Reply): Receipt {
   const { status, body } = reply;
-  if (status !== 200) return readRefusal(response, reply);
+  if (status !== 200) return readRefusal(exchange, response, reply);
   const text = body.toString('latin1');
   if (!reply.headers.contentType.startsWith('application/json') || !text.trimEnd().endsWith('}')) {
     return failed(upstreamFailed('the answer is not JSON'), 502);
@@ -35,64 +26,8 @@ export function readJsonReply(
     promptKnown: usage !== null,
     ...(usage ? {} : { uncountedText: generatedText(body) }),
     timeToFirstTokenMs: null,
-    deliver: () => send(response, 200, Buffer.from(visible, 'latin1')),
+    deliver: () => sendJson(response, 200, Buffer.from(visible, 'latin1')),
   };
-}
-
-/** vLLM refused: its words reach the client when they are about the request, and never when they are about itself. */
-function readRefusal(
-  response: ServerResponse,
-  { status, headers, body }: Parameters<typeof readJsonReply>[2],
-): Receipt {
-  if (status === 401 || status === 403) return failed(upstreamRefusedUs(), 502);
-  if (status === 429 || status === 503)
-    return failed(upstreamBusy(status, headers.retryAfter), status, 'rejected');
-  if (status < 400 || status >= 500) return failed(upstreamFailed(`status ${status}`), 502);
-  const text = body.toString('utf8');
-  if (!isErrorEnvelope(text)) {
-    return status === 404 || status === 405
-      ? failed(endpointMissing(), 404, 'rejected')
-      : failed(upstreamFailed(`status ${status} without an error`), 502);
-  }
-  return {
-    outcome: 'rejected',
-    source: 'exact',
-    status,
-    usage: NO_TOKENS,
-    promptKnown: true,
-    timeToFirstTokenMs: null,
-    deliver: () => send(response, status, body),
-  };
-}
-
-export function failed(
-  failure: Error,
-  status: number,
-  outcome: 'rejected' | 'upstream_error' = 'upstream_error',
-): Receipt {
-  return {
-    outcome,
-    source: 'exact',
-    status,
-    usage: NO_TOKENS,
-    promptKnown: true,
-    timeToFirstTokenMs: null,
-    failure,
-  };
-}
-
-function send(response: ServerResponse, status: number, body: Buffer): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
-  response.end(body);
-}
-
-function isErrorEnvelope(text: string): boolean {
-  try {
-    const body = JSON.parse(text) as { error?: { message?: unknown } } | null;
-    return typeof body?.error === 'object' && typeof body.error?.message === 'string';
-  } catch {
-    return false;
-  }
 }
 
 interface Choice {

@@ -3,7 +3,8 @@ import { NO_TOKENS } from '../../usage/token-usage';
 import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
 import { upstreamFailed, upstreamTimedOut, upstreamUnreachable } from '../upstream/upstream.exceptions';
 import type { Exchange, Receipt } from './exchange';
-import { failed, readJsonReply } from './json-reply';
+import { readJsonReply } from './json-reply';
+import { failed } from './refusal';
 import type { StallWatch, Watched } from './stall-watch';
 import { StreamRelay } from './stream-relay';
 
@@ -66,8 +67,8 @@ export class RelayTask implements UpstreamReceiver, Watched {
     if (this.settled) return true;
     if (this.stream) {
       this.clientIsSlow = !this.stream.push(chunk);
-      this.deadline =
-        performance.now() + (this.clientIsSlow ? this.limits.clientStallMs : this.limits.idleMs);
+      if (this.clientIsSlow) this.deadline = performance.now() + this.limits.clientStallMs;
+      else if (this.stream.hasProgressed) this.deadline = performance.now() + this.limits.idleMs;
       return !this.clientIsSlow;
     }
     this.deadline = performance.now() + this.limits.idleMs;

@@ -39,7 +39,6 @@ export class StreamMeter {
       this.sawDone = true;
       return null;
     }
-    // Comments keep a connection alive (--sse-keep-alive-interval) and carry nothing.
     if (!frame.startsWith('data: {')) return frame;
     // vLLM writes its error events with spaces, unlike all others.
     if (frame.startsWith('data: {"error"')) {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { DONE, errorFrame, sanitiseErrorFrame } from './error-frame';
 import type { Exchange, Receipt } from './exchange';
+import { readRefusal, Reply } from './refusal';
 import { SseFrames } from './sse-frames';
 import { StreamMeter } from './stream-meter';
 import { upstreamFailed } from '../upstream/upstream.exceptions';
@@ -13,6 +14,8 @@ export class StreamRelay {
   private readonly frames = new SseFrames();
   private readonly meter: StreamMeter;
   private firstEventAt: number | null = null;
+  private progressed = false;
+  private refusal: string | null = null;
   private out = '';
 
   constructor(
@@ -24,13 +27,31 @@ export class StreamRelay {
 
   /** @returns false when the client reads slower than vLLM writes */
   push(chunk: Buffer): boolean {
+    this.progressed = false;
     this.frames.push(chunk.toString('latin1'), this.onFrame);
+    const { rest } = this.frames;
+    this.progressed ||= rest !== '' && !isComment(rest);
     return this.flush();
+  }
+
+  /** Whether the last chunk brought anything but comments: a dead engine's front end can send those for ever. */
+  get hasProgressed(): boolean {
+    return this.progressed;
   }
 
   private readonly onFrame = (frame: string): void => {
     if (this.meter.sawDone) return;
+    if (isComment(frame)) {
+      // Before the first event a comment must not decide that the answer is a 200.
+      if (this.response.headersSent) this.out += `${frame}\n\n`;
+      return;
+    }
+    this.progressed = true;
     const visible = this.meter.see(frame);
+    if (this.meter.sawError && !this.response.headersSent) {
+      this.refusal ??= frame;
+      return;
+    }
     this.firstEventAt ??= performance.now();
     if (visible !== null) this.out += (this.meter.sawError ? sanitiseErrorFrame(visible) : visible) + '\n\n';
   };
@@ -39,6 +60,7 @@ export class StreamRelay {
   end(): Receipt {
     // Once every choice has given its finish reason nothing can be missing, with or without vLLM's [DONE].
     if (this.meter.isWhole) return this.close('completed');
+    if (this.refusal !== null) return readRefusal(this.exchange, this.response, refusalOf(this.refusal));
     if (this.meter.sawError) return this.close('upstream_error');
     return this.cut('The model server ended the answer before it was complete.');
   }
@@ -62,7 +84,8 @@ export class StreamRelay {
   }
 
   private flush(): boolean {
-    if (this.out === '') return true;
+    // What vLLM refuses in its first event can still be refused properly.
+    if (this.out === '' || this.refusal !== null) return true;
     if (!this.response.headersSent) this.response.writeHead(200, EVENT_STREAM_HEADERS);
     const text = this.out;
     this.out = '';
@@ -74,6 +97,27 @@ export class StreamRelay {
     const timeToFirstTokenMs =
       this.firstEventAt === null ? null : Math.round(this.firstEventAt - this.exchange.arrivedAt);
     return { outcome, status, usage, source, promptKnown, timeToFirstTokenMs };
+  }
+}
+
+const isComment = (frame: string): boolean => frame.startsWith(':');
+
+/** An error event as the JSON answer it would have been, had vLLM known in time: too many logprobs, a full queue. */
+function refusalOf(frame: string): Reply {
+  const body = Buffer.from(frame.slice('data: '.length), 'latin1');
+  return {
+    status: errorStatus(body),
+    headers: { contentType: 'application/json', retryAfter: undefined },
+    body,
+  };
+}
+
+function errorStatus(body: Buffer): number {
+  try {
+    const { error } = JSON.parse(body.toString('utf8')) as { error: { code?: unknown } };
+    return Number.isInteger(error.code) ? (error.code as number) : 500;
+  } catch {
+    return 500;
   }
 }
 

@@ -47,3 +47,12 @@ export const endpointMissing = (): ApiException =>
     code: 'unsupported_endpoint',
     message: 'The model server does not offer this endpoint for its model.',
   });
+
+/** The catalogue still names a model that vLLM no longer serves. */
+export const modelGone = (): ApiException =>
+  new ApiException({
+    status: 404,
+    code: 'model_not_found',
+    message: 'The model server no longer serves this model. GET /v1/models lists the models there are.',
+    param: 'model',
+  });

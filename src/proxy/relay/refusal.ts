@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http';
+import { NO_TOKENS } from '../../usage/token-usage';
+import type { UpstreamHeaders } from '../upstream/upstream.client';
+import {
+  endpointMissing,
+  modelGone,
+  upstreamBusy,
+  upstreamFailed,
+  upstreamRefusedUs,
+} from '../upstream/upstream.exceptions';
+import type { Exchange, Receipt } from './exchange';
+
+/** An answer of vLLM with its whole body. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: UpstreamHeaders;
+  readonly body: Buffer;
+}
+
+/** vLLM refused: its words reach the client when they are about the request, and never when they are about itself. */
+export function readRefusal(exchange: Exchange, response: ServerResponse, reply: Reply): Receipt {
+  const { status, headers, body } = reply;
+  if (status === 401 || status === 403) return failed(upstreamRefusedUs(), 502);
+  if (status === 429 || status === 503)
+    return failed(upstreamBusy(status, headers.retryAfter), status, 'rejected');
+  if (status < 400 || status >= 500) return failed(upstreamFailed(`status ${status}`), 502);
+  const text = body.toString('utf8');
+  const error = readError(text);
+  if (!error) {
+    return status === 404 || status === 405
+      ? failed(endpointMissing(), 404, 'rejected')
+      : failed(upstreamFailed(`status ${status} without an error`), 502);
+  }
+  if (status === 404 && error.param === 'model') return failed(modelGone(), 404, 'rejected');
+  const visible = withPublicName(text, exchange.expected);
+  return {
+    outcome: 'rejected',
+    source: 'exact',
+    status,
+    usage: NO_TOKENS,
+    promptKnown: true,
+    timeToFirstTokenMs: null,
+    deliver: () => sendJson(response, status, Buffer.from(visible)),
+  };
+}
+
+export function failed(
+  failure: Error,
+  status: number,
+  outcome: 'rejected' | 'upstream_error' = 'upstream_error',
+): Receipt {
+  return {
+    outcome,
+    source: 'exact',
+    status,
+    usage: NO_TOKENS,
+    promptKnown: true,
+    timeToFirstTokenMs: null,
+    failure,
+  };
+}
+
+export function sendJson(response: ServerResponse, status: number, body: Buffer): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
+  response.end(body);
+}
+
+function readError(text: string): { message: string; param?: unknown } | null {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: unknown; param?: unknown } };
+    return typeof error?.message === 'string' ? { message: error.message, param: error.param } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** vLLM's messages name the model as it is served there, which may tell more than the public name. */
+function withPublicName(text: string, { servedModel, publicModel }: Exchange['expected']): string {
+  if (servedModel === publicModel) return text;
+  const name = servedModel.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return text.replace(new RegExp(`(?<![\\w./-])${name}(?![\\w./-])`, 'g'), () => publicModel);
+}
