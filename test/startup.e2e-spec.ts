@@ -1,10 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cleanUp, emptyFolder, GatewayProcess, listens, ROOT, startProcess } from './support/gateway-process';
+import {
+  cleanUp,
+  databasePortOf,
+  emptyFolder,
+  GatewayProcess,
+  listens,
+  printedAdmin,
+  ROOT,
+  startProcess,
+  takenPort,
+} from './support/gateway-process';
 import { createDatabase, onServer, TestDatabase, urlOf } from './support/postgres';
 
 const ONCE = 'This is shown once';
@@ -25,12 +33,14 @@ describe('a start from nothing', () => {
   const folder = emptyFolder();
   let gateway: GatewayProcess;
   let databasePort = 0;
+  let apiKey = '';
 
   beforeAll(async () => {
     gateway = await startProcess(folder);
     await gateway.printed(ONCE);
     await gateway.printed('"model": "llm-user-managed/');
     databasePort = databasePortOf(gateway);
+    apiKey = printedAdmin(gateway).apiKey;
   });
 
   it('prints an admin whose password and key work', async () => {
@@ -45,14 +55,13 @@ describe('a start from nothing', () => {
   });
 
   it('prints an opencode.json that leads here', () => {
-    const admin = printedAdmin(gateway);
     const config = JSON.parse(/^\{[^]*^\}/m.exec(gateway.output())?.[0] ?? '') as unknown;
     expect(config).toMatchObject({
       model: 'llm-user-managed/opencode-llm',
       provider: {
         'llm-user-managed': {
           npm: '@ai-sdk/openai-compatible',
-          options: { baseURL: `${gateway.url}/v1`, apiKey: admin.apiKey },
+          options: { baseURL: `${gateway.url}/v1`, apiKey },
           models: { 'opencode-llm': { limit: { context: expect.any(Number), output: expect.any(Number) } } },
         },
       },
@@ -77,17 +86,26 @@ describe('a start from nothing', () => {
   });
 
   it('survives kill -9: the next start adopts the data and prints no credentials again', async () => {
-    const admin = printedAdmin(gateway);
     gateway.kill('SIGKILL');
     expect(await gateway.ended).toBe('SIGKILL');
     gateway = await startProcess(folder);
     await gateway.ready();
     expect(gateway.output()).not.toContain(ONCE);
-    expect(await getJson(`${gateway.url}/v1/models`, admin.apiKey)).toMatchObject({ object: 'list' });
+    expect(await getJson(`${gateway.url}/v1/models`, apiKey)).toMatchObject({ object: 'list' });
   });
 
-  it('ends with 0 at SIGTERM and leaves no database running', async () => {
+  it('finishes a running stream at SIGTERM, ends with 0 and leaves no database running', async () => {
+    const stream = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'opencode-llm',
+        stream: true,
+        messages: [{ role: 'user', content: 'SIM:{"tokens":40,"tbtMs":25}' }],
+      }),
+    });
     gateway.kill('SIGTERM');
+    expect(await stream.text()).toMatch(/"finish_reason":"stop"[^]*data: \[DONE\]\s*$/);
     expect(await gateway.ended).toBe(0);
     expect(await listens(databasePort)).toBe(false);
   });
@@ -242,15 +260,6 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
   );
 });
 
-function printedAdmin(gateway: GatewayProcess): { username: string; password: string; apiKey: string } {
-  const field = (name: string) => new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(gateway.output())?.[1] ?? '';
-  return { username: field('username'), password: field('password'), apiKey: field('API key') };
-}
-
-function databasePortOf(gateway: GatewayProcess): number {
-  return Number(/PostgreSQL answers on port (\d+)/.exec(gateway.output())?.[1]);
-}
-
 async function logIn(url: string, account: { username: string; password: string }): Promise<string> {
   const answer = await fetch(`${url}/auth/token`, {
     method: 'POST',
@@ -264,12 +273,6 @@ async function logIn(url: string, account: { username: string; password: string 
 async function getJson(url: string, credential: string): Promise<unknown> {
   const answer = await fetch(url, { headers: { authorization: `Bearer ${credential}` } });
   return answer.json();
-}
-
-async function takenPort(): Promise<number> {
-  const server = createServer().unref();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
 }
 
 function aFile(): string {

@@ -9,6 +9,7 @@ import { LiveRequests } from '../proxy/live-requests';
 const LOAD_BALANCER_MS = 5_000;
 /** What is not metered (a login, a report) is short; a connection that lasts longer is idle or stuck. */
 const LAST_CONNECTIONS_MS = 2_000;
+const SWEEP_MS = 50;
 
 /**
  * Ends the application in order: not ready any more, no new connections, running generations finished and settled
@@ -24,9 +25,14 @@ export async function shutDown(app: INestApplication, patient: boolean): Promise
   });
   if (patient) await sleep(Math.min(LOAD_BALANCER_MS, env.SHUTDOWN_GRACE_MS));
   const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  await app.get(LiveRequests, { strict: false }).beforeApplicationShutdown();
-  await Promise.race([closed, sleep(LAST_CONNECTIONS_MS, undefined, { ref: false })]);
+  // Connections whose answer began before all this were promised to be kept.
+  const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+  try {
+    await app.get(LiveRequests, { strict: false }).beforeApplicationShutdown();
+    await Promise.race([closed, sleep(LAST_CONNECTIONS_MS, undefined, { ref: false })]);
+  } finally {
+    clearInterval(sweeping);
+  }
   server.closeAllConnections();
   await app.close();
 }

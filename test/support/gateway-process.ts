@@ -96,12 +96,34 @@ export async function cleanUp(): Promise<void> {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 
+/** What a first start prints for its admin. */
+export function printedAdmin(gateway: GatewayProcess): {
+  username: string;
+  password: string;
+  apiKey: string;
+} {
+  const field = (name: string) => new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(gateway.output())?.[1] ?? '';
+  return { username: field('username'), password: field('password'), apiKey: field('API key') };
+}
+
+/** Where the embedded database of a process listens. */
+export function databasePortOf(gateway: GatewayProcess): number {
+  return Number(/PostgreSQL answers on port (\d+)/.exec(gateway.output())?.[1]);
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+/** A port that something else listens on until the tests end. */
+export async function takenPort(): Promise<number> {
+  const server = createServer().unref();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
 }
 
 /** Whether something listens on a port of this machine. */
