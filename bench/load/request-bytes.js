@@ -1,0 +1,32 @@
+'use strict';
+
+/** About 800 bytes of conversation, as a small real request has. */
+const SYSTEM = 'You are a helpful assistant. Answer in one short paragraph. '.repeat(12);
+
+/** One HTTP/1.1 request as bytes. `command` is read by the upstream of the benchmark. */
+function requestBytes({ port, key, stream, command }) {
+  const body = JSON.stringify({
+    model: 'bench-model',
+    messages: [
+      { role: 'system', content: SYSTEM },
+      { role: 'user', content: command },
+    ],
+    max_tokens: 200,
+    ...(stream ? { stream: true } : {}),
+  });
+  return Buffer.from(
+    [
+      'POST /v1/chat/completions HTTP/1.1',
+      `host: 127.0.0.1:${port}`,
+      `authorization: Bearer ${key}`,
+      'content-type: application/json',
+      'user-agent: bench/1',
+      'accept: application/json',
+      `content-length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}
+
+module.exports = { requestBytes };

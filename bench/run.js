@@ -1,0 +1,85 @@
+'use strict';
+/**
+ * `npm run bench`: the gateway beside nginx and no proxy at all, in interleaved rounds on this machine, CPU taken from
+ * the operating system. `-- --smoke` is shorter and fails when a gate does not hold.
+ */
+const { mkdirSync, writeFileSync } = require('node:fs');
+const os = require('node:os');
+const { join } = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { gates } = require('./gates');
+const { start, stop } = require('./processes');
+const { table } = require('./report');
+const { idle } = require('./scenarios/idle');
+const { json } = require('./scenarios/json');
+const { streams } = require('./scenarios/streams');
+const { startGateway } = require('./targets/gateway');
+const { startNginx } = require('./targets/nginx');
+
+const FULL = { rounds: 3, seconds: 5, rate: 300, streams: 200, interval: 20, idle: 1_000 };
+const SMOKE = { rounds: 2, seconds: 2, rate: 300, streams: 100, interval: 20, idle: 500 };
+const GATEWAY_PORT = 18_002;
+const NGINX_PORT = 18_003;
+
+const progress = (text) => console.log(`… ${text}`);
+
+async function main() {
+  if (process.platform !== 'linux')
+    throw new Error('The benchmark reads CPU times from /proc: run it on Linux.');
+  const smoke = process.argv.includes('--smoke');
+  const size = smoke ? SMOKE : FULL;
+  const upstream = await start(process.execPath, [join(__dirname, 'upstream.js')], {
+    label: 'the upstream',
+    ready: /upstream on (\d+)/,
+  });
+  const upstreamPort = Number(upstream.found[1]);
+  const direct = { name: 'direct', port: upstreamPort, key: 'none' };
+  const nginx = await startNginx({ upstreamPort, port: NGINX_PORT });
+  const gateway = await startGateway({ upstreamPort, port: GATEWAY_PORT });
+  if (!nginx) console.log('nginx is not installed: its column is left out.');
+  const targets = [direct, ...(nginx ? [nginx] : []), gateway];
+  try {
+    const { rounds, seconds, rate } = size;
+    const figures = {
+      json: await json(targets, { rounds, seconds, rate, progress }),
+      streams: await streams(targets, {
+        rounds,
+        seconds,
+        count: size.streams,
+        interval: size.interval,
+        progress,
+      }),
+      idle: await idle(targets, { count: size.idle, progress }),
+    };
+    // Abandoned streams are settled a moment after their client has gone.
+    await sleep(2_000);
+    figures.ledger = { rows: await gateway.ledgerRows(), requests: gateway.requests };
+    report(figures, { smoke, nginx: nginx?.version, memory: gateway.memory() });
+  } finally {
+    await gateway.stop();
+    await nginx?.stop();
+    await stop(upstream.child);
+  }
+}
+
+function report(figures, { smoke, nginx, memory }) {
+  const machine = `${os.cpus().length} cores, Node ${process.version}, nginx ${nginx ?? 'not installed'}`;
+  console.log(`\n${machine}; gateway after the run: ${(memory / 1_048_576).toFixed(0)} MB\n`);
+  console.log(`${table(figures)}\n`);
+  mkdirSync(join(__dirname, 'results'), { recursive: true });
+  const name = `${new Date().toISOString().replaceAll(':', '-')}${smoke ? '-smoke' : ''}.json`;
+  writeFileSync(join(__dirname, 'results', name), JSON.stringify({ machine, memory, ...figures }, null, 2));
+  const results = gates(figures);
+  for (const { name: gate, holds, figures: seen } of results) {
+    console.log(`${holds === null ? 'skipped' : holds ? 'ok' : 'FAILED'}: ${gate} (${seen})`);
+  }
+  const failed = results.filter(({ holds }) => holds === false).length;
+  const passed = results.filter(({ holds }) => holds).length;
+  console.log(`${passed} passed, ${failed} failed`);
+  if (smoke && failed > 0) process.exitCode = 1;
+}
+
+main().catch((error) => {
+  console.error(error.message);
+  process.exit(1);
+});
