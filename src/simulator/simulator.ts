@@ -35,18 +35,21 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const settings = simulatorSettings(options);
   const models = new SimulatedModels(options.models ?? [DEFAULT_MODEL]);
   const engine = new Engine(models, settings, journal);
+  const keepAliveMs = options.keepAliveMs ?? KEEP_ALIVE_MS;
   const context = { engine, journal, models, settings, apiKey: options.apiKey };
 
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, noDelay: true }, (request, response) => {
     // uvicorn sends neither Connection nor Keep-Alive.
     response.removeHeader('connection');
+    // Node keeps an idle connection a second longer than told; uvicorn does not.
+    response.on('finish', () => request.socket.setTimeout(keepAliveMs));
     void serve(request, response).catch((error: unknown) => fail(error, response));
   });
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (await controlRoute({ journal, settings }, request, response)) return;
     await route(context, request, response, (path, body) => journal.open(newEntry(request, path, body)));
   };
-  server.keepAliveTimeout = options.keepAliveMs ?? KEEP_ALIVE_MS;
+  server.keepAliveTimeout = keepAliveMs;
   server.requestTimeout = 0;
   server.headersTimeout = 0;
   await new Promise<void>((resolve, reject) => {
