@@ -6,6 +6,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGateway } from './support/gateway-process.js';
 
+/** For a whole file of tests: opencode alone takes half a minute on an idle machine, and much more on a busy one. */
+const FILE_MS = 300_000;
+
 const here = import.meta.dirname;
 const all = readdirSync(join(here, 'test')).filter((name) => name.endsWith('.test.js'));
 const chosen = process.argv.slice(2);
@@ -30,7 +33,7 @@ process.exit(code);
 function runTests(env) {
   const runner = spawn(
     process.execPath,
-    ['--test', '--test-concurrency=1', '--test-reporter=spec', '--test-timeout=90000', ...files],
+    ['--test', '--test-concurrency=1', '--test-reporter=spec', `--test-timeout=${FILE_MS}`, ...files],
     { cwd: here, stdio: 'inherit', env: { ...process.env, ...env } },
   );
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => runner.kill(signal));

@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 
 const START_MS = 60_000;
 const STOP_MS = 20_000;
-const KEPT_LINES = 60;
+const KEPT_LINES = 30;
 
 /**
  * The built gateway as a process of its own: no configuration but ports and folders, so the database is the embedded

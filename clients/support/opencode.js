@@ -19,22 +19,23 @@ export function readmeConfig() {
   return JSON.parse(block[1].replaceAll('http://localhost:8002/v1', baseURL));
 }
 
+/** One home for all runs: its first use costs opencode seconds. */
+let home;
+process.on('exit', () => home && rmSync(home, { recursive: true, force: true }));
+
 /**
- * Runs `opencode run` in an empty project with an opencode.json and a home of its own.
+ * Runs `opencode run` in an empty project with an opencode.json of its own.
  * @param prompt goes word by word, as from a shell: opencode quotes an argument that holds spaces
  * @param auth what `opencode auth login` stored: the key
  * @param onStart gets the process, to send it a signal
  */
 export async function runOpencode({ config, prompt, auth, env = {}, onStart }) {
-  const home = mkdtempSync(join(tmpdir(), 'opencode-'));
-  const project = join(home, 'project');
-  mkdirSync(project);
+  home ??= mkdtempSync(join(tmpdir(), 'opencode-'));
+  const project = mkdtempSync(join(home, 'project-'));
   writeFileSync(join(project, 'opencode.json'), JSON.stringify(config));
-  if (auth) {
-    mkdirSync(join(home, 'data', 'opencode'), { recursive: true });
-    const stored = { 'llm-user-managed': { type: 'api', key: auth } };
-    writeFileSync(join(home, 'data', 'opencode', 'auth.json'), JSON.stringify(stored), { mode: 0o600 });
-  }
+  mkdirSync(join(home, 'data', 'opencode'), { recursive: true });
+  const stored = auth ? { 'llm-user-managed': { type: 'api', key: auth } } : {};
+  writeFileSync(join(home, 'data', 'opencode', 'auth.json'), JSON.stringify(stored), { mode: 0o600 });
   const startedAt = Date.now();
   const child = spawn(binary(), ['run', '-m', `llm-user-managed/${MODEL}`, ...prompt.split(' ')], {
     cwd: project,
@@ -56,7 +57,6 @@ export async function runOpencode({ config, prompt, auth, env = {}, onStart }) {
     ...output,
     seconds: (Date.now() - startedAt) / 1_000,
     read: (name) => readFileSync(join(project, name), 'utf8'),
-    remove: () => rmSync(home, { recursive: true, force: true }),
   };
 }
 

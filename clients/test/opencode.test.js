@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import {
   admin,
   differences,
@@ -29,20 +29,12 @@ const isStreaming = async () =>
 const isIdle = async () => (await journal()).every((entry) => entry.outcome !== 'running');
 
 describe('opencode', () => {
-  const runs = [];
-  const run = async (options) => {
-    const result = await runOpencode(options);
-    runs.push(result);
-    return result;
-  };
-  before(forgetJournal);
   beforeEach(forgetJournal);
-  after(() => runs.forEach((result) => result.remove()));
 
   it('answers a prompt with the opencode.json that the first start prints', async () => {
     const user = await admin();
     const rowsBefore = (await settledLedger(user, 0)).length;
-    const { code, stdout, stderr } = await run({
+    const { code, stdout, stderr } = await runOpencode({
       config: firstAdmin.opencode,
       prompt: script({ text: 'Grüezi-from-vLLM' }),
     });
@@ -57,7 +49,7 @@ describe('opencode', () => {
     const user = await register();
     const command = 'echo hi > made.txt';
     const tool = { name: 'bash', arguments: { command, description: 'Makes a file' } };
-    const result = await run({
+    const result = await runOpencode({
       config: readmeConfig(),
       auth: user.key,
       prompt: script({ tool, text: 'The-file-is-there' }),
@@ -82,7 +74,7 @@ describe('opencode', () => {
 
   it('shows reasoning as thinking', async () => {
     const user = await register();
-    const { code, stdout, stderr } = await run({
+    const { code, stdout, stderr } = await runOpencode({
       config: readmeConfig(),
       auth: user.key,
       prompt: `--thinking ${script({ reasoning: 'hm-let-me-see', text: 'Seen' })}`,
@@ -95,7 +87,7 @@ describe('opencode', () => {
     const user = await register();
     const config = readmeConfig();
     config.provider['llm-user-managed'].options.apiKey = '{env:LLM_API_KEY}';
-    const { code, stdout, stderr } = await run({
+    const { code, stdout, stderr } = await runOpencode({
       config,
       env: { LLM_API_KEY: user.key },
       prompt: script({ text: 'Key-found' }),
@@ -110,7 +102,7 @@ describe('opencode', () => {
   ]) {
     it(`says at once that ${situation} was used`, async () => {
       const before = await requestCount(ROUTE);
-      const { code, stderr, seconds } = await run({ config: readmeConfig(), auth, prompt: 'hello' });
+      const { code, stderr, seconds } = await runOpencode({ config: readmeConfig(), auth, prompt: 'hello' });
       const after = await requestCount(ROUTE);
       assert.notEqual(code, 0);
       assert.match(stderr, message);
@@ -124,7 +116,11 @@ describe('opencode', () => {
     const user = await registerSpent();
     await forgetJournal();
     const before = await requestCount(ROUTE);
-    const { code, stderr, seconds } = await run({ config: readmeConfig(), auth: user.key, prompt: 'hello' });
+    const { code, stderr, seconds } = await runOpencode({
+      config: readmeConfig(),
+      auth: user.key,
+      prompt: 'hello',
+    });
     const after = await requestCount(ROUTE);
     assert.notEqual(code, 0);
     assert.match(stderr, /The token quota of your account is used up this month/);
@@ -143,7 +139,7 @@ describe('opencode', () => {
       interruptedAt = Date.now();
       child.kill('SIGINT');
     };
-    await run({
+    await runOpencode({
       config: readmeConfig(),
       auth: user.key,
       prompt: script({ tokens: 2_000, tbtMs: 20 }),
