@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CallHandler, ExecutionContext, Injectable, NestInterceptor } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -79,7 +78,7 @@ export class MeteringInterceptor implements NestInterceptor {
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
     const settled = this.settlements.settle(settlement);
-    await Promise.race([settled, sleep(DELIVER_AFTER_MS)]);
+    await within(DELIVER_AFTER_MS, settled);
     if (receipt.failure) throw receipt.failure;
     receipt.deliver?.();
   }
@@ -121,6 +120,14 @@ export class MeteringInterceptor implements NestInterceptor {
       durationMs: Math.round(performance.now() - arrivedAt),
     };
   }
+}
+
+/** Waits for work, but no longer than that; without leaving a timer behind for every request. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 function noteForLog(request: IncomingMessage, call: ProxiedCall, settlement: Settlement): void {

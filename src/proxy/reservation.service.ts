@@ -19,9 +19,12 @@ export interface Reservation {
   readonly clamped: boolean;
 }
 
-/** How long a request waits for room that other requests hold, and how often it looks. Milliseconds. */
+/**
+ * How long a request waits for room that other requests hold, and when it looks again: soon at first, then ever less
+ * often, so that many who wait do not keep the counter they wait for from being settled. Milliseconds.
+ */
 const PATIENCE_MS = 2_000;
-const LOOK_AGAIN_MS = 100;
+const FIRST_LOOK_MS = 60;
 
 /**
  * Turns a call into a reservation. Far from every limit a cheap upper bound of the prompt will do; near one, and
@@ -62,8 +65,10 @@ export class ReservationService {
       verdict = await decide(question, budget, least());
     }
     const deadline = performance.now() + PATIENCE_MS;
-    while (verdict.kind === 'busy' && performance.now() < deadline) {
-      await sleep(LOOK_AGAIN_MS);
+    for (let pause = FIRST_LOOK_MS; verdict.kind === 'busy' && performance.now() < deadline; pause *= 2) {
+      // Spread out, or those who were refused together come back together.
+      const spread = pause * (0.75 + Math.random() / 2);
+      await sleep(Math.min(spread, Math.max(1, deadline - performance.now())));
       verdict = await decide(question, budget, least());
     }
     if (verdict.kind !== 'admitted') throw this.admission.refusal(verdict, call.model.id);
