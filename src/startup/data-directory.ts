@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { access, chmod, constants, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { codeOf, StartupFailure } from './startup-failure';
 
 const OWNER_ONLY_DIRECTORY = 0o700;
@@ -17,7 +17,7 @@ export class DataDirectory {
   /** @throws StartupFailure when it can be neither used nor made */
   async ensure(): Promise<string> {
     try {
-      await mkdir(this.path, { recursive: true, mode: OWNER_ONLY_DIRECTORY });
+      await makeDirectory(this.path);
       await access(this.path, constants.R_OK | constants.W_OK | constants.X_OK);
       return this.path;
     } catch (error) {
@@ -92,9 +92,26 @@ export class DataDirectory {
         EROFS: 'its file system is read-only',
         ENOTDIR: 'a part of this path is a file',
         EEXIST: 'there is a file of that name',
+        ENOENT: 'nothing can be made there',
         ENOSPC: 'the disk is full',
       }[code] ??
       (code || String(error));
     return new StartupFailure(`DATA_DIR (${this.path}) cannot be used: ${reason}.`);
+  }
+}
+
+/** Node's own recursive mkdir never ends where a directory exists but nothing can be made in it, as under /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: OWNER_ONLY_DIRECTORY });
+  try {
+    await make();
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await make().catch((failure: unknown) => {
+      // Another process of this directory may have been faster.
+      if (codeOf(failure) !== 'EEXIST') throw failure;
+    });
   }
 }
