@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { managementBodies } from './common/management-bodies';
@@ -5,6 +6,7 @@ import { openRequestContext } from './common/request-context';
 import { managementValidation } from './common/validation';
 import { Env } from './config/env';
 import { setupDocs } from './docs/setup-docs';
+import { HotExpressAdapter } from './http/hot-express-adapter';
 import { AppLogger } from './observability/app-logger';
 import { Metrics } from './observability/metrics';
 import { logRequests } from './observability/request-log';
@@ -22,13 +24,18 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.disable('etag');
   app.set('trust proxy', trustProxy(env.TRUST_PROXY));
   const logRequest = logRequests(logger, app.get(Metrics));
-  app.use((request: Request, response: Response, next: NextFunction) => {
+  const open = (request: IncomingMessage, response: ServerResponse): void => {
     openRequestContext(request, response);
     logRequest(request, response);
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('cache-control', 'no-store');
+  };
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    open(request, response);
     next();
   });
+  const adapter: unknown = app.getHttpAdapter();
+  if (adapter instanceof HotExpressAdapter) adapter.beforeHotRoutes(open);
   app.use(...managementBodies());
   app.useGlobalPipes(managementValidation());
   setupDocs(app, env);

@@ -17,6 +17,7 @@ class JsonLoad {
     this.failed = 0;
     this.answered = 0;
     this.open = 0;
+    this.done = () => undefined;
   }
 
   async run() {

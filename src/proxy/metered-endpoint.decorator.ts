@@ -7,6 +7,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
+import { HotRoute } from '../http/hot-route.decorator';
 import type { EndpointName } from './endpoints';
 import { MeteringInterceptor, METERED_ENDPOINT, exchangeOf } from './metering.interceptor';
 
@@ -19,6 +20,7 @@ export const MeteredEndpoint = (endpoint: EndpointName | null) =>
     SetMetadata(METERED_ENDPOINT, endpoint),
     UseInterceptors(MeteringInterceptor),
     HttpCode(200),
+    HotRoute(),
   );
 
 /** The admitted exchange that the metering interceptor has prepared. */

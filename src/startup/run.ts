@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { HotExpressAdapter } from '../http/hot-express-adapter';
 import { AppModule } from '../app.module';
 import { configureApp } from '../app.setup';
 import type { Env } from '../config/env';
@@ -27,11 +28,15 @@ export async function startGateway(
 ): Promise<RunningGateway> {
   await checkPort(env);
   await provision.prepare(proceed);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forEnv(env), {
-    bodyParser: false,
-    bufferLogs: true,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.forEnv(env),
+    new HotExpressAdapter(),
+    {
+      bodyParser: false,
+      bufferLogs: true,
+      abortOnError: false,
+    },
+  );
   onApp(app);
   configureApp(app);
   proceed();

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DataSource } from 'typeorm';
+import { HotExpressAdapter } from '../../src/http/hot-express-adapter';
 import { AppModule } from '../../src/app.module';
 import { configureApp } from '../../src/app.setup';
 import { Env } from '../../src/config/env';
@@ -59,11 +60,15 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     DATABASE_POOL_SIZE: '6',
     ...options.settings,
   });
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forEnv(env), {
-    bodyParser: false,
-    logger: false,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.forEnv(env),
+    new HotExpressAdapter(),
+    {
+      bodyParser: false,
+      logger: false,
+      abortOnError: false,
+    },
+  );
   configureApp(app);
   await app.listen(0, '127.0.0.1');
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;

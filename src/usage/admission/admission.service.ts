@@ -75,7 +75,7 @@ export class AdmissionService {
     this.group = new GroupCommit({
       commit: (batch) => this.commit(batch),
       maxBatch: 128,
-      lanes: 2,
+      lanes: 1,
       isolates: isFaultOfOneItem,
     });
   }
