@@ -6,7 +6,10 @@ function against(gateway, nginx, limit, name) {
   return { name, holds: ratio <= limit, figures: `${ratio.toFixed(1)}x, at most ${limit}x` };
 }
 
-/** What no change may make worse than. Each gives a name, whether it holds (null: cannot be told), and the figures. */
+/**
+ * What no change may make worse than. Each gives a name, whether it holds (null: cannot be told), and the figures; a
+ * goal is told and fails nothing.
+ */
 function gates({ json, streams, idle, ledger }) {
   const added = json.gateway.p50AtRate - json.direct.p50AtRate;
   const memory = idle.gateway.megabytesPer1000;
@@ -20,6 +23,7 @@ function gates({ json, streams, idle, ledger }) {
       figures: `${memory.toFixed(1)} MB, at most 25 MB`,
     },
     {
+      goal: true,
       name: 'added p50 at the fixed rate',
       holds: added <= 3,
       figures: `${added.toFixed(2)} ms, at most 3 ms`,

@@ -8,7 +8,7 @@ CREATE FUNCTION admit_requests(
 ) RETURNS TABLE (
   verdict text, granted bigint, limit_subject text, limit_metric text, limit_period text, limit_set_by text,
   limit_amount bigint, limit_used bigint, limit_reserved bigint, resets_at timestamptz
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
@@ -52,16 +52,14 @@ BEGIN
     SELECT w.* FROM principals p
     JOIN limit_windows w ON w.subject = p.subject AND w.subject_id = p.subject_id
     ORDER BY w.id FOR UPDATE OF w
-  ), numbered AS (
-    SELECT l.*, row_number() OVER (ORDER BY l.subject, l.subject_id, l.id) AS n FROM locked l
   )
-  SELECT array_agg(id ORDER BY n), array_agg(subject ORDER BY n), array_agg(subject_id ORDER BY n),
-    array_agg(metric ORDER BY n), array_agg(period ORDER BY n), array_agg(model ORDER BY n),
-    array_agg(window_start ORDER BY n), array_agg(used ORDER BY n), array_agg(reserved ORDER BY n),
-    array_agg(previous ORDER BY n), array_agg(false ORDER BY n)
+  -- A sorted subquery feeds all aggregates at once; ORDER BY inside each would sort eleven times.
+  SELECT array_agg(id), array_agg(subject), array_agg(subject_id), array_agg(metric), array_agg(period),
+    array_agg(model), array_agg(window_start), array_agg(used), array_agg(reserved), array_agg(previous),
+    array_agg(false)
   INTO c_ids, c_subjects, c_subject_ids, c_metrics, c_periods, c_models, c_starts, c_used, c_reserved,
     c_previous, c_changed
-  FROM numbered;
+  FROM (SELECT * FROM locked ORDER BY subject, subject_id, id) sorted;
 
   -- The clock is read after the locks: a request that waited behind a roll belongs to the new window.
   right_now := clock_timestamp();
@@ -81,18 +79,22 @@ BEGIN
   right_now := greatest(right_now, newest);
 
   -- 3. The smallest amount that applies to each counter; none: it only counts.
-  SELECT array_agg(l.amount ORDER BY c.n), array_agg(l.set_by ORDER BY c.n)
+  SELECT array_agg(amount), array_agg(set_by)
   INTO c_amounts, c_set_bys
-  FROM unnest(c_subjects, c_subject_ids, c_metrics, c_periods, c_models) WITH ORDINALITY
-    AS c (subject, subject_id, metric, period, model, n)
-  LEFT JOIN LATERAL (
-    SELECT CASE WHEN i.temporary_until > right_now THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END
-        AS amount, i.set_by
-    FROM limits i
-    WHERE i.subject = c.subject AND i.subject_id = c.subject_id AND i.metric = c.metric
-      AND i.period = c.period AND i.model = c.model
-    ORDER BY 1 LIMIT 1
-  ) l ON true;
+  FROM (
+    SELECT l.amount, l.set_by
+    FROM unnest(c_subjects, c_subject_ids, c_metrics, c_periods, c_models) WITH ORDINALITY
+      AS c (subject, subject_id, metric, period, model, n)
+    LEFT JOIN LATERAL (
+      SELECT CASE WHEN i.temporary_until > right_now THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END
+          AS amount, i.set_by
+      FROM limits i
+      WHERE i.subject = c.subject AND i.subject_id = c.subject_id AND i.metric = c.metric
+        AND i.period = c.period AND i.model = c.model
+      ORDER BY 1 LIMIT 1
+    ) l ON true
+    ORDER BY c.n
+  ) sorted;
 
   SELECT jsonb_object_agg(s.subject_id, jsonb_build_array(s.low, s.high)) INTO slices
   FROM (SELECT c.subject_id, min(c.n) AS low, max(c.n) AS high
@@ -172,7 +174,7 @@ CREATE FUNCTION settle_requests(
   p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
   p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],
   p_first_token_ms integer[], p_duration_ms integer[]
-) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+) RETURNS SETOF uuid LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';

@@ -8,7 +8,7 @@ async function streams(targets, { rounds, count, interval, seconds, progress }) 
   for (let round = 0; round < rounds; round += 1) {
     for (const target of targets) {
       progress(`${count} streams, round ${round + 1} of ${rounds}: ${target.name}`);
-      if (round === 0) await measure(target, { ...plan, streams: 20, chunks: 20 });
+      if (round === 0) await measure(target, { ...plan, streams: 100, chunks: 50 });
       rows[target.name].push(await measure(target, plan));
     }
   }

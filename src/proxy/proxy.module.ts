@@ -7,6 +7,7 @@ import { MeteringInterceptor } from './metering.interceptor';
 import { RelayService } from './relay/relay.service';
 import { StallWatch } from './relay/stall-watch';
 import { PromptCounter } from './request/prompt-counter';
+import { CacheSalts } from './request/cache-salts';
 import { RequestIntake } from './request/request-intake';
 import { ReservationService } from './reservation.service';
 import { ModelCatalogue } from './upstream/model-catalogue';
@@ -26,7 +27,7 @@ const metering = [
 @Module({
   imports: [HttpModule, AdmissionModule],
   controllers: [ChatController],
-  providers: [...metering, StallWatch, UpstreamClient, VllmApi, ModelCatalogue],
+  providers: [CacheSalts, ...metering, StallWatch, UpstreamClient, VllmApi, ModelCatalogue],
   exports: [...metering, AdmissionModule, ModelCatalogue, VllmApi],
 })
 export class ProxyModule {}

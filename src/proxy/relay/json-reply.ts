@@ -26,7 +26,7 @@ export function readJsonReply(exchange: Exchange, response: ServerResponse, repl
     promptKnown: usage !== null,
     ...(usage ? {} : { uncountedText: generatedText(body) }),
     timeToFirstTokenMs: null,
-    deliver: () => sendJson(response, 200, Buffer.from(visible, 'latin1')),
+    deliver: () => sendJson(response, 200, visible),
   };
 }
 

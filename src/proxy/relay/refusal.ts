@@ -9,6 +9,7 @@ import {
   upstreamRefusedUs,
 } from '../upstream/upstream.exceptions';
 import type { Exchange, Receipt } from './exchange';
+import { toLatin1 } from './model-name';
 
 /** An answer of vLLM with its whole body. */
 export interface Reply {
@@ -40,7 +41,7 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
     usage: NO_TOKENS,
     promptKnown: true,
     timeToFirstTokenMs: null,
-    deliver: () => sendJson(response, status, Buffer.from(visible)),
+    deliver: () => sendJson(response, status, toLatin1(visible)),
   };
 }
 
@@ -60,9 +61,10 @@ export function failed(
   };
 }
 
-export function sendJson(response: ServerResponse, status: number, body: Buffer): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
-  response.end(body);
+/** Sends a JSON text given as latin1, one character a byte: so head and body leave in one write. */
+export function sendJson(response: ServerResponse, status: number, latin1: string): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': latin1.length });
+  response.end(latin1, 'latin1');
 }
 
 function readError(text: string): { message: string; param?: unknown } | null {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { DONE, errorFrame, sanitiseErrorFrame } from './error-frame';
+import { EventWriter } from './event-writer';
 import type { Exchange, Receipt } from './exchange';
 import { readRefusal, Reply } from './refusal';
 import { SseFrames } from './sse-frames';
@@ -13,6 +14,7 @@ import { upstreamFailed } from '../upstream/upstream.exceptions';
 export class StreamRelay {
   private readonly frames = new SseFrames();
   private readonly meter: StreamMeter;
+  private readonly writer: EventWriter;
   private firstEventAt: number | null = null;
   private progressed = false;
   private refusal: string | null = null;
@@ -23,6 +25,7 @@ export class StreamRelay {
     private readonly response: ServerResponse,
   ) {
     this.meter = new StreamMeter(exchange.expected);
+    this.writer = new EventWriter(response);
   }
 
   /** @returns false when the client reads slower than vLLM writes */
@@ -43,12 +46,12 @@ export class StreamRelay {
     if (this.meter.sawDone) return;
     if (isComment(frame)) {
       // Before the first event a comment must not decide that the answer is a 200.
-      if (this.response.headersSent) this.out += `${frame}\n\n`;
+      if (this.writer.hasBegun) this.out += `${frame}\n\n`;
       return;
     }
     this.progressed = true;
     const visible = this.meter.see(frame);
-    if (this.meter.sawError && !this.response.headersSent) {
+    if (this.meter.sawError && !this.writer.hasBegun) {
       this.refusal ??= frame;
       return;
     }
@@ -67,7 +70,7 @@ export class StreamRelay {
 
   /** vLLM died, fell silent or was taken away: the client is told, in the stream if it has begun. */
   cut(message: string, failure: Error = upstreamFailed(message)): Receipt {
-    if (!this.response.headersSent) return { ...this.receipt('upstream_error', 502), failure };
+    if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', 502), failure };
     this.out += errorFrame(message, 502);
     return this.close('upstream_error');
   }
@@ -78,18 +81,16 @@ export class StreamRelay {
 
   private close(outcome: 'completed' | 'upstream_error'): Receipt {
     this.flush();
-    const { response } = this;
     // [DONE] waits for the settlement: an answer that looks complete is one that is billed.
-    return { ...this.receipt(outcome, 200), deliver: () => response.end(DONE, 'latin1') };
+    return { ...this.receipt(outcome, 200), deliver: () => this.writer.end(DONE) };
   }
 
   private flush(): boolean {
     // What vLLM refuses in its first event can still be refused properly.
     if (this.out === '' || this.refusal !== null) return true;
-    if (!this.response.headersSent) this.response.writeHead(200, EVENT_STREAM_HEADERS);
-    const text = this.out;
+    const events = this.out;
     this.out = '';
-    return this.response.write(text, 'latin1');
+    return this.writer.write(events);
   }
 
   private receipt(outcome: Receipt['outcome'], status: number): Receipt {
@@ -120,10 +121,3 @@ function errorStatus(body: Buffer): number {
     return 500;
   }
 }
-
-const EVENT_STREAM_HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
-  // Asks nginx and its like not to collect events before passing them on.
-  'x-accel-buffering': 'no',
-} as const;

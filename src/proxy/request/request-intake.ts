@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { ApiException } from '../../common/api.exception';
@@ -7,6 +6,7 @@ import type { Principal } from '../../common/principal';
 import { Env } from '../../config/env';
 import type { EndpointName } from '../endpoints';
 import { ModelCatalogue } from '../upstream/model-catalogue';
+import { CacheSalts } from './cache-salts';
 import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
 import { duplicateKey, JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
@@ -21,6 +21,7 @@ const MAX_FIELDS = 256;
 export class RequestIntake {
   constructor(
     private readonly catalogue: ModelCatalogue,
+    private readonly salts: CacheSalts,
     private readonly env: Env,
   ) {}
 
@@ -36,7 +37,7 @@ export class RequestIntake {
     const bytes = await readJsonBytes(request, this.env.MAX_BODY_BYTES);
     const body = checkBody(bytes, endpoint);
     const model = await this.catalogue.resolve(await this.modelName(body, endpoint, principal), principal);
-    return new ProxiedCall(body, model, this.cacheSalt(principal), this.env.DEFAULT_MAX_TOKENS);
+    return new ProxiedCall(body, model, this.salts.of(principal.userId), this.env.DEFAULT_MAX_TOKENS);
   }
 
   private async modelName(
@@ -51,13 +52,6 @@ export class RequestIntake {
     if (!first)
       throw invalidField('model', 'model is missing; GET /v1/models lists the names to choose from.');
     return first.id;
-  }
-
-  /** Users share no prefix cache, whose timing would tell them of each other's prompts. */
-  private cacheSalt(principal: Principal): string {
-    return createHmac('sha256', `${this.env.API_KEY_PEPPER}:cache-salt`)
-      .update(principal.userId)
-      .digest('base64url');
   }
 }
 
