@@ -2,16 +2,16 @@
 const { spawn } = require('node:child_process');
 const { join } = require('node:path');
 
-/** Runs one load against a target and adds what it cost there, in microseconds of CPU. */
+/** Runs one load against a target and adds what it cost there, in microseconds of CPU; NaN where nobody can tell. */
 async function measure(target, plan) {
-  const cpu = target.cpu?.() ?? 0;
-  const database = target.databaseCpu?.() ?? 0;
+  const cpu = target.cpu?.() ?? NaN;
+  const database = target.databaseCpu?.() ?? NaN;
   const result = await runLoad({ ...plan, port: target.port, key: target.key });
   target.requests = (target.requests ?? 0) + result.sent;
   return {
     ...result,
-    cpu: (target.cpu?.() ?? 0) - cpu,
-    databaseCpu: (target.databaseCpu?.() ?? 0) - database,
+    cpu: (target.cpu?.() ?? NaN) - cpu,
+    databaseCpu: (target.databaseCpu?.() ?? NaN) - database,
   };
 }
 

@@ -7,9 +7,36 @@ const TICKS = 100;
 
 /** CPU time of one process and its threads, user and system, in microseconds, as the operating system counts it. */
 function cpuOf(pid) {
+  const [user, system] = timesOf(pid);
+  return ((user + system) / TICKS) * 1e6;
+}
+
+/**
+ * CPU time of a server and its processes, those that have ended included: a connection that closes takes its time out
+ * of the list of processes, but its parent keeps the sum.
+ */
+function cpuOfTree(pid) {
+  const [user, system, endedUser, endedSystem] = timesOf(pid);
+  const own = ((user + system + endedUser + endedSystem) / TICKS) * 1e6;
+  return childrenOf(pid).reduce((sum, child) => sum + cpuOrNothing(child), own);
+}
+
+function cpuOrNothing(pid) {
+  try {
+    return cpuOf(pid);
+  } catch {
+    return 0; // It has just ended.
+  }
+}
+
+/** In ticks: user and system time of a process, then of its children that have ended. */
+function timesOf(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1e6;
+  return stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
+    .map(Number);
 }
 
 /** Resident memory in bytes. */
@@ -35,12 +62,12 @@ function parentOf(pid) {
   }
 }
 
-/** Every server process of the PostgreSQL at a port on this machine; [] when it is elsewhere. */
-function postgresAt(dataDirectoryPart) {
-  const postmaster = readdirSync('/proc')
+/** The first process of the PostgreSQL whose command names this directory; null when none does. */
+function postgresIn(directory) {
+  const found = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .find((name) => commandOf(name).includes(dataDirectoryPart) && commandOf(name).includes('postgres'));
-  return postmaster ? [Number(postmaster), ...childrenOf(Number(postmaster))] : [];
+    .find((name) => commandOf(name).includes(directory) && commandOf(name).includes('postgres'));
+  return found ? Number(found) : null;
 }
 
 function commandOf(pid) {
@@ -52,8 +79,12 @@ function commandOf(pid) {
 }
 
 /** Starts a program and resolves with it once a line of its output matches. */
-function start(program, args, { ready, env, label }) {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+function start(program, args, { ready, env, cwd, label }) {
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   return new Promise((resolve, reject) => {
     const hear = (chunk) => {
@@ -77,4 +108,4 @@ function stop(child) {
   });
 }
 
-module.exports = { cpuOf, memoryOf, childrenOf, postgresAt, start, stop };
+module.exports = { cpuOf, cpuOfTree, memoryOf, childrenOf, postgresIn, start, stop };

@@ -25,7 +25,7 @@ function table({ json, streams, idle }) {
     const of = (name) => group[name]?.[field];
     const [direct, nginx, gateway] = ['direct', 'nginx', 'gateway'].map(of);
     lines.push(
-      `| ${label} | ${field.startsWith('cpu') ? '-' : number(direct, digits)} | ${number(nginx, digits)} | ${number(gateway, digits)} | ${ratio(gateway, nginx)} |`,
+      `| ${label} | ${number(direct, digits)} | ${number(nginx, digits)} | ${number(gateway, digits)} | ${ratio(gateway, nginx)} |`,
     );
   }
   return lines.join('\n');

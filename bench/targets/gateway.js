@@ -1,16 +1,23 @@
 'use strict';
+const { randomBytes } = require('node:crypto');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { cpuOf, memoryOf, postgresAt, start, stop } = require('../processes');
+const { cpuOf, cpuOfTree, memoryOf, postgresIn, start, stop } = require('../processes');
 
-/** The gateway as it ships: accounts, limits, metering, the ledger, one line of log a request. */
+/**
+ * The gateway as it ships: accounts, limits, metering, the ledger, one line of log a request. On the embedded
+ * PostgreSQL, or on the one of DATABASE_URL when the environment names it; a `.env` file never does, because what is
+ * measured is also written.
+ */
 async function startGateway({ upstreamPort, port }) {
   const dataDir = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'));
   const { child } = await start(process.execPath, [join(__dirname, '..', '..', 'dist', 'src', 'main.js')], {
     label: 'the gateway',
     ready: /listening/i,
+    cwd: dataDir,
     env: {
+      ...(process.env.DATABASE_URL ? { MIGRATE_ON_START: 'true' } : {}),
       NODE_ENV: 'production',
       ALLOW_EMBEDDED_DATABASE: 'true',
       ALLOW_GENERATED_SECRETS: 'true',
@@ -23,16 +30,21 @@ async function startGateway({ upstreamPort, port }) {
     },
   });
   const url = `http://127.0.0.1:${port}`;
-  const user = await register(url);
+  const credentials = {
+    username: `bench-${randomBytes(6).toString('hex')}`,
+    password: randomBytes(18).toString('base64url'),
+  };
+  const { api_key: key } = await post(`${url}/auth/register`, credentials);
   const pid = child.pid;
+  const database = postgresIn(dataDir);
   return {
     name: 'gateway',
     port,
-    key: user.key,
+    key,
     cpu: () => cpuOf(pid),
     memory: () => memoryOf(pid),
-    databaseCpu: () => postgresAt(dataDir).reduce((sum, one) => sum + cpuOf(one), 0),
-    ledgerRows: () => ledgerRows(url, user),
+    databaseCpu: () => (database === null ? NaN : cpuOfTree(database)),
+    ledgerRows: () => ledgerRows(url, credentials),
     stop: async () => {
       await stop(child);
       rmSync(dataDir, { recursive: true, force: true });
@@ -40,17 +52,9 @@ async function startGateway({ upstreamPort, port }) {
   };
 }
 
-const CREDENTIALS = { username: 'bench', password: 'a long bench pass phrase 1' };
-
-async function register(url) {
-  const { api_key: key } = await post(`${url}/auth/register`, CREDENTIALS);
-  const { access_token: token } = await post(`${url}/auth/token`, CREDENTIALS);
-  return { key, token };
-}
-
-/** How many generations the ledger knows. */
-async function ledgerRows(url) {
-  const { access_token: token } = await post(`${url}/auth/token`, CREDENTIALS);
+/** How many generations of this run the ledger knows. */
+async function ledgerRows(url, credentials) {
+  const { access_token: token } = await post(`${url}/auth/token`, credentials);
   const answer = await fetch(`${url}/users/usage`, { headers: { authorization: `Bearer ${token}` } });
   const { totals } = await answer.json();
   return totals.requests;
