@@ -10,7 +10,8 @@ async function checkRoundTrip(db) {
   await db.runMigrations({ transaction: 'each' });
   const first = await readSchema(db);
   problems.push(...(await entityProblems(db)));
-  for (let step = 0; step < db.migrations.length; step += 1) await db.undoLastMigration({ transaction: 'each' });
+  for (let step = 0; step < db.migrations.length; step += 1)
+    await db.undoLastMigration({ transaction: 'each' });
   const left = difference(await readSchema(db), empty);
   problems.push(...left.map((object) => `left behind by down: ${firstLine(object)}`));
   problems.push(...(await secondUp(db, first)));
