@@ -1,6 +1,6 @@
 import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -65,8 +65,8 @@ async function query(url: string, statement: string): Promise<unknown> {
 const newDataDir = () => join(emptyFolder(), 'postgres');
 const portOf = (url: string) => Number(new URL(url).port);
 const startedAt = (url: string) => query(url, 'SELECT pg_postmaster_start_time()::text');
-const postmasterOf = (dataDir: string) =>
-  Number(readFileSync(join(dataDir, 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
+const pidFileOf = (dataDir: string) => join(dataDir, 'cluster', 'postmaster.pid');
+const postmasterOf = (dataDir: string) => Number(readFileSync(pidFileOf(dataDir), 'utf8').split('\n')[0]);
 
 afterAll(async () => {
   await Promise.all([...starters].map((child) => end(child, 'SIGTERM')));
@@ -109,6 +109,19 @@ describe('one process', () => {
     await expect(eventually(() => startedAt(server.url))).resolves.not.toBe(before);
     await server.stop();
     expect(await listens(portOf(server.url))).toBe(false);
+  });
+
+  it('leaves no server behind when it stops while one is being started again', async () => {
+    const server = await startEmbeddedPostgres({ dataDir });
+    const witness = new Client({ connectionString: server.url });
+    witness.on('error', () => undefined);
+    await witness.connect();
+    const died = new Promise((resolve) => witness.once('end', resolve));
+    process.kill(postmasterOf(dataDir), 'SIGKILL');
+    await died;
+    await server.stop();
+    expect(await listens(portOf(server.url))).toBe(false);
+    expect(existsSync(pidFileOf(dataDir))).toBe(false);
   });
 });
 

@@ -10,10 +10,14 @@ const CONNECT_TIMEOUT_MS = 2_000;
  * that dies, so the last one to leave can tell that it is the last.
  */
 export class Membership {
+  private lost = false;
+
   private constructor(
     private readonly client: Client,
     readonly port: number,
-  ) {}
+  ) {
+    client.once('end', () => (this.lost = true));
+  }
 
   /** Joins the server at a port; null when nobody answers there, or a server of another directory does. */
   static async join(cluster: Cluster, port: number): Promise<Membership | null> {
@@ -48,7 +52,8 @@ export class Membership {
 
   /** Calls back when the server has gone away without us. */
   onLost(callback: () => void): void {
-    this.client.once('end', callback);
+    if (this.lost) queueMicrotask(callback);
+    else this.client.once('end', callback);
   }
 
   async ensureDatabase(name: string): Promise<void> {
@@ -63,14 +68,25 @@ export class Membership {
   /** Leaves. When nobody else is there, `stop` is called while newcomers still have to wait. */
   async leave(stop: () => Promise<void>): Promise<void> {
     this.client.removeAllListeners('end');
+    const last = await this.isLast();
+    try {
+      if (last) await stop();
+    } finally {
+      await this.client.end().catch(() => undefined);
+    }
+  }
+
+  /** Gives the shared lock back, and takes the other when nobody holds a shared one. */
+  private async isLast(): Promise<boolean> {
     try {
       await this.client.query('SELECT pg_advisory_unlock_shared($1)', [USERS_LOCK]);
       const { rows } = await this.client.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [
         USERS_LOCK,
       ]);
-      if (rows[0]?.last) await stop();
-    } finally {
-      await this.client.end().catch(() => undefined);
+      return rows[0]?.last ?? false;
+    } catch {
+      // The server is gone: there is nothing to leave.
+      return false;
     }
   }
 }

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster';
+import { Postmaster } from './postmaster';
 import { asAccount, PROGRAM_ENVIRONMENT, runProgram } from './run-program';
 import type { ServerFiles } from './server-files';
 
@@ -23,31 +23,23 @@ const SETTINGS: Readonly<Record<string, string>> = {
   tcp_keepalives_idle: '60',
 };
 
-/** The postmaster of a cluster, as its own files and the operating system show it. */
+/** The server of a cluster: started, stopped, asked for its state. */
 export class ServerProcess {
   private starting = false;
+  private readonly postmaster: Postmaster;
 
   constructor(
     private readonly cluster: Cluster,
     private readonly files: ServerFiles,
     private readonly settings: Readonly<Record<string, string>>,
-  ) {}
-
-  /** The port a running server wrote down; null when there is none or it has not got so far. */
-  async port(): Promise<number | null> {
-    try {
-      const lines = (await readFile(this.pidFile, 'utf8')).split('\n');
-      return Number(lines[3]) || null;
-    } catch {
-      return null;
-    }
+  ) {
+    this.postmaster = new Postmaster(cluster.data);
   }
 
   /** Starts a server that outlives us: Ctrl-C and the end of this process are not its end. */
   async spawn(): Promise<void> {
-    await this.forgetDeadServer();
+    await this.postmaster.forgetDead();
     const port = (await this.portOfLastTime()) ?? (await freePort());
-    await writeFile(this.cluster.portFile, `${port}\n`);
     const settings = Object.entries({ ...SETTINGS, ...this.settings, port: String(port) });
     const log = openSync(this.cluster.logFile, 'a', 0o600);
     const child = spawn(
@@ -71,11 +63,19 @@ export class ServerProcess {
     child.unref();
   }
 
-  /** Whether a server lives: the one we spawned, or the one of another process, perhaps still recovering. */
+  /** Whether a server lives or is coming up: the one we spawned, or the one of another process. */
   get isAlive(): boolean {
-    if (this.starting) return true;
-    const pid = this.writtenPid();
-    return pid !== null && isPostgres(pid);
+    return this.starting || this.postmaster.isAlive;
+  }
+
+  /** Its port; null when there is no server, or it has not got so far. */
+  port(): Promise<number | null> {
+    return this.postmaster.port();
+  }
+
+  /** The next start takes this port again when it can, so that written-down addresses stay right. */
+  async rememberPort(port: number): Promise<void> {
+    if ((await this.writtenPort()) !== port) await writeFile(this.cluster.portFile, `${port}\n`);
   }
 
   /** Ends it in an orderly way: open transactions roll back, what was committed is on disk. */
@@ -92,42 +92,17 @@ export class ServerProcess {
     return lines.findLast((line) => /FATAL|PANIC|could not|error/i.test(line)) ?? lines.at(-1) ?? '';
   }
 
-  private get pidFile(): string {
-    return join(this.cluster.data, 'postmaster.pid');
-  }
-
-  private writtenPid(): number | null {
-    try {
-      return Number(readFileSync(this.pidFile, 'utf8').split('\n')[0]) || null;
-    } catch {
-      return null;
-    }
-  }
-
-  /** PostgreSQL trusts a process id in its file when any process has it: a zombie, or a stranger after a reboot. */
-  private async forgetDeadServer(): Promise<void> {
-    const pid = this.writtenPid();
-    if (pid !== null && !isPostgres(pid)) await rm(this.pidFile, { force: true });
-  }
-
   private async portOfLastTime(): Promise<number | null> {
+    const port = await this.writtenPort();
+    return port !== null && (await isFree(port)) ? port : null;
+  }
+
+  private async writtenPort(): Promise<number | null> {
     try {
-      const port = Number(await readFile(this.cluster.portFile, 'utf8'));
-      return port > 0 && (await isFree(port)) ? port : null;
+      return Number(await readFile(this.cluster.portFile, 'utf8')) || null;
     } catch {
       return null;
     }
-  }
-}
-
-/** Without /proc any living process counts. */
-function isPostgres(pid: number): boolean {
-  try {
-    if (process.platform === 'linux')
-      return /\(postgres\) [^ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }
 

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster } from './cluster';
+import { Membership } from './membership';
+import type { ServerProcess } from './server-process';
+
+/** Recovering from a crash may take a server this long. */
+const START_PATIENCE_MS = 120_000;
+const LOOK_AGAIN_MS = 50;
+/** A port may be taken in the last moment, and backends of a killed server linger; more failures have another reason. */
+const MAX_SPAWNS = 6;
+const FIRST_PAUSE_MS = 100;
+
+/**
+ * Joins the server of a cluster, and starts it before when there is none.
+ * @throws Error in one sentence, with the server's last complaint, when it cannot be had
+ */
+export async function joinOrStart(
+  cluster: Cluster,
+  server: ServerProcess,
+  log: (line: string) => void,
+): Promise<Membership> {
+  const deadline = Date.now() + START_PATIENCE_MS;
+  let spawns = 0;
+  while (Date.now() < deadline) {
+    const port = await server.port();
+    const membership = port === null ? null : await Membership.join(cluster, port);
+    if (membership) {
+      await server.rememberPort(membership.port);
+      log(`PostgreSQL answers on port ${membership.port}`);
+      return membership;
+    }
+    if (!server.isAlive) {
+      if (spawns === MAX_SPAWNS) break;
+      if (spawns > 0) await sleep(FIRST_PAUSE_MS * 2 ** (spawns - 1));
+      // Of several starters at once PostgreSQL lets one server live; the others join it.
+      spawns += 1;
+      if (!server.isAlive) await server.spawn();
+    }
+    await sleep(LOOK_AGAIN_MS);
+  }
+  throw new Error(`PostgreSQL in ${cluster.directory} does not answer: ${server.complaint()}`);
+}

@@ -1,0 +1,58 @@
+import { ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Postmaster } from './postmaster';
+
+const data = mkdtempSync(join(tmpdir(), 'postmaster-'));
+const file = join(data, 'postmaster.pid');
+const postmaster = new Postmaster(data);
+const children: ChildProcess[] = [];
+
+const write = (pid: number | undefined) => writeFileSync(file, `${pid}\n${data}\n1764000000\n5433\n`);
+
+function running(...args: string[]): number | undefined {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)', ...args]);
+  children.push(child);
+  return child.pid;
+}
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(data, { recursive: true });
+});
+
+describe('Postmaster', () => {
+  it('lives when the process of its file serves this directory', async () => {
+    write(running('--', '-D', data, '-c', 'port=5433'));
+    expect(postmaster.isAlive).toBe(true);
+    expect(await postmaster.port()).toBe(5433);
+    await postmaster.forgetDead();
+    expect(existsSync(file)).toBe(true);
+  });
+
+  it.each([
+    ['a stranger', () => running()],
+    ['the PostgreSQL of another directory', () => running('--', '-D', `${data}-2`, '-c', 'port=5433')],
+  ])('is dead, and its file removed, when %s has its process id', async (_whose, pid) => {
+    write(pid());
+    expect(postmaster.isAlive).toBe(false);
+    await postmaster.forgetDead();
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('leaves the file of a process that is gone: PostgreSQL finds lingering backends by it', async () => {
+    write(spawnSync('true').pid);
+    expect(postmaster.isAlive).toBe(false);
+    await postmaster.forgetDead();
+    expect(existsSync(file)).toBe(true);
+  });
+
+  it('has no port while there is no file, or half of one', async () => {
+    writeFileSync(file, '12\n');
+    expect(await postmaster.port()).toBeNull();
+    rmSync(file);
+    expect(await postmaster.port()).toBeNull();
+    expect(postmaster.isAlive).toBe(false);
+  });
+});
