@@ -10,10 +10,11 @@ function against(gateway, nginx, limit, name) {
  * What no change may make worse than. Each gives a name, whether it holds (null: cannot be told), and the figures; a
  * goal is told and fails nothing.
  */
-function gates({ json, streams, idle, ledger }) {
+function gates({ json, streams, idle, steady, ledger }) {
   const added = json.gateway.p50AtRate - json.direct.p50AtRate;
   const memory = idle.gateway.megabytesPer1000;
-  const failed = [json, streams, idle].reduce((sum, group) => sum + group.gateway.failed, 0);
+  const runs = [json.gateway, streams.gateway, idle.gateway, ...(steady ?? [])];
+  const failed = runs.reduce((sum, { failed: some }) => sum + some, 0);
   return [
     against(json.gateway.cpuPerRequest, json.nginx?.cpuPerRequest, 30, 'CPU per JSON request against nginx'),
     against(streams.gateway.cpuPerEvent, streams.nginx?.cpuPerEvent, 3, 'CPU per paced event against nginx'),
@@ -43,4 +44,19 @@ function gates({ json, streams, idle, ledger }) {
   ];
 }
 
-module.exports = { gates };
+/** A line for each gate, and a last one that counts them. */
+function summary(results) {
+  const count = (wanted) => results.filter((result) => verdict(result) === wanted).length;
+  const lines = results.map((result) => `${verdict(result)}: ${result.name} (${result.figures})`);
+  const [failed, missed, skipped] = ['FAILED', 'goal missed', 'skipped'].map(count);
+  const also = [...(missed ? [`${missed} goal missed`] : []), ...(skipped ? [`${skipped} skipped`] : [])];
+  return { failed, lines: [...lines, [...also, `${count('ok')} passed, ${failed} failed`].join(', ')] };
+}
+
+function verdict({ holds, goal }) {
+  if (holds === null) return 'skipped';
+  if (goal) return holds ? 'goal met' : 'goal missed';
+  return holds ? 'ok' : 'FAILED';
+}
+
+module.exports = { gates, summary };

@@ -1,4 +1,5 @@
 'use strict';
+const os = require('node:os');
 
 const number = (value, digits = 1) => (value === null || value === undefined ? '-' : value.toFixed(digits));
 const ratio = (a, b, digits = 1) => (a && b ? `${(a / b).toFixed(digits)}x` : '-');
@@ -31,4 +32,25 @@ function table({ json, streams, idle }) {
   return lines.join('\n');
 }
 
-module.exports = { table };
+/** What a reader needs to judge the figures by. A busy machine shows in its load. */
+function machineFacts(nginx) {
+  const [cpu] = os.cpus();
+  const load = os.loadavg()[0].toFixed(1);
+  const memory = (os.totalmem() / 1_073_741_824).toFixed(0);
+  return (
+    `${new Date().toISOString().slice(0, 10)}: ${os.cpus().length} cores (${cpu?.model.trim()}), ${memory} GB, ` +
+    `load ${load}, Node ${process.version}, nginx ${nginx ?? 'not installed'}`
+  );
+}
+
+/** Whether anything grew while the load stayed the same. */
+function steadyLines(rows) {
+  if (!rows) return '';
+  const list = (field) => rows.map((row) => number(row[field], 0)).join(', ');
+  return [
+    `Slices of ${rows[0].requests} requests: memory ${list('megabytes')} MB; CPU per request ${list('cpuPerRequest')} µs;`,
+    `PostgreSQL CPU per request ${list('databaseCpuPerRequest')} µs.\n\n`,
+  ].join(' ');
+}
+
+module.exports = { machineFacts, steadyLines, table };

@@ -4,8 +4,7 @@ const { requestBytes } = require('./request-bytes');
 
 /**
  * Whole answers. With `rate` (requests a second) requests start on time, whether or not earlier ones are answered;
- * without it `connections` clients ask as fast as they are answered. `seconds` long, after `warmUpSeconds` that do not
- * count.
+ * without it `connections` clients ask as fast as they are answered. `seconds` long, or until `requests` are sent.
  */
 class JsonLoad {
   constructor(plan) {
@@ -21,9 +20,8 @@ class JsonLoad {
   }
 
   async run() {
-    const { seconds, warmUpSeconds = 0 } = this.plan;
-    this.until = performance.now() + (seconds + warmUpSeconds) * 1_000;
-    this.countFrom = performance.now() + warmUpSeconds * 1_000;
+    const startedAt = performance.now();
+    this.until = startedAt + (this.plan.seconds ?? Infinity) * 1_000;
     if (this.plan.rate) await this.atRate(this.plan.rate);
     else for (let at = 0; at < this.plan.connections; at += 1) this.ask(this.connection());
     await new Promise((resolve) => {
@@ -38,7 +36,7 @@ class JsonLoad {
       answered: this.answered,
       failed: this.failed,
       counted: sorted.length,
-      perSecond: sorted.length / seconds,
+      perSecond: sorted.length / ((performance.now() - startedAt) / 1_000),
       p50: quantile(0.5),
       p99: quantile(0.99),
     };
@@ -96,13 +94,13 @@ class JsonLoad {
     this.open -= 1;
     if (good) {
       this.answered += 1;
-      if (connection.startedAt >= this.countFrom) this.latencies.push(at - connection.startedAt);
+      this.latencies.push(at - connection.startedAt);
     } else {
       this.failed += 1;
       this.example ??= connection.buffer.slice(0, 400);
       if (this.failed === 1) console.error(this.example);
     }
-    if (at >= this.until) {
+    if (at >= this.until || this.sent >= (this.plan.requests ?? Infinity)) {
       if (this.open === 0) this.done();
     } else if (this.plan.rate) this.idle.push(connection);
     else this.ask(connection);
