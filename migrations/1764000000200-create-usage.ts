@@ -28,7 +28,7 @@ export class CreateUsage1764000000200 implements MigrationInterface {
         prompt_tokens     bigint,
         completion_tokens bigint,
         checkpoint_at     timestamptz
-      )`);
+      ) WITH (fillfactor = 70)`);
 
     await queryRunner.query(`
       CREATE TABLE usage_records (
@@ -49,7 +49,9 @@ export class CreateUsage1764000000200 implements MigrationInterface {
         completion_tokens      bigint NOT NULL,
         reasoning_tokens       bigint NOT NULL,
         time_to_first_token_ms integer,
-        duration_ms            integer NOT NULL
+        duration_ms            integer NOT NULL,
+        -- Written for a process that did not settle it itself; its own settlement, should it still come, corrects it.
+        provisional            boolean NOT NULL DEFAULT false
       ) PARTITION BY RANGE (request_id)`);
     await queryRunner.query(`CREATE INDEX usage_records_user ON usage_records (user_id, request_id)`);
     await queryRunner.query(`CREATE TABLE usage_records_default PARTITION OF usage_records DEFAULT`);

@@ -173,7 +173,7 @@ const SETTLE = `
 CREATE FUNCTION settle_requests(
   p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
   p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],
-  p_first_token_ms integer[], p_duration_ms integer[]
+  p_first_token_ms integer[], p_duration_ms integer[], p_provisional boolean DEFAULT false
 ) RETURNS SETOF uuid LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
@@ -194,9 +194,10 @@ BEGIN
   WITH written AS (
     INSERT INTO usage_records (request_id, admitted_at, settled_at, user_id, key_id, endpoint, model, stream,
       outcome, source, status, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens,
-      time_to_first_token_ms, duration_ms)
+      time_to_first_token_ms, duration_ms, provisional)
     SELECT o.request_id, o.admitted_at, clock_timestamp(), o.user_id, o.key_id, o.endpoint, o.model, o.stream,
-      s.outcome, s.source, s.status, s.prompt, s.cached, s.completion, s.reasoning, s.first_token_ms, s.duration_ms
+      s.outcome, s.source, s.status, s.prompt, s.cached, s.completion, s.reasoning, s.first_token_ms, s.duration_ms,
+      p_provisional
     FROM unnest(closed) o
     JOIN unnest(p_request_ids, p_outcomes, p_sources, p_statuses, p_prompt, p_cached, p_completion, p_reasoning,
         p_first_token_ms, p_duration_ms)
@@ -265,7 +266,7 @@ export class CreateAdmission1764000000300 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(
-      `DROP FUNCTION settle_requests(text, uuid[], text[], text[], integer[], bigint[], bigint[], bigint[], bigint[], integer[], integer[])`,
+      `DROP FUNCTION settle_requests(text, uuid[], text[], text[], integer[], bigint[], bigint[], bigint[], bigint[], integer[], integer[], boolean)`,
     );
     await queryRunner.query(
       `DROP FUNCTION admit_requests(uuid, text, uuid[], uuid[], uuid[], text[], text[], boolean[], bigint[], bigint[], bigint[])`,

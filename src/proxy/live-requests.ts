@@ -2,6 +2,7 @@ import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Env } from '../config/env';
 import { SettlementService } from '../usage/admission/settlement.service';
+import { ProcessLease } from '../usage/leases/process-lease.service';
 import { RelayService } from './relay/relay.service';
 
 /** The metered requests of this process, from admission to settlement; at shutdown they come first. */
@@ -12,6 +13,7 @@ export class LiveRequests implements BeforeApplicationShutdown {
   constructor(
     private readonly relay: RelayService,
     private readonly settlements: SettlementService,
+    private readonly lease: ProcessLease,
     private readonly env: Env,
   ) {}
 
@@ -30,6 +32,7 @@ export class LiveRequests implements BeforeApplicationShutdown {
       await this.allDone();
     }
     await this.settlements.drained();
+    await this.lease.end();
   }
 
   private async allDone(): Promise<void> {

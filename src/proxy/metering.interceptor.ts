@@ -17,9 +17,6 @@ import { ReservationService } from './reservation.service';
 
 export const METERED_ENDPOINT = 'metered-endpoint';
 
-/** How long a complete answer waits for its settlement before it is delivered all the same, in milliseconds. */
-const DELIVER_AFTER_MS = 1_000;
-
 const exchanges = new WeakMap<IncomingMessage, Exchange>();
 
 export function exchangeOf(request: IncomingMessage): Exchange {
@@ -30,7 +27,7 @@ export function exchangeOf(request: IncomingMessage): Exchange {
 
 /**
  * Meters every answer of vLLM: reserves before the handler sends the request, settles when its answer has ended, in
- * whatever way. The answer's last bytes are delivered after the settlement is committed.
+ * whatever way. The answer's last bytes are delivered once the settlement cannot be lost any more.
  */
 @Injectable()
 export class MeteringInterceptor implements NestInterceptor {
@@ -74,11 +71,10 @@ export class MeteringInterceptor implements NestInterceptor {
     if (call.stream) this.metrics.streamStarted();
     const receipt = await lastValueFrom<Receipt>(next.handle());
     if (call.stream) this.metrics.streamEnded();
-    const settlement = await this.settlementOf(call, receipt, requestId, arrivedAt);
+    const settlement = await this.settlementOf(call, receipt, request);
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
-    const settled = this.settlements.settle(settlement);
-    await within(DELIVER_AFTER_MS, settled);
+    await this.settlements.settle(settlement);
     if (receipt.failure) throw receipt.failure;
     receipt.deliver?.();
   }
@@ -98,9 +94,10 @@ export class MeteringInterceptor implements NestInterceptor {
   private async settlementOf(
     call: ProxiedCall,
     receipt: Receipt,
-    requestId: string,
-    arrivedAt: number,
+    request: IncomingMessage & { user: Principal },
   ): Promise<Settlement> {
+    const { requestId, arrivedAt } = requestContext(request);
+    const principal = request.user;
     let { usage } = receipt;
     if (receipt.source === 'estimated') {
       if (receipt.outcome === 'completed') this.metrics.usageMissing();
@@ -112,6 +109,11 @@ export class MeteringInterceptor implements NestInterceptor {
     }
     return {
       requestId,
+      userId: principal.userId,
+      apiKeyId: principal.apiKeyId ?? null,
+      endpoint: call.endpoint,
+      model: call.model.id,
+      stream: call.stream,
       usage,
       outcome: receipt.outcome,
       source: receipt.source,
@@ -120,14 +122,6 @@ export class MeteringInterceptor implements NestInterceptor {
       durationMs: Math.round(performance.now() - arrivedAt),
     };
   }
-}
-
-/** Waits for work, but no longer than that; without leaving a timer behind for every request. */
-async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 function noteForLog(request: IncomingMessage, call: ProxiedCall, settlement: Settlement): void {

@@ -16,6 +16,12 @@ export type Source = 'exact' | 'estimated';
 /** What the ledger writes of one generation, once. */
 export interface Settlement {
   readonly requestId: string;
+  readonly userId: string;
+  readonly apiKeyId: string | null;
+  readonly endpoint: string;
+  /** Public name. */
+  readonly model: string;
+  readonly stream: boolean;
   readonly outcome: Outcome;
   readonly source: Source;
   /** HTTP status of the answer to the client. */

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DataSource } from 'typeorm';
@@ -49,8 +52,10 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const { replicaOf } = options;
   const database = replicaOf ? null : await createDatabase();
   const simulator = replicaOf?.simulator ?? (await startSimulator(options.simulator));
+  const dataDir = mkdtempSync(join(tmpdir(), 'gateway-data-'));
   const env = loadEnv({
     NODE_ENV: 'test',
+    DATA_DIR: dataDir,
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
     DATABASE_URL: replicaOf?.env.DATABASE_URL ?? database?.url,
     VLLM_BASE_URL: simulator.baseUrl,
@@ -120,6 +125,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     get: (path, credential) => request('GET', path, credential),
     close: async () => {
       await app.close();
+      rmSync(dataDir, { recursive: true, force: true });
       if (replicaOf) return;
       await simulator.close();
       await database?.drop();

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Counted, Progress } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
 import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
 import { upstreamFailed, upstreamTimedOut, upstreamUnreachable } from '../upstream/upstream.exceptions';
@@ -21,7 +22,7 @@ export interface RelayLimits {
 const LARGEST_REPLY = 128 * 1_024 * 1_024;
 
 /** One exchange under way: vLLM's answer on one side, the client on the other, and both can die. */
-export class RelayTask implements UpstreamReceiver, Watched {
+export class RelayTask implements UpstreamReceiver, Watched, Counted {
   readonly receipt: Promise<Receipt>;
   deadline: number;
   private finish!: (receipt: Receipt) => void;
@@ -45,6 +46,10 @@ export class RelayTask implements UpstreamReceiver, Watched {
     response.on('close', this.onClientClose).on('drain', this.onClientDrain);
     // A client may have left while its request waited for admission.
     if (response.destroyed) this.onClientClose();
+  }
+
+  progress(): Progress | null {
+    return this.stream?.progress() ?? null;
   }
 
   onDispatched(abort: (reason: Error) => void): void {

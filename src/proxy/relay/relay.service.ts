@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { Env } from '../../config/env';
+import { OpenRequests } from '../../usage/leases/open-requests';
 import { UpstreamClient } from '../upstream/upstream.client';
 import type { Exchange, Receipt } from './exchange';
 import { RelayTask } from './relay-task';
@@ -18,6 +19,7 @@ export class RelayService {
   constructor(
     private readonly upstream: UpstreamClient,
     private readonly watch: StallWatch,
+    private readonly open: OpenRequests,
     private readonly env: Env,
   ) {}
 
@@ -32,6 +34,7 @@ export class RelayService {
       drainEnded: () => (this.drains -= 1),
     });
     this.tasks.add(task);
+    this.open.count(exchange.requestId, task);
     this.upstream.send(
       {
         path: exchange.upstreamPath,

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Progress } from '../../usage/leases/open-requests';
 import { DONE, errorFrame, sanitiseErrorFrame } from './error-frame';
 import { EventWriter } from './event-writer';
 import type { Exchange, Receipt } from './exchange';
@@ -58,6 +59,12 @@ export class StreamRelay {
     this.firstEventAt ??= performance.now();
     if (visible !== null) this.out += (this.meter.sawError ? sanitiseErrorFrame(visible) : visible) + '\n\n';
   };
+
+  /** Tokens so far, for a checkpoint. */
+  progress(): Progress {
+    const { prompt, completion } = this.meter.usage().usage;
+    return { prompt, completion };
+  }
 
   /** vLLM ended the stream; whether it is whole is for the meter to say. */
   end(): Receipt {

@@ -1,12 +1,29 @@
 import { Module } from '@nestjs/common';
+import { HotStatements } from '../../database/hot-statements';
+import { OpenRequests } from '../leases/open-requests';
+import { ProcessIdentity } from '../leases/process-identity';
+import { ProcessLease } from '../leases/process-lease.service';
+import { Reaper } from '../leases/reaper.service';
+import { StrayRequests } from '../leases/stray-requests.service';
+import { SettlementSpool } from '../spool/settlement-spool.service';
+import { SpoolAdoption } from '../spool/spool-adoption.service';
 import { AdmissionService } from './admission.service';
-import { HotStatements } from './hot-statements';
-import { ProcessIdentity } from './process-identity';
+import { LateSettlements } from './late-settlements';
 import { SettlementService } from './settlement.service';
 
-/** Reserve and settle: the only writers of counters and of the ledger. */
+const leases = [ProcessIdentity, OpenRequests, ProcessLease, Reaper, StrayRequests];
+
+/** Reserve and settle: the only writers of counters and of the ledger, whatever dies meanwhile. */
 @Module({
-  providers: [HotStatements, ProcessIdentity, AdmissionService, SettlementService],
-  exports: [AdmissionService, SettlementService],
+  providers: [
+    HotStatements,
+    ...leases,
+    SettlementSpool,
+    SpoolAdoption,
+    AdmissionService,
+    LateSettlements,
+    SettlementService,
+  ],
+  exports: [AdmissionService, SettlementService, OpenRequests, ProcessLease],
 })
 export class AdmissionModule {}

@@ -13,8 +13,12 @@ import {
   userInactive,
 } from './admission.exceptions';
 import { GroupCommit } from './group-commit';
-import { HotStatements, isFaultOfOneItem } from './hot-statements';
-import { ProcessIdentity } from './process-identity';
+import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
+import { OpenRequests } from '../leases/open-requests';
+import { ProcessIdentity } from '../leases/process-identity';
+import { ProcessLease } from '../leases/process-lease.service';
+import { StrayRequests } from '../leases/stray-requests.service';
+import { SettlementSpool } from '../spool/settlement-spool.service';
 import { SettlementService } from './settlement.service';
 import { NO_TOKENS, Settlement } from '../token-usage';
 
@@ -69,6 +73,10 @@ export class AdmissionService {
     private readonly statements: HotStatements,
     private readonly settlements: SettlementService,
     private readonly process: ProcessIdentity,
+    private readonly lease: ProcessLease,
+    private readonly open: OpenRequests,
+    private readonly strays: StrayRequests,
+    private readonly spool: SettlementSpool,
     private readonly env: Env,
     private readonly metrics: Metrics,
   ) {
@@ -80,14 +88,17 @@ export class AdmissionService {
     });
   }
 
-  /** @throws ApiException 503 when PostgreSQL does not answer within 3 s. */
+  /**
+   * @throws ApiException 503 when PostgreSQL does not answer within 3 s, or what a request costs could not be kept.
+   * Whatever it throws, nothing is held in the end.
+   */
   async decide(request: AdmissionRequest): Promise<Verdict> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), ADMISSION_TIMEOUT_MS);
     });
     try {
-      const decision = this.group.submit(request);
+      const decision = this.submit(request);
       const verdict = await Promise.race([decision, late]);
       if (verdict === 'late') {
         this.releaseWhenDecided(request, decision);
@@ -100,6 +111,23 @@ export class AdmissionService {
       throw admissionUnavailable(error);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  private async submit(request: AdmissionRequest): Promise<Verdict> {
+    if (this.spool.isFull) throw new Error('the spool for settlements is full');
+    // Taken for dead, it would have its new requests settled under its hands.
+    if (!this.lease.isHeld && !(await this.lease.renew())) throw new Error('the lease ran out');
+    this.open.begin(request.requestId);
+    try {
+      const verdict = await this.group.submit(request);
+      if (verdict.kind !== 'admitted') this.open.end(request.requestId);
+      return verdict;
+    } catch (error) {
+      this.open.end(request.requestId);
+      // It may have been committed all the same.
+      this.strays.expect();
+      throw error;
     }
   }
 
@@ -124,7 +152,7 @@ export class AdmissionService {
   /** The client has been refused; what the database may still grant must not stay reserved. */
   private releaseWhenDecided(request: AdmissionRequest, decision: Promise<Verdict>): void {
     decision.then(
-      (verdict) => verdict.kind === 'admitted' && this.settlements.settle(unused(request.requestId)),
+      (verdict) => (verdict.kind === 'admitted' ? this.settlements.settle(unused(request)) : undefined),
       () => undefined,
     );
   }
@@ -147,9 +175,14 @@ export class AdmissionService {
   }
 }
 
-function unused(requestId: string): Settlement {
+function unused({ requestId, principal, endpoint, model, stream }: AdmissionRequest): Settlement {
   return {
     requestId,
+    userId: principal.userId,
+    apiKeyId: principal.apiKeyId ?? null,
+    endpoint,
+    model,
+    stream,
     outcome: 'rejected',
     source: 'exact',
     status: 503,

@@ -1,27 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Env } from '../../config/env';
+import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
+import { OpenRequests } from '../leases/open-requests';
+import { SettlementSpool } from '../spool/settlement-spool.service';
 import type { Settlement } from '../token-usage';
 import { GroupCommit } from './group-commit';
-import { HotStatements, isFaultOfOneItem } from './hot-statements';
+import { LateSettlements } from './late-settlements';
 
 const SETTLE = `SELECT settle_requests AS request_id FROM settle_requests($1::text, $2::uuid[], $3::text[], $4::text[],
   $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::integer[], $11::integer[])`;
 
-/** Pauses before a settlement that failed is tried again, in milliseconds. */
-const RETRY_PAUSES_MS = [50, 200, 500, 1_000, 2_000, 5_000, 10_000, 10_000, 15_000, 15_000];
+/** How long PostgreSQL may take before a settlement is written to disk instead, in milliseconds. */
+const SPOOL_AFTER_MS = 500;
+/** Pauses between looks whether PostgreSQL is back, in milliseconds. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
 
 /**
- * Closes reservations: writes the ledger row, moves counters from reserved to used and adds to the daily rollup,
- * in one statement a batch. Settling a request twice changes nothing.
+ * Closes reservations: writes the ledger row, moves counters from reserved to used and adds to the daily rollup, in one
+ * statement a batch. Settling a request twice changes nothing. While PostgreSQL is away the spool holds what it shall
+ * be told.
  */
 @Injectable()
 export class SettlementService {
   private readonly logger = new Logger(SettlementService.name);
   private readonly group: GroupCommit<Settlement, boolean>;
-  private readonly pending = new Set<Promise<unknown>>();
+  private readonly pending = new Set<Promise<void>>();
+  private replaying = false;
 
   constructor(
     private readonly statements: HotStatements,
+    private readonly late: LateSettlements,
+    private readonly spool: SettlementSpool,
+    private readonly open: OpenRequests,
     private readonly env: Env,
   ) {
     this.group = new GroupCommit({
@@ -32,32 +44,65 @@ export class SettlementService {
     });
   }
 
-  /** Resolves after the commit; false when the request was settled before, or PostgreSQL stayed away too long. */
-  settle(settlement: Settlement): Promise<boolean> {
-    const work = this.settleUntilCommitted(settlement).finally(() => this.pending.delete(work));
+  /** Resolves once it cannot be lost any more: committed, or else on disk. Never rejects. */
+  settle(settlement: Settlement): Promise<void> {
+    const work = this.keep(settlement).finally(() => this.pending.delete(work));
     this.pending.add(work);
     return work;
   }
 
-  /** Resolves once every settlement begun so far has come to its end. */
+  /** Enters what another process left on disk. @throws Error when PostgreSQL does not take it */
+  async adopt(settlement: Settlement): Promise<void> {
+    await this.enter(settlement);
+  }
+
+  /** Resolves once every settlement begun so far is safe. */
   async drained(): Promise<void> {
     while (this.pending.size > 0) await Promise.allSettled(this.pending);
   }
 
-  private async settleUntilCommitted(settlement: Settlement): Promise<boolean> {
-    for (const pause of [...RETRY_PAUSES_MS, null]) {
+  private async keep(settlement: Settlement): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => (timer = setTimeout(resolve, SPOOL_AFTER_MS, false)));
+    const entered = this.enter(settlement).then(
+      () => true,
+      () => false,
+    );
+    const isEntered = await Promise.race([entered, late]);
+    clearTimeout(timer);
+    if (isEntered) return;
+    await this.spool.append(settlement);
+    void this.replay();
+  }
+
+  private async replay(): Promise<void> {
+    if (this.replaying) return;
+    this.replaying = true;
+    let pause = FIRST_PAUSE_MS;
+    for (let held = this.spool.held(); held.length > 0; held = this.spool.held()) {
+      await sleep(pause, undefined, { ref: false });
       try {
-        return await this.group.submit(settlement);
-      } catch (error) {
-        if (pause === null || isFaultOfOneItem(error)) {
-          // Everything needed to enter it by hand is in the line.
-          this.logger.error({ err: error, settlement }, 'settlement failed');
-          return false;
-        }
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        // One to try with: a server that is away would be asked once for each.
+        await this.enter(held[0] as Settlement);
+        await Promise.all(held.slice(1).map((settlement) => this.enter(settlement)));
+        pause = FIRST_PAUSE_MS;
+      } catch {
+        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       }
     }
-    return false;
+    this.replaying = false;
+  }
+
+  private async enter(settlement: Settlement): Promise<void> {
+    try {
+      if (!(await this.group.submit(settlement))) await this.late.enter(settlement);
+    } catch (error) {
+      if (!isFaultOfOneItem(error)) throw error;
+      // Trying again would change nothing. Everything needed to enter it by hand is in the line.
+      this.logger.error({ err: error, settlement }, 'settlement failed');
+    }
+    this.open.end(settlement.requestId);
+    await this.spool.remove(settlement.requestId);
   }
 
   private async commit(batch: readonly Settlement[]): Promise<boolean[]> {

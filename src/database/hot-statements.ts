@@ -3,14 +3,22 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 
+/** How long a statement of the hot path may take, in milliseconds. */
+const PATIENCE_MS = 3_000;
+
 /** Runs the hand-written statements as prepared ones, through the same pool as the repositories. */
 @Injectable()
 export class HotStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
-  /** @param name one name for one text: pg refuses a name used for two. */
+  /**
+   * @param name one name for one text: pg refuses a name used for two.
+   * @throws Error when PostgreSQL fails, or gives no answer within 3 s: what became of the statement is not known then
+   */
   async run<Row extends QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]> {
-    const result = await this.pool.query<Row>({ name, text, values });
+    // Without it a server that hangs would never be noticed: the connection is given up, and another one made.
+    const statement = { name, text, values, query_timeout: PATIENCE_MS };
+    const result = await this.pool.query<Row>(statement);
     return result.rows;
   }
 

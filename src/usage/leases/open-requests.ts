@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+
+/** Tokens counted so far. */
+export interface Progress {
+  readonly prompt: number;
+  readonly completion: number;
+}
+
+/** What the database shall know of a running request, should this process die. */
+export interface Checkpoint extends Progress {
+  readonly requestId: string;
+}
+
+/** Asked every few seconds; null while nothing is known. */
+export interface Counted {
+  progress(): Progress | null;
+}
+
+interface OpenRequest {
+  counted: Counted | null;
+  /** Tokens at the last checkpoint that was written. */
+  written: number;
+}
+
+/**
+ * The requests of this process that may have a row in open_requests: from before their admission is sent until their
+ * settlement is committed. A row that is not among them is nobody's.
+ */
+@Injectable()
+export class OpenRequests {
+  private readonly requests = new Map<string, OpenRequest>();
+
+  begin(requestId: string): void {
+    if (!this.requests.has(requestId)) this.requests.set(requestId, { counted: null, written: 0 });
+  }
+
+  /** From now on it can be asked how far it is. */
+  count(requestId: string, counted: Counted): void {
+    const request = this.requests.get(requestId);
+    if (request) request.counted = counted;
+  }
+
+  end(requestId: string): void {
+    this.requests.delete(requestId);
+  }
+
+  has(requestId: string): boolean {
+    return this.requests.has(requestId);
+  }
+
+  get size(): number {
+    return this.requests.size;
+  }
+
+  /** What has changed since the last ones that were written. */
+  checkpoints(): Checkpoint[] {
+    const due: Checkpoint[] = [];
+    for (const [requestId, request] of this.requests) {
+      const progress = request.counted?.progress();
+      if (progress && progress.prompt + progress.completion > request.written)
+        due.push({ requestId, ...progress });
+    }
+    return due;
+  }
+
+  written(checkpoints: readonly Checkpoint[]): void {
+    for (const { requestId, prompt, completion } of checkpoints) {
+      const request = this.requests.get(requestId);
+      if (request) request.written = prompt + completion;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { Env } from '../../config/env';
+import { HotStatements } from '../../database/hot-statements';
+import { SettlementService } from '../admission/settlement.service';
+import { ProcessIdentity } from '../leases/process-identity';
+import { SpoolFile } from './spool-file';
+import { spoolDirectory } from './settlement-spool.service';
+
+const IS_ALIVE = `SELECT EXISTS (SELECT 1 FROM processes WHERE id::text = $1 AND lease_until > clock_timestamp())
+  AS alive`;
+
+const EVERY_MS = 5_000;
+
+/** Enters the settlements that dead processes left on disk, at start and then again and again. */
+@Injectable()
+export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(SpoolAdoption.name);
+  private timer?: NodeJS.Timeout;
+  private running = false;
+
+  constructor(
+    private readonly statements: HotStatements,
+    private readonly settlements: SettlementService,
+    private readonly process: ProcessIdentity,
+    private readonly env: Env,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.timer = setInterval(() => void this.round(), EVERY_MS).unref();
+    await this.round();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  private async round(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    try {
+      for (const file of await SpoolFile.all(spoolDirectory(this.env))) {
+        if (file.owner !== this.process.id && !(await this.isAlive(file.owner))) await this.adopt(file);
+      }
+    } catch (error) {
+      // Another process was quicker.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      this.logger.warn({ err: error }, 'what dead processes left on disk could not be entered; trying again');
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private async isAlive(process: string): Promise<boolean> {
+    const [row] = await this.statements.run<{ alive: boolean }>('is_alive', IS_ALIVE, [process]);
+    return row?.alive ?? true;
+  }
+
+  /** Several processes may do so at once, for a settlement entered twice changes nothing. */
+  private async adopt(file: SpoolFile): Promise<void> {
+    const { settlements, unreadable, bytes } = await file.read();
+    await Promise.all(settlements.map((settlement) => this.settlements.adopt(settlement)));
+    // Its owner may only have been paused, and have gone on writing.
+    if ((await file.size()) > bytes) return;
+    if (unreadable > 0) {
+      this.logger.error(
+        { lines: unreadable, file: await file.setAside() },
+        'lines of a spool are not readable',
+      );
+    } else await file.remove();
+    this.logger.warn(
+      { process: file.owner, settlements: settlements.length },
+      'entered what a dead process spooled',
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import { constants } from 'node:fs';
+import { FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Settlement } from '../token-usage';
+
+const SUFFIX = '.ndjson';
+const { O_APPEND, O_CREAT, O_WRONLY } = constants;
+
+/** One process' settlements on disk, a JSON object a line; for its owner's eyes only. */
+export class SpoolFile {
+  private handle: FileHandle | null = null;
+
+  private constructor(
+    private readonly directory: string,
+    /** Id of the process that writes it. */
+    readonly owner: string,
+  ) {}
+
+  static of(directory: string, owner: string): SpoolFile {
+    return new SpoolFile(directory, owner);
+  }
+
+  static async all(directory: string): Promise<SpoolFile[]> {
+    const names = await readdir(directory);
+    return names
+      .filter((name) => name.endsWith(SUFFIX))
+      .map((name) => new SpoolFile(directory, basename(name, SUFFIX)));
+  }
+
+  /** @throws Error when the directory cannot be made or written to */
+  static async prepare(directory: string): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const probe = join(directory, `.probe-${process.pid}-${performance.now()}`);
+    await (await open(probe, 'wx', 0o600)).close();
+    await rm(probe);
+  }
+
+  get path(): string {
+    return join(this.directory, `${this.owner}${SUFFIX}`);
+  }
+
+  /** Resolves when the lines survive a loss of power. @returns bytes written */
+  async append(settlements: readonly Settlement[]): Promise<number> {
+    const isNew = this.handle === null;
+    this.handle ??= await open(this.path, O_APPEND | O_CREAT | O_WRONLY, 0o600);
+    const text = settlements.map((settlement) => `${JSON.stringify(settlement)}\n`).join('');
+    await this.handle.appendFile(text);
+    await this.handle.datasync();
+    if (isNew) await syncDirectory(this.directory);
+    return Buffer.byteLength(text);
+  }
+
+  /** False when another process has taken it for a dead one's, entered what it held, and removed it. */
+  async isThere(): Promise<boolean> {
+    return this.handle === null || (await this.handle.stat()).nlink > 0;
+  }
+
+  async remove(): Promise<void> {
+    await this.close();
+    await rm(this.path, { force: true });
+  }
+
+  async close(): Promise<void> {
+    const { handle } = this;
+    this.handle = null;
+    await handle?.close();
+  }
+
+  /** What it holds. A last line without an end was never acknowledged; any other unreadable line is counted. */
+  async read(): Promise<{ settlements: Settlement[]; unreadable: number; bytes: number }> {
+    const text = await readFile(this.path, 'utf8');
+    const lines = text.split('\n').slice(0, -1);
+    const settlements = lines.map(parse).filter((settlement) => settlement !== null);
+    return {
+      settlements,
+      unreadable: lines.length - settlements.length,
+      bytes: Buffer.byteLength(text),
+    };
+  }
+
+  async size(): Promise<number> {
+    return (await stat(this.path)).size;
+  }
+
+  /** Keeps it for a human to look at. @returns its new path */
+  async setAside(): Promise<string> {
+    const aside = `${this.path}.unreadable`;
+    await rename(this.path, aside);
+    return aside;
+  }
+}
+
+function parse(line: string): Settlement | null {
+  try {
+    const value = JSON.parse(line) as Settlement;
+    return typeof value.requestId === 'string' && typeof value.usage.prompt === 'number' ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } catch {
+    // Not every file system lets a directory be synced.
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,218 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { DatabaseGate, openDatabaseGate } from './support/database-gate';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, settledRows, untilNothingOpen } from './support/ledger';
+import { call } from './support/stream-client';
+
+const LEASE_MS = 2_000;
+const settings = {
+  PROCESS_LEASE_MS: String(LEASE_MS),
+  DEFAULT_TOKEN_LIMIT: '1000000000',
+  SPOOL_MAX_BYTES: '65536',
+};
+const body = (tokens: number, more: object = {}, stream = true) => ({
+  model: 'opencode-llm',
+  stream,
+  messages: [{ role: 'user', content: `SIM:${JSON.stringify({ tokens, ...more })}` }],
+});
+
+/** A gateway that reaches its database through a gate, beside one that has no part in it and can look. */
+describe('PostgreSQL goes away', () => {
+  let watcher: TestGateway;
+  let gateway: TestGateway;
+  let gate: DatabaseGate;
+  let user: TestUser;
+
+  beforeEach(async () => {
+    watcher = await startGateway({ settings });
+    gate = await openDatabaseGate(watcher.env.DATABASE_URL as string);
+    gateway = await startGateway({ settings: { ...settings, DATABASE_URL: gate.url }, replicaOf: watcher });
+    user = await gateway.register();
+  });
+  afterEach(async () => {
+    gate.open();
+    await gateway.close();
+    await gate.close();
+    await watcher.close();
+  });
+
+  const ask = (what: object) =>
+    call({ url: gateway.url, path: '/v1/chat/completions', credential: user.key, body: what });
+  const spoolFolder = () => join(gateway.env.DATA_DIR, 'spool');
+  const spooled = () => readdirSync(spoolFolder());
+  const opened = async (count: number) => {
+    for (;;) {
+      const [row] = await watcher.dataSource.query<{ open: number }[]>(
+        'SELECT count(*)::int AS open FROM open_requests',
+      );
+      if (row?.open === count) return;
+      await sleep(10);
+    }
+  };
+
+  it('while streams run: they end as if nothing were, lie on disk, and are in the ledger once it is back', async () => {
+    const answers = Array.from({ length: 20 }, (_, index) => ask(body(10 + index, { tbtMs: 40 })));
+    await opened(20);
+    gate.shut();
+    const done = await Promise.all(answers);
+    expect(done.filter((answer) => !answer.text.endsWith('data: [DONE]\n\n'))).toEqual([]);
+    expect(spooled()).toHaveLength(1);
+    const file = join(spoolFolder(), spooled()[0] as string);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(20);
+
+    gate.open();
+    const rows = await settledRows(watcher, user.id, 15_000);
+    expect(rows.map((row) => row.completion_tokens).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 20 }, (_, index) => 10 + index),
+    );
+    expect(rows.filter((row) => row.source !== 'exact')).toEqual([]);
+    expect(await counterDifferences(watcher)).toEqual([]);
+    await until(() => spooled().length === 0);
+  });
+
+  it('while an answer that is no stream runs: it is delivered', async () => {
+    const answer = ask(body(30, { tbtMs: 30 }, false));
+    await opened(1);
+    gate.shut();
+    expect((await answer).status).toBe(200);
+    gate.open();
+    expect(await settledRows(watcher, user.id, 15_000)).toMatchObject([
+      { completion_tokens: 30, source: 'exact' },
+    ]);
+  });
+
+  it('lets nobody through meanwhile, and says when to come again', async () => {
+    gate.shut();
+    const refused = await gateway.post('/v1/chat/completions', user.key, body(5));
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await refused.json()).toMatchObject({ error: { code: 'database_unavailable' } });
+    expect(gateway.simulator.journal.entries.filter((entry) => entry.method === 'POST')).toEqual([]);
+    gate.open();
+    await until(async () => (await gateway.post('/v1/chat/completions', user.key, body(5))).status === 200);
+  });
+
+  it('releases what was admitted but whose answer was lost', async () => {
+    await gateway.post('/v1/chat/completions', user.key, body(5));
+    gate.swallowAnswers();
+    const refused = await gateway.post('/v1/chat/completions', user.key, body(5));
+    expect(refused.status).toBe(503);
+    await opened(1);
+    gate.open();
+    await untilNothingOpen(watcher, 15_000);
+    expect(await settledRows(watcher, user.id)).toMatchObject([
+      { outcome: 'completed' },
+      { outcome: 'rejected', prompt_tokens: 0, completion_tokens: 0 },
+    ]);
+    expect(await counterDifferences(watcher)).toEqual([]);
+  });
+
+  it('settles once although the answer to the settlement was lost', async () => {
+    const answer = ask(body(20, { tbtMs: 40 }));
+    await opened(1);
+    gate.swallowAnswers();
+    expect((await answer).text).toContain('data: [DONE]');
+    gate.open();
+    expect(await settledRows(watcher, user.id, 15_000)).toMatchObject([
+      { completion_tokens: 20, source: 'exact' },
+    ]);
+    await until(() => spooled().length === 0);
+    expect(await settledRows(watcher, user.id)).toHaveLength(1);
+    expect(await counterDifferences(watcher)).toEqual([]);
+  });
+
+  it('keeps quiet about the dead until the living have had time to come back', async () => {
+    const answer = ask(body(60, { tbtMs: 100 }));
+    await opened(1);
+    gate.shut();
+    // Nobody can renew: for the whole time the lease of the other one runs out, and its row must survive the return.
+    await sleep(1.5 * LEASE_MS);
+    gate.open();
+    await answer;
+    expect(await settledRows(watcher, user.id, 15_000)).toMatchObject([
+      { completion_tokens: 60, source: 'exact' },
+    ]);
+  });
+
+  it('has what a dead process left on disk entered by the next one, as often as it is found', async () => {
+    await ask(body(10));
+    const [before] = await settledRows(watcher, user.id);
+    const requestId = '01912345-0000-7000-8000-000000000001';
+    const line = {
+      requestId,
+      userId: user.id,
+      apiKeyId: null,
+      endpoint: 'chat.completions',
+      model: 'opencode-llm',
+      stream: true,
+      outcome: 'completed',
+      source: 'exact',
+      status: 200,
+      usage: { prompt: 7, cached: 0, completion: 5, reasoning: 0 },
+      timeToFirstTokenMs: 3,
+      durationMs: 9,
+    };
+    const dead = join(spoolFolder(), '01912345-0000-7000-8000-00000000dead.ndjson');
+    mkdirSync(spoolFolder(), { recursive: true });
+    for (let time = 0; time < 3; time += 1) {
+      // The second line was never acknowledged: power was lost while it was written.
+      writeFileSync(`${dead}.part`, `${JSON.stringify(line)}\n{"requestId":"0191`);
+      copyFileSync(`${dead}.part`, dead);
+      await until(() => !existsSync(dead));
+    }
+    const rows = await settledRows(watcher, user.id);
+    expect(rows).toHaveLength(2);
+    expect(rows).toContainEqual(before);
+    expect(rows.find((row) => row.request_id === requestId)).toMatchObject({
+      prompt_tokens: 7,
+      completion_tokens: 5,
+    });
+    const total = await watcher.dataSource.query(
+      `SELECT used::int FROM limit_windows WHERE subject_id = $1 AND metric = 'tokens' AND period = 'total'`,
+      [user.id],
+    );
+    expect(total).toEqual([{ used: 12 + (before?.prompt_tokens ?? 0) + (before?.completion_tokens ?? 0) }]);
+  });
+
+  it('admits nothing more when the disk space for settlements is used up, and goes on when there is room', async () => {
+    const blocker = new Client({ connectionString: watcher.env.DATABASE_URL });
+    await blocker.connect();
+    await blocker.query('BEGIN; LOCK TABLE usage_daily IN EXCLUSIVE MODE');
+    const statuses: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const answers = await Promise.all(Array.from({ length: 60 }, () => ask(body(1, {}, false))));
+      statuses.push(...answers.map((answer) => answer.status));
+    }
+    expect(new Set(statuses)).toEqual(new Set([200, 503]));
+    await blocker.query('ROLLBACK');
+    await blocker.end();
+    const rows = await settledRows(watcher, user.id, 30_000);
+    expect(rows.filter((row) => row.outcome === 'completed')).toHaveLength(
+      statuses.filter((status) => status === 200).length,
+    );
+    await until(
+      async () => (await gateway.post('/v1/chat/completions', user.key, body(1, {}, false))).status === 200,
+    );
+    expect(await counterDifferences(watcher)).toEqual([]);
+  });
+});
+
+async function until(holds: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`still not so after ${withinMs} ms`);
+    await sleep(50);
+  }
+}

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ProcessLease } from '../src/usage/leases/process-lease.service';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, LedgerRow, settledRows, untilNothingOpen } from './support/ledger';
+import { call } from './support/stream-client';
+
+const LEASE_MS = 1_000;
+const settings = { PROCESS_LEASE_MS: String(LEASE_MS), DEFAULT_TOKEN_LIMIT: '1000000000' };
+const slow = (tokens: number, tbtMs: number) => ({
+  model: 'opencode-llm',
+  stream: true,
+  messages: [{ role: 'user', content: `SIM:${JSON.stringify({ tokens, tbtMs })}` }],
+});
+
+describe('a process that is taken for dead', () => {
+  let gateway: TestGateway;
+  let survivor: TestGateway;
+  let user: TestUser;
+
+  beforeEach(async () => {
+    gateway = await startGateway({ settings });
+    survivor = await startGateway({ settings, replicaOf: gateway });
+    user = await gateway.register();
+  });
+  afterEach(async () => {
+    await survivor.close();
+    await gateway.close();
+  });
+
+  const checkpointOf = async () => {
+    for (;;) {
+      const [row] = await gateway.dataSource.query<
+        { prompt_tokens: number | null; completion_tokens: number }[]
+      >('SELECT prompt_tokens::int, completion_tokens::int FROM open_requests');
+      if (row && row.prompt_tokens !== null && row.completion_tokens > 0) return row;
+      await sleep(20);
+    }
+  };
+  const loseLease = () => gateway.app.get(ProcessLease, { strict: false }).end();
+
+  it('has its running stream settled at the last checkpoint, and corrected once when it settles after all', async () => {
+    const answer = call({
+      url: gateway.url,
+      path: '/v1/chat/completions',
+      credential: user.key,
+      body: slow(60, 50),
+    });
+    await checkpointOf();
+    await loseLease();
+    const atCheckpoint = await checkpointOf();
+    const [reaped] = await settledRows(survivor, user.id, 10 * LEASE_MS);
+    expect(reaped).toMatchObject({
+      source: 'estimated',
+      outcome: 'upstream_error',
+      prompt_tokens: atCheckpoint.prompt_tokens,
+      completion_tokens: atCheckpoint.completion_tokens,
+    });
+    expect(await counterDifferences(survivor)).toEqual([]);
+
+    expect((await answer).text).toContain('data: [DONE]');
+    const rows = await settledRows(survivor, user.id);
+    const [generation] = generationsOf(gateway);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({
+      source: 'exact',
+      outcome: 'completed',
+      prompt_tokens: generation?.promptTokens,
+      completion_tokens: 60,
+    });
+    expect(await counterDifferences(survivor)).toEqual([]);
+    expect(await dailyOf(survivor, user.id)).toEqual(totalOf(rows));
+  });
+
+  it('frees its place among concurrent requests', async () => {
+    await gateway.dataSource.query(
+      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
+       VALUES ('user', $1, 'concurrent_requests', 'total', 1, 'admin')`,
+      [user.id],
+    );
+    const answer = call({
+      url: gateway.url,
+      path: '/v1/chat/completions',
+      credential: user.key,
+      body: slow(80, 50),
+    });
+    await checkpointOf();
+    const short = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hi' }] };
+    expect((await survivor.post('/v1/chat/completions', user.key, short)).status).toBe(429);
+    await loseLease();
+    await untilNothingOpen(survivor, 10 * LEASE_MS);
+    expect((await survivor.post('/v1/chat/completions', user.key, short)).status).toBe(200);
+    await answer;
+  });
+
+  it('admits nothing more until its lease is renewed', async () => {
+    await loseLease();
+    await sleep(LEASE_MS);
+    const body = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hi' }] };
+    const refused = await gateway.post('/v1/chat/completions', user.key, body);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(generationsOf(gateway)).toEqual([]);
+  });
+
+  it('is left alone while its lease is held, however long its stream runs', async () => {
+    const answer = call({
+      url: gateway.url,
+      path: '/v1/chat/completions',
+      credential: user.key,
+      body: slow(70, 50),
+    });
+    await sleep(3 * LEASE_MS);
+    const [open] = await gateway.dataSource.query<{ open: number }[]>(
+      'SELECT count(*)::int AS open FROM open_requests',
+    );
+    expect(open?.open).toBe(1);
+    await answer;
+    expect(await settledRows(gateway, user.id)).toMatchObject([{ source: 'exact', outcome: 'completed' }]);
+  });
+
+  it('writes checkpoints of many streams in one statement, beside their settlements', async () => {
+    const answers = Array.from({ length: 60 }, (_, index) =>
+      call({
+        url: gateway.url,
+        path: '/v1/chat/completions',
+        credential: user.key,
+        body: slow(20 + index, 20),
+      }),
+    );
+    const done = await Promise.all(answers);
+    expect(done.filter((answer) => !answer.text.endsWith('data: [DONE]\n\n'))).toEqual([]);
+    const rows = await settledRows(gateway, user.id);
+    expect(rows.map((row) => row.completion_tokens).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 60 }, (_, index) => 20 + index),
+    );
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+});
+
+const generationsOf = (gateway: TestGateway) =>
+  gateway.simulator.journal.entries.filter((entry) => entry.method === 'POST');
+
+async function dailyOf(gateway: TestGateway, userId: string): Promise<number> {
+  const [row] = await gateway.dataSource.query<{ tokens: number }[]>(
+    'SELECT sum(prompt_tokens + completion_tokens)::int AS tokens FROM usage_daily WHERE user_id = $1',
+    [userId],
+  );
+  return row?.tokens ?? 0;
+}
+
+const totalOf = (rows: LedgerRow[]): number =>
+  rows.reduce((sum, row) => sum + row.prompt_tokens + row.completion_tokens, 0);

@@ -1,0 +1,59 @@
+import { connect, createServer, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+/** Stands between a gateway and its PostgreSQL, to take it away without disturbing anybody else's. */
+export interface DatabaseGate {
+  /** The database's URL, through the gate. */
+  readonly url: string;
+  /** Nobody gets through, and whoever was through is thrown out. */
+  shut(): void;
+  /** What is sent to PostgreSQL arrives; its answers do not. */
+  swallowAnswers(): void;
+  /** All is as it should be; connections that had to do without answers are closed. */
+  open(): void;
+  close(): Promise<void>;
+}
+
+export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGate> {
+  const target = new URL(databaseUrl);
+  const pairs = new Set<[Socket, Socket]>();
+  let state: 'open' | 'shut' | 'swallowing' = 'open';
+  const server = createServer((client) => {
+    if (state === 'shut') return client.destroy();
+    const database = connect(Number(target.port), target.hostname);
+    const pair: [Socket, Socket] = [client, database];
+    pairs.add(pair);
+    const end = () => {
+      pairs.delete(pair);
+      client.destroy();
+      database.destroy();
+    };
+    for (const socket of pair) socket.on('error', end).on('close', end);
+    client.on('data', (chunk) => database.write(chunk));
+    database.on('data', (chunk) => {
+      if (state !== 'swallowing') client.write(chunk);
+    });
+  });
+  const throwOut = () =>
+    pairs.forEach(([client, database]) => [client, database].forEach((socket) => socket.destroy()));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = new URL(databaseUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    shut: () => {
+      state = 'shut';
+      throwOut();
+    },
+    swallowAnswers: () => (state = 'swallowing'),
+    open: () => {
+      if (state === 'swallowing') throwOut();
+      state = 'open';
+    },
+    close: async () => {
+      throwOut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
