@@ -16,18 +16,19 @@ const base = {
   transformIgnorePatterns: ['/node_modules/(?!@nestjs/)'],
 };
 
+const overDatabase = {
+  roots: ['<rootDir>/test'],
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+};
+
 /** @type {import('jest').Config} */
 module.exports = {
   testTimeout: 30_000,
   projects: [
     { ...base, displayName: 'unit', roots: ['<rootDir>/src'], testRegex: '\\.spec\\.ts$' },
-    {
-      ...base,
-      displayName: 'e2e',
-      roots: ['<rootDir>/test'],
-      testRegex: '\\.e2e-spec\\.ts$',
-      globalSetup: '<rootDir>/test/support/global-setup.ts',
-      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-    },
+    { ...base, ...overDatabase, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
+    // Long ones, which kill things and wait: npm run test:faults.
+    { ...base, ...overDatabase, displayName: 'faults', testRegex: '\\.faults-spec\\.ts$' },
   ],
 };

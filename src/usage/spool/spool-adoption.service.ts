@@ -9,8 +9,6 @@ import { spoolDirectory } from './settlement-spool.service';
 const IS_ALIVE = `SELECT EXISTS (SELECT 1 FROM processes WHERE id::text = $1 AND lease_until > clock_timestamp())
   AS alive`;
 
-const EVERY_MS = 5_000;
-
 /** Enters the settlements that dead processes left on disk, at start and then again and again. */
 @Injectable()
 export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -26,7 +24,7 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    this.timer = setInterval(() => void this.round(), EVERY_MS).unref();
+    this.timer = setInterval(() => void this.round(), this.env.PROCESS_LEASE_MS / 6).unref();
     await this.round();
   }
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProcessLease } from '../src/usage/leases/process-lease.service';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, LedgerRow, settledRows, untilNothingOpen } from './support/ledger';
-import { call } from './support/stream-client';
+import { ProcessLease } from '../../src/usage/leases/process-lease.service';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { counterDifferences, LedgerRow, settledRows, untilNothingOpen } from '../support/ledger';
+import { call } from '../support/stream-client';
 
 const LEASE_MS = 1_000;
 const settings = { PROCESS_LEASE_MS: String(LEASE_MS), DEFAULT_TOKEN_LIMIT: '1000000000' };

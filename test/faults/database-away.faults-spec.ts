@@ -10,12 +10,13 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { DatabaseGate, openDatabaseGate } from './support/database-gate';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, settledRows, untilNothingOpen } from './support/ledger';
-import { call } from './support/stream-client';
+import { DatabaseGate, openDatabaseGate } from '../support/database-gate';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { counterDifferences, settledRows, untilNothingOpen } from '../support/ledger';
+import { call } from '../support/stream-client';
 
-const LEASE_MS = 2_000;
+/** Longer than the gateway waits for an answer of PostgreSQL. */
+const LEASE_MS = 6_000;
 const settings = {
   PROCESS_LEASE_MS: String(LEASE_MS),
   DEFAULT_TOKEN_LIMIT: '1000000000',
@@ -105,7 +106,7 @@ describe('PostgreSQL goes away', () => {
   });
 
   it('releases what was admitted but whose answer was lost', async () => {
-    await gateway.post('/v1/chat/completions', user.key, body(5));
+    await ask(body(5));
     gate.swallowAnswers();
     const refused = await gateway.post('/v1/chat/completions', user.key, body(5));
     expect(refused.status).toBe(503);
@@ -134,7 +135,7 @@ describe('PostgreSQL goes away', () => {
   });
 
   it('keeps quiet about the dead until the living have had time to come back', async () => {
-    const answer = ask(body(60, { tbtMs: 100 }));
+    const answer = ask(body(60, { tbtMs: 200 }));
     await opened(1);
     gate.shut();
     // Nobody can renew: for the whole time the lease of the other one runs out, and its row must survive the return.
