@@ -1,0 +1,65 @@
+import { join, resolve } from 'node:path';
+import { Client } from 'pg';
+import type { Env } from '../config/env';
+import { loadDotEnv, loadEnv } from '../config/load-env';
+import { joinRunningPostgres } from '../embedded-postgres/join-running';
+import { databaseFailure } from '../startup/database-failure';
+import { codeOf, isExplained, StartupFailure } from '../startup/startup-failure';
+import { differenceLine } from '../usage/ledger-check/ledger-difference';
+import { ledgerDifferences, LedgerReport } from '../usage/ledger-check/ledger-differences';
+
+const SAME = 0;
+const DIFFERENT = 1;
+const CANNOT_RUN = 2;
+
+/** npm run ledger:check: says where counters and ledger disagree. Exit code 0: nowhere, 1: somewhere, 2: it cannot run. */
+async function main(): Promise<number> {
+  try {
+    loadDotEnv();
+    const env = loadEnv();
+    const { url, leave } = await findDatabase(env);
+    try {
+      const report = await check(url, env.LIMITS_TIME_ZONE);
+      for (const difference of report.differences) process.stdout.write(`${differenceLine(difference)}\n`);
+      process.stdout.write(
+        `${report.differences.length} differences in ${report.counters} counters, ${report.dailyRows} daily rows, ` +
+          `${report.records} records, ${report.openRequests} open requests\n`,
+      );
+      return report.differences.length === 0 ? SAME : DIFFERENT;
+    } finally {
+      await leave();
+    }
+  } catch (error) {
+    process.stderr.write(`${isExplained(error) ? error.message : (error as Error).stack}\n`);
+    return CANNOT_RUN;
+  }
+}
+
+async function findDatabase(env: Env): Promise<{ url: string; leave: () => Promise<void> }> {
+  if (env.DATABASE_URL) return { url: env.DATABASE_URL, leave: () => Promise.resolve() };
+  const directory = resolve(env.DATA_DIR);
+  const embedded = await joinRunningPostgres(join(directory, 'postgres'));
+  if (embedded) return { url: embedded.url, leave: () => embedded.stop() };
+  throw new StartupFailure(
+    `There is nothing to check: DATABASE_URL is not set, and no embedded database runs in DATA_DIR (${directory}).`,
+  );
+}
+
+async function check(url: string, zone: string): Promise<LedgerReport> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'llm-user-management-api ledger:check',
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await ledgerDifferences(client, zone);
+  } catch (error) {
+    if (codeOf(error) !== '42P01') throw databaseFailure(error, url);
+    throw new StartupFailure('The database has no up-to-date schema: run npm run migration:run first.');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+void main().then((code) => (process.exitCode = code));

@@ -1,0 +1,64 @@
+import type { ClientBase } from 'pg';
+import { counterDifferences } from './counter-differences';
+import { dailyDifferences } from './daily-differences';
+import type { LedgerDifference } from './ledger-difference';
+
+export interface LedgerReport {
+  readonly differences: readonly LedgerDifference[];
+  /** How much was compared. */
+  readonly counters: number;
+  readonly dailyRows: number;
+  readonly records: number;
+  readonly openRequests: number;
+}
+
+/**
+ * Recomputes every counter, reservation and daily rollup from the ledger. Everything is read in one snapshot, so the
+ * answer is exact while requests come and go.
+ * @param client a session of its own, in no transaction
+ * @param zone LIMITS_TIME_ZONE
+ */
+export async function ledgerDifferences(client: ClientBase, zone: string): Promise<LedgerReport> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  try {
+    // A large ledger takes its time, and is worth some memory.
+    await client.query(`SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`);
+    const wholeFrom = '-infinity';
+    return {
+      differences: [
+        ...(await counterDifferences(client, zone, wholeFrom)),
+        ...(await dailyDifferences(client, zone, wholeFrom)),
+        ...(await settledButOpen(client)),
+      ],
+      ...(await extent(client)),
+    };
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}
+
+async function settledButOpen(client: ClientBase): Promise<LedgerDifference[]> {
+  const { rows } = await client.query<{ request_id: string }>(
+    `SELECT request_id FROM open_requests JOIN usage_records USING (request_id) ORDER BY 1`,
+  );
+  return rows.map(({ request_id: id }) => ({
+    subject: `request ${id}`,
+    metric: 'its state',
+    window: 'now',
+    counted: 'open',
+    ledger: 'settled',
+  }));
+}
+
+async function extent(client: ClientBase): Promise<Omit<LedgerReport, 'differences'>> {
+  const { rows } = await client.query<Record<keyof Omit<LedgerReport, 'differences'>, string>>(
+    `SELECT (SELECT count(*) FROM limit_windows) AS counters, (SELECT count(*) FROM usage_daily) AS "dailyRows",
+       (SELECT count(*) FROM usage_records) AS records, (SELECT count(*) FROM open_requests) AS "openRequests"`,
+  );
+  return {
+    counters: Number(rows[0]?.counters),
+    dailyRows: Number(rows[0]?.dailyRows),
+    records: Number(rows[0]?.records),
+    openRequests: Number(rows[0]?.openRequests),
+  };
+}
