@@ -70,9 +70,9 @@ describe('the ledger check', () => {
   });
 
   it('is exact while requests come and go', async () => {
-    let running = true;
+    const ending = new AbortController();
     const clients = Array.from({ length: 8 }, async () => {
-      for (let n = 0; running; n += 1) {
+      for (let n = 0; !ending.signal.aborted; n += 1) {
         await chat({ messages: said({ tokens: 1 + (n % 5) }), max_tokens: 20, stream: n % 2 === 0 }).then(
           (answer) => answer.text(),
         );
@@ -84,7 +84,7 @@ describe('the ledger check', () => {
       expect(report.differences).toEqual([]);
       seen.add(report.records);
     }
-    running = false;
+    ending.abort();
     await Promise.all(clients);
     expect(seen.size).toBeGreaterThan(5);
   });
