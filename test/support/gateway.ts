@@ -8,6 +8,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DataSource } from 'typeorm';
 import { HotExpressAdapter } from '../../src/http/hot-express-adapter';
 import { AppModule } from '../../src/app.module';
+import { shutDown } from '../../src/startup/shutdown';
 import { configureApp } from '../../src/app.setup';
 import { Env } from '../../src/config/env';
 import { loadEnv } from '../../src/config/load-env';
@@ -124,7 +125,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     post: (path, credential, body, headers) => request('POST', path, credential, body, headers),
     get: (path, credential) => request('GET', path, credential),
     close: async () => {
-      await app.close();
+      // As main.ts does: app.close() alone waits for connections that were opened and never used.
+      await shutDown(app, false);
       rmSync(dataDir, { recursive: true, force: true });
       if (replicaOf) return;
       await simulator.close();
