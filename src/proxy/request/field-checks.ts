@@ -22,6 +22,14 @@ export const integer =
       ? null
       : `must be a whole number from ${min} to ${max}`;
 
+/** A number that JSON can write and every reader reads alike: 1e309 is infinite to some and an error to others. */
+export const number: Check = (value) => (Number.isFinite(value) ? null : 'must be a number');
+
+export const int64: Check = (value) =>
+  Number.isInteger(value) && (value as number) >= -(2 ** 63) && (value as number) < 2 ** 63
+    ? null
+    : 'must be a whole number of at most 64 bits';
+
 export const boolean: Check = (value) => (typeof value === 'boolean' ? null : 'must be true or false');
 
 export const object: Check = (value) => (isObject(value) ? null : 'must be an object');
@@ -102,7 +110,7 @@ export const prompt: Check = (value) => {
 const MEDIA_KEYS = ['image_url', 'video_url', 'audio_url'] as const;
 
 /**
- * Chat messages: only what decides over safety is looked at. Media come as data URLs, never as links that vLLM's
+ * Chat messages: their shape, and what decides over safety. Media come as data URLs, never as links that vLLM's
  * host would fetch, and never as tensors or as references into a cache shared with other users.
  */
 export const messages: Check = (value) => {
@@ -110,14 +118,25 @@ export const messages: Check = (value) => {
   if (value.length > 10_000) return 'must not hold more than 10000 messages';
   for (const message of value) {
     if (!isObject(message)) return 'must be a list of message objects';
-    if (!Array.isArray(message.content)) continue;
-    for (const part of message.content) {
-      const problem = isObject(part) ? mediaProblem(part) : null;
-      if (problem) return problem;
-    }
+    if (typeof message.role !== 'string' || message.role === '')
+      return 'must each have a role, which is a text';
+    const problem = contentProblem(message.content);
+    if (problem) return problem;
   }
   return null;
 };
+
+/** @param content absent or null where an assistant's message has only tool calls */
+function contentProblem(content: unknown): string | null {
+  if (content === undefined || content === null || typeof content === 'string') return null;
+  if (!Array.isArray(content)) return 'must have a content that is a text or a list of parts';
+  for (const part of content) {
+    if (typeof part === 'string') continue;
+    const problem = isObject(part) ? mediaProblem(part) : 'must have parts that are objects';
+    if (problem) return problem;
+  }
+  return null;
+}
 
 function mediaProblem(part: Record<string, unknown>): string | null {
   for (const key of MEDIA_KEYS) {

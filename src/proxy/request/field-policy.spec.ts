@@ -59,6 +59,12 @@ const GOOD: Record<string, unknown> = {
   chat_template_kwargs: { enable_thinking: false },
   documents: [{ text: 'x' }],
   temperature: 0.5,
+  top_p: 1,
+  min_p: 1e-3,
+  frequency_penalty: -2,
+  presence_penalty: 0,
+  repetition_penalty: 1.1,
+  top_k: -1,
   seed: 12,
 };
 

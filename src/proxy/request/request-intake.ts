@@ -76,12 +76,12 @@ export function checkBody(bytes: Buffer, endpoint: EndpointName | null): Checked
     const problem = rule.check?.(value) ?? null;
     if (problem !== null) throw invalidField(key, `${key} ${problem}.`.replace(' .', '.'));
   }
-  checkTogether(fields);
+  checkTogether(fields, actual);
   return { endpoint: actual, bytes, members, fields, dropped };
 }
 
 /** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */
-function checkTogether(fields: Readonly<Record<string, unknown>>): void {
+function checkTogether(fields: Readonly<Record<string, unknown>>, endpoint: EndpointName): void {
   const streams = fields.stream === true;
   const options = fields.stream_options;
   if (typeof options === 'object' && options !== null && Object.keys(options).length > 0 && !streams) {
@@ -90,7 +90,8 @@ function checkTogether(fields: Readonly<Record<string, unknown>>): void {
   if (streams && typeof fields.prompt_logprobs === 'number' && fields.prompt_logprobs > 0) {
     throw invalidField('prompt_logprobs', 'prompt_logprobs is not available with "stream": true.');
   }
-  if (fields.max_tokens === 0 && fields.echo !== true) {
+  const onlyEchoes = endpoint === 'completions' && fields.echo === true;
+  if (fields.max_tokens === 0 && !onlyEchoes) {
     throw invalidField('max_tokens', 'max_tokens must be at least 1.');
   }
 }
