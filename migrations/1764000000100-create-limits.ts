@@ -36,6 +36,8 @@ export class CreateLimits1764000000100 implements MigrationInterface {
         used         bigint NOT NULL DEFAULT 0,
         reserved     bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
         previous     bigint NOT NULL DEFAULT 0,
+        -- Set while what was counted before this counter existed is still to be added from the ledger.
+        backfill_before timestamptz,
         CONSTRAINT limit_windows_one_each UNIQUE (subject, subject_id, metric, period, model)
       ) WITH (fillfactor = 50)`);
 
@@ -66,6 +68,10 @@ export class CreateLimits1764000000100 implements MigrationInterface {
       CREATE TRIGGER limits_counter AFTER INSERT ON limits
       FOR EACH ROW EXECUTE FUNCTION create_limit_counter()`);
 
+    // Everything that counts holds it shared; who adds a counter beside existing usage holds it alone for a moment, so
+    // that each request counts either in the new counter or in the backfill, never in both or neither.
+    await queryRunner.query(`
+      CREATE FUNCTION counting_lock() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 8002001::bigint $$`);
     await queryRunner.query(`
       CREATE FUNCTION limit_window_start(period text, at timestamptz, zone text) RETURNS timestamptz
       LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -75,6 +81,8 @@ export class CreateLimits1764000000100 implements MigrationInterface {
       CREATE FUNCTION limit_window_end(period text, at timestamptz, zone text) RETURNS timestamptz
       LANGUAGE sql STABLE PARALLEL SAFE AS $$
         SELECT CASE WHEN period = 'total' THEN NULL
+          -- Hours are as long as ever when the clocks change; days are not.
+          WHEN period IN ('minute', 'hour') THEN date_trunc(period, at, zone) + ('1 ' || period)::interval
           ELSE (date_trunc(period, at AT TIME ZONE zone) + ('1 ' || period)::interval) AT TIME ZONE zone END
       $$`);
   }
@@ -82,6 +90,7 @@ export class CreateLimits1764000000100 implements MigrationInterface {
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`DROP FUNCTION limit_window_end(text, timestamptz, text)`);
     await queryRunner.query(`DROP FUNCTION limit_window_start(text, timestamptz, text)`);
+    await queryRunner.query(`DROP FUNCTION counting_lock()`);
     await queryRunner.query(`DROP TRIGGER api_keys_token_counters ON api_keys`);
     await queryRunner.query(`DROP TRIGGER users_token_counters ON users`);
     await queryRunner.query(`DROP TABLE limits`);

@@ -7,7 +7,9 @@ CREATE FUNCTION admit_requests(
   p_streams boolean[], p_prompt_bounds bigint[], p_wants bigint[], p_minimums bigint[]
 ) RETURNS TABLE (
   verdict text, granted bigint, limit_subject text, limit_metric text, limit_period text, limit_set_by text,
-  limit_amount bigint, limit_used bigint, limit_reserved bigint, resets_at timestamptz
+  limit_amount bigint, limit_used bigint, room_at timestamptz,
+  token_limit bigint, token_remaining bigint, tokens_reset_at timestamptz,
+  request_limit bigint, request_remaining bigint, requests_reset_at timestamptz
 ) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
@@ -15,17 +17,18 @@ DECLARE
   codes text[];
   c_ids bigint[]; c_subjects text[]; c_subject_ids uuid[]; c_metrics text[]; c_periods text[]; c_models text[];
   c_starts timestamptz[]; c_used bigint[]; c_reserved bigint[]; c_previous bigint[];
-  c_amounts bigint[]; c_set_bys text[]; c_changed boolean[];
+  c_amounts bigint[]; c_set_bys text[]; c_changed boolean[]; c_ends timestamptz[]; c_weighted bigint[];
   slices jsonb;
   slice jsonb;
   right_now timestamptz;
   started timestamptz;
   newest timestamptz := '-infinity';
-  room bigint; room_unless_reserved bigint; available bigint;
-  tight integer; tight_used integer; blocker integer; mine integer[]; held bigint[];
+  room bigint; room_unless_reserved bigint; room_for_requests bigint; available bigint;
+  tight integer; tight_used integer; tight_requests integer; rated integer; spent integer; mine integer[]; held bigint[];
   o_ids uuid[] := '{}'; o_positions integer[] := '{}'; o_granted bigint[] := '{}'; o_held text[] := '{}';
   j integer;
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(counting_lock());
   -- 1. Who may come in at all. Decided here, in the database, so that every replica agrees at once.
   SELECT array_agg(CASE
       WHEN u.id IS NULL OR u.status <> 'active' OR u.deleted_at IS NOT NULL THEN 'user_inactive'
@@ -78,13 +81,17 @@ BEGIN
   END LOOP;
   right_now := greatest(right_now, newest);
 
-  -- 3. The smallest amount that applies to each counter; none: it only counts.
-  SELECT array_agg(amount), array_agg(set_by)
-  INTO c_amounts, c_set_bys
+  -- 3. The smallest amount that applies to each counter; none: it only counts. Requests a minute or an hour slide: of
+  -- the window before, the part that still lies within the length of a window counts as if it had been even.
+  SELECT array_agg(amount), array_agg(set_by), array_agg(ends_at), array_agg(weighted)
+  INTO c_amounts, c_set_bys, c_ends, c_weighted
   FROM (
-    SELECT l.amount, l.set_by
-    FROM unnest(c_subjects, c_subject_ids, c_metrics, c_periods, c_models) WITH ORDINALITY
-      AS c (subject, subject_id, metric, period, model, n)
+    SELECT l.amount, l.set_by, e.ends_at, CASE WHEN l.amount IS NOT NULL AND c.metric = 'requests'
+        AND c.period IN ('minute', 'hour') AND c.previous > 0
+      THEN ceil(c.previous * extract(epoch FROM e.ends_at - right_now) / extract(epoch FROM e.ends_at - c.started_at))::bigint
+      ELSE 0 END AS weighted
+    FROM unnest(c_subjects, c_subject_ids, c_metrics, c_periods, c_models, c_starts, c_previous) WITH ORDINALITY
+      AS c (subject, subject_id, metric, period, model, started_at, previous, n)
     LEFT JOIN LATERAL (
       SELECT CASE WHEN i.temporary_until > right_now THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END
           AS amount, i.set_by
@@ -93,6 +100,8 @@ BEGIN
         AND i.period = c.period AND i.model = c.model
       ORDER BY 1 LIMIT 1
     ) l ON true
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.amount IS NOT NULL AND c.metric <> 'concurrent_requests'
+      THEN limit_window_end(c.period, right_now, p_zone) END AS ends_at) e
     ORDER BY c.n
   ) sorted;
 
@@ -103,10 +112,13 @@ BEGIN
   -- 4. Decide in arrival order against the running remainders: all limits or none.
   FOR i IN 1 .. cardinality(p_request_ids) LOOP
     verdict := codes[i]; granted := 0; limit_subject := NULL; limit_metric := NULL; limit_period := NULL;
-    limit_set_by := NULL; limit_amount := NULL; limit_used := NULL; limit_reserved := NULL; resets_at := NULL;
+    limit_set_by := NULL; limit_amount := NULL; limit_used := NULL; room_at := NULL;
+    token_limit := NULL; token_remaining := NULL; tokens_reset_at := NULL;
+    request_limit := NULL; request_remaining := NULL; requests_reset_at := NULL;
     IF verdict IS NOT NULL THEN RETURN NEXT; CONTINUE; END IF;
 
-    mine := '{}'; held := '{}'; room := NULL; room_unless_reserved := NULL; tight := 0; tight_used := 0; blocker := 0;
+    mine := '{}'; held := '{}'; room := NULL; room_unless_reserved := NULL; room_for_requests := NULL;
+    tight := 0; tight_used := 0; tight_requests := 0; rated := 0; spent := 0;
     FOREACH slice IN ARRAY ARRAY[slices -> p_user_ids[i]::text, slices -> p_key_ids[i]::text, slices -> nil::text] LOOP
       CONTINUE WHEN slice IS NULL;
       FOR j IN (slice ->> 0)::integer .. (slice ->> 1)::integer LOOP
@@ -116,28 +128,54 @@ BEGIN
         available := c_amounts[j] - c_used[j] - c_reserved[j];
         IF c_metrics[j] = 'tokens' THEN
           IF room IS NULL OR available < room THEN room := available; tight := j; END IF;
-          IF room_unless_reserved IS NULL OR c_amounts[j] - c_used[j] < room_unless_reserved THEN
+          -- A short window that is full opens again soon; one that this request could never pass does not.
+          IF c_periods[j] IN ('minute', 'hour') AND c_amounts[j] >= p_minimums[i] THEN
+            IF c_amounts[j] - c_used[j] < p_minimums[i] AND (rated = 0 OR c_ends[j] > coalesce(room_at, right_now)) THEN
+              rated := j; room_at := c_ends[j];
+            END IF;
+          ELSIF room_unless_reserved IS NULL OR c_amounts[j] - c_used[j] < room_unless_reserved THEN
             room_unless_reserved := c_amounts[j] - c_used[j]; tight_used := j;
           END IF;
-        ELSIF available < 1 AND blocker = 0 THEN
-          blocker := j;
+        ELSIF c_metrics[j] = 'requests' THEN
+          available := available - c_weighted[j];
+          IF room_for_requests IS NULL OR available < room_for_requests THEN
+            room_for_requests := available; tight_requests := j;
+          END IF;
+          CONTINUE WHEN available >= 1;
+          IF c_amounts[j] = 0 OR c_periods[j] NOT IN ('minute', 'hour') THEN spent := j; CONTINUE; END IF;
+          -- When what counts will have slid below the amount: in this window, or else in the next one.
+          started := CASE WHEN c_used[j] < c_amounts[j]
+            THEN c_ends[j] - (c_ends[j] - c_starts[j]) * ((c_amounts[j] - 1 - c_used[j])::float / c_previous[j])
+            ELSE c_ends[j] + (c_ends[j] - c_starts[j]) * (1 - (c_amounts[j] - 1)::float / c_used[j]) END;
+          IF rated = 0 OR started > coalesce(room_at, right_now) THEN rated := j; room_at := started; END IF;
+        ELSIF available < 1 AND rated = 0 THEN
+          rated := j;
         END IF;
       END LOOP;
     END LOOP;
 
-    IF blocker <> 0 THEN
-      verdict := 'rate_limited'; j := blocker;
-    ELSIF room_unless_reserved < p_minimums[i] THEN
-      verdict := 'exhausted'; j := tight_used;
+    -- What only waiting until the window ends can mend comes first: a client told to retry would do so in vain.
+    IF room_unless_reserved < p_minimums[i] THEN
+      verdict := 'exhausted'; j := tight_used; room_at := c_ends[j];
+    ELSIF spent <> 0 THEN
+      verdict := 'exhausted'; j := spent; room_at := c_ends[j];
+    ELSIF rated <> 0 THEN
+      verdict := 'rate_limited'; j := rated;
     ELSIF room < p_minimums[i] THEN
       verdict := 'busy'; j := tight;
     ELSE
-      verdict := 'admitted'; j := tight; granted := least(p_wants[i], coalesce(room, p_wants[i]));
+      verdict := 'admitted'; j := 0; granted := least(p_wants[i], coalesce(room, p_wants[i]));
     END IF;
     IF j <> 0 THEN
       limit_subject := c_subjects[j]; limit_metric := c_metrics[j]; limit_period := c_periods[j];
       limit_set_by := c_set_bys[j]; limit_amount := c_amounts[j]; limit_used := c_used[j];
-      limit_reserved := c_reserved[j]; resets_at := limit_window_end(c_periods[j], right_now, p_zone);
+    END IF;
+    IF tight <> 0 THEN
+      token_limit := c_amounts[tight]; token_remaining := greatest(room - granted, 0); tokens_reset_at := c_ends[tight];
+    END IF;
+    IF tight_requests <> 0 THEN
+      request_limit := c_amounts[tight_requests]; requests_reset_at := c_ends[tight_requests];
+      request_remaining := greatest(room_for_requests - CASE verdict WHEN 'admitted' THEN 1 ELSE 0 END, 0);
     END IF;
     RETURN NEXT;
     CONTINUE WHEN verdict <> 'admitted';
@@ -169,105 +207,16 @@ BEGIN
   FROM unnest(o_ids, o_positions, o_granted, o_held) AS o (id, i, granted, held);
 END $$`;
 
-const SETTLE = `
-CREATE FUNCTION settle_requests(
-  p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
-  p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],
-  p_first_token_ms integer[], p_duration_ms integer[], p_provisional boolean DEFAULT false
-) RETURNS SETOF uuid LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_column
-DECLARE
-  nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
-  closed open_requests[];
-  recorded uuid[];
-BEGIN
-  -- Deleting the open row is what makes a settlement happen once: a second one finds nothing.
-  WITH locked AS MATERIALIZED (
-    SELECT o.request_id FROM open_requests o WHERE o.request_id = ANY (p_request_ids)
-    ORDER BY o.request_id FOR UPDATE
-  ), gone AS (
-    DELETE FROM open_requests o USING locked l WHERE o.request_id = l.request_id RETURNING o.*
-  )
-  SELECT array_agg(gone::open_requests) INTO closed FROM gone;
-  IF closed IS NULL THEN RETURN; END IF;
-
-  WITH written AS (
-    INSERT INTO usage_records (request_id, admitted_at, settled_at, user_id, key_id, endpoint, model, stream,
-      outcome, source, status, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens,
-      time_to_first_token_ms, duration_ms, provisional)
-    SELECT o.request_id, o.admitted_at, clock_timestamp(), o.user_id, o.key_id, o.endpoint, o.model, o.stream,
-      s.outcome, s.source, s.status, s.prompt, s.cached, s.completion, s.reasoning, s.first_token_ms, s.duration_ms,
-      p_provisional
-    FROM unnest(closed) o
-    JOIN unnest(p_request_ids, p_outcomes, p_sources, p_statuses, p_prompt, p_cached, p_completion, p_reasoning,
-        p_first_token_ms, p_duration_ms)
-      AS s (request_id, outcome, source, status, prompt, cached, completion, reasoning, first_token_ms, duration_ms)
-      ON s.request_id = o.request_id
-    RETURNING request_id
-  )
-  SELECT array_agg(request_id) INTO recorded FROM written;
-
-  -- Counters: locked in admission's order, then each changed once by the sum of its deltas.
-  PERFORM 1 FROM (
-    SELECT w.id FROM (
-      SELECT DISTINCT 'user' AS subject, o.user_id AS subject_id FROM unnest(closed) o
-      UNION ALL SELECT DISTINCT 'key', o.key_id FROM unnest(closed) o WHERE o.key_id IS NOT NULL
-      UNION ALL SELECT 'everyone', nil
-    ) p
-    JOIN limit_windows w ON w.subject = p.subject AND w.subject_id = p.subject_id
-    ORDER BY w.id FOR UPDATE OF w
-  ) locked;
-
-  UPDATE limit_windows w SET used = w.used + d.used, reserved = w.reserved - d.released
-  FROM (
-    SELECT w.id,
-      coalesce(sum(s.prompt + s.completion) FILTER (WHERE w.metric = 'tokens'), 0) AS used,
-      coalesce(sum(CASE WHEN w.metric = 'tokens' THEN o.reserved ELSE 1 END)
-        FILTER (WHERE w.id = ANY (o.held)), 0) AS released
-    FROM unnest(closed) o
-    JOIN unnest(p_request_ids, p_prompt, p_completion) AS s (request_id, prompt, completion)
-      ON s.request_id = o.request_id
-    CROSS JOIN LATERAL (VALUES ('user', o.user_id), ('key', o.key_id), ('everyone', nil)) AS p (subject, subject_id)
-    JOIN limit_windows w ON w.subject = p.subject AND w.subject_id = p.subject_id
-    WHERE w.metric <> 'requests' AND (w.model = '' OR w.model = o.model)
-      -- A window that rolled after the admission has forgotten the reservation, and does not count the request.
-      AND w.window_start <= o.admitted_at
-    GROUP BY w.id
-  ) d
-  WHERE w.id = d.id;
-
-  INSERT INTO usage_daily AS t (user_id, day, key_id, model, requests, prompt_tokens, cached_tokens,
-    completion_tokens, reasoning_tokens)
-  SELECT o.user_id, (o.admitted_at AT TIME ZONE p_zone)::date, coalesce(o.key_id, nil), o.model, count(*),
-    sum(s.prompt), sum(s.cached), sum(s.completion), sum(s.reasoning)
-  FROM unnest(closed) o
-  JOIN unnest(p_request_ids, p_prompt, p_cached, p_completion, p_reasoning)
-    AS s (request_id, prompt, cached, completion, reasoning) ON s.request_id = o.request_id
-  GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-  ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET
-    requests = t.requests + excluded.requests,
-    prompt_tokens = t.prompt_tokens + excluded.prompt_tokens,
-    cached_tokens = t.cached_tokens + excluded.cached_tokens,
-    completion_tokens = t.completion_tokens + excluded.completion_tokens,
-    reasoning_tokens = t.reasoning_tokens + excluded.reasoning_tokens;
-
-  RETURN QUERY SELECT unnest(recorded);
-END $$`;
-
 /**
- * Admission and settlement, each one statement for a whole batch. Lock order everywhere: open requests by id,
- * counters by id, daily rollups by key.
+ * Admission, one statement for a whole batch. Lock order here and in the settlement: open requests by id, counters by
+ * id, daily rollups by key.
  */
 export class CreateAdmission1764000000300 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(ADMIT);
-    await queryRunner.query(SETTLE);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(
-      `DROP FUNCTION settle_requests(text, uuid[], text[], text[], integer[], bigint[], bigint[], bigint[], bigint[], integer[], integer[], boolean)`,
-    );
     await queryRunner.query(
       `DROP FUNCTION admit_requests(uuid, text, uuid[], uuid[], uuid[], text[], text[], boolean[], bigint[], bigint[], bigint[])`,
     );

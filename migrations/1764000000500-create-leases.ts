@@ -67,6 +67,7 @@ DECLARE
   became usage_records;
   missing boolean;
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(counting_lock());
   SELECT * INTO was FROM usage_records WHERE request_id = p_request_id FOR UPDATE;
   missing := NOT FOUND;
   IF missing THEN

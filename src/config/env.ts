@@ -66,6 +66,10 @@ export class Env {
 
   /** Tokens a month each new user may spend; 0 = a new user may spend nothing, -1 = no default cap. */
   @IsInt() @Min(-1) DEFAULT_TOKEN_LIMIT: number = 1_000_000;
+  /** Requests each new user may send a minute; -1 = as many as they like. */
+  @IsInt() @Min(-1) DEFAULT_REQUESTS_PER_MINUTE: number = -1;
+  /** Requests each new user may have under way at once; -1 = as many as they like. */
+  @IsInt() @Min(-1) DEFAULT_CONCURRENT_REQUESTS: number = -1;
   /** max_tokens of a request that names none; 0 = whatever the model's window allows. */
   @IsInt() @Min(0) DEFAULT_MAX_TOKENS: number = 16_384;
   @IsTimeZone() LIMITS_TIME_ZONE: string = 'UTC';

@@ -5,6 +5,7 @@ import { from, lastValueFrom, Observable } from 'rxjs';
 import type { Principal } from '../common/principal';
 import { requestContext } from '../common/request-context';
 import { Metrics } from '../observability/metrics';
+import { rateLimitHeaders } from '../usage/admission/rate-limit-headers';
 import { SettlementService } from '../usage/admission/settlement.service';
 import type { Settlement } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
@@ -58,7 +59,9 @@ export class MeteringInterceptor implements NestInterceptor {
   ): Promise<void> {
     const { requestId, arrivedAt } = requestContext(request);
     const call = await this.intake.read(request, endpoint, request.user);
-    const { budget, clamped } = await this.reservations.reserve(call, requestId, request.user);
+    const { budget, clamped, rates } = await this.reservations.reserve(call, requestId, request.user);
+    for (const [name, value] of Object.entries(rateLimitHeaders(rates, new Date())))
+      response.setHeader(name, value);
     if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
     exchanges.set(request, {
       requestId,

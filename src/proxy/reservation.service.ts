@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal';
-import { AdmissionService, Verdict } from '../usage/admission/admission.service';
+import { AdmissionService } from '../usage/admission/admission.service';
+import { isShort } from '../usage/admission/admission.exceptions';
+import type { RateStates } from '../usage/admission/rate-limit-headers';
+import type { Verdict } from '../usage/admission/verdict';
 import {
   clampedTo,
   LEAST_USEFUL_OUTPUT,
@@ -17,6 +20,7 @@ export interface Reservation {
   readonly budget: OutputBudget;
   /** True when the limit, not the client or the window, decided over max_tokens. */
   readonly clamped: boolean;
+  readonly rates: RateStates;
 }
 
 /**
@@ -72,15 +76,20 @@ export class ReservationService {
       verdict = await decide(question, budget, least());
     }
     if (verdict.kind !== 'admitted') throw this.admission.refusal(verdict, call.model.id);
-    if (verdict.granted >= budget.total) return { budget, clamped: false };
-    const clamped = clampedTo(budget, verdict.granted, question);
-    return { budget: clamped ?? budget, clamped: clamped !== null };
+    const { granted, rates } = verdict;
+    if (granted >= budget.total) return { budget, clamped: false, rates };
+    const clamped = clampedTo(budget, granted, question);
+    return { budget: clamped ?? budget, clamped: clamped !== null, rates };
   }
 }
 
-/** A refusal by the cheap bound is worth an exact count only when a short answer could still fit. */
+/**
+ * A refusal by the cheap bound is worth an exact count only when a short answer could still fit, or when it was too
+ * large for a whole short window by that bound: exactly counted it may only have to wait.
+ */
 function mayFit(verdict: Verdict, budget: OutputBudget, question: OutputQuestion): boolean {
-  if (verdict.kind !== 'exhausted' && verdict.kind !== 'busy') return false;
+  if (!('limit' in verdict) || verdict.limit.metric !== 'tokens') return false;
+  if (verdict.kind === 'exhausted' && isShort(verdict.limit)) return true;
   const output = question.choices * question.prompts * Math.min(LEAST_USEFUL_OUTPUT, budget.perChoice);
   return verdict.limit.amount - verdict.limit.used > output;
 }

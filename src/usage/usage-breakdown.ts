@@ -29,14 +29,14 @@ const ledgerPart = (from: string, to: string) => `
       1, r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens
     FROM usage_records r
     WHERE ${from}::timestamptz < ${to}::timestamptz AND r.user_id = $1
-      AND r.admitted_at >= ${from} AND r.admitted_at < ${to}
+      AND ($9::uuid IS NULL OR r.key_id = $9) AND r.admitted_at >= ${from} AND r.admitted_at < ${to}
       AND r.request_id >= uuid_v7_floor(greatest(${from}, 'epoch'::timestamptz) - interval '1 hour')
       AND r.request_id < uuid_v7_floor(greatest(${to}, 'epoch'::timestamptz) + interval '1 hour')`;
 
 const BREAKDOWN = `
   WITH counted AS (
     SELECT day, key_id, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
-    FROM usage_daily WHERE user_id = $1 AND day >= $3::date AND day < $4::date
+    FROM usage_daily WHERE user_id = $1 AND ($9::uuid IS NULL OR key_id = $9) AND day >= $3::date AND day < $4::date
     UNION ALL ${ledgerPart('$5', '$6')}
     UNION ALL ${ledgerPart('$7', '$8')}
   ), summed AS (
@@ -62,7 +62,7 @@ type SumsRow = Record<(typeof SUMS)[number], string> & {
 /** Whole days come from the rollups and the rest of the range from the ledger, so that parts and totals agree. */
 export async function breakDown(
   dataSource: DataSource,
-  { userId, zone, range }: { userId: string; zone: string; range: UsageRange },
+  { userId, keyId, zone, range }: { userId: string; keyId?: string; zone: string; range: UsageRange },
 ): Promise<UsageBreakdown> {
   const rows: SumsRow[] = await dataSource.query(BREAKDOWN, [
     userId,
@@ -73,6 +73,7 @@ export async function breakDown(
     earlier(range.firstDayStart, range.to),
     later(range.endDayStart, range.firstDayStart),
     range.to,
+    keyId ?? null,
   ]);
   const of = (level: number) => rows.filter((row) => row.level === level);
   const [totals] = of(LEVEL.all);

@@ -1,6 +1,11 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
+import { DefaultLimits } from './limits/default-limits.service';
+import { KeyUsageController } from './key-usage.controller';
+import { LimitCounters } from './limits/limit-counters.service';
 import { LimitWindows } from './limits/limit-windows.service';
+import { LimitsController } from './limits/limits.controller';
+import { Limits } from './limits/limits.service';
 import { TokenLimitController } from './limits/token-limit.controller';
 import { TokenLimits } from './limits/token-limits.service';
 import { UsageController } from './usage.controller';
@@ -10,8 +15,8 @@ import { UsageService } from './usage.service';
 /** What people have used and may use. The hot path, which counts, is in admission/. */
 @Module({
   imports: [AuthModule],
-  controllers: [UsageController, TokenLimitController],
-  providers: [UsageService, UsageRecords, LimitWindows, TokenLimits],
+  controllers: [UsageController, KeyUsageController, TokenLimitController, LimitsController],
+  providers: [UsageService, UsageRecords, LimitWindows, LimitCounters, Limits, DefaultLimits, TokenLimits],
   exports: [LimitWindows],
 })
 export class UsageModule {}

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../config/env';
 import type { UsageQuery } from './dto/usage-query.dto';
-import type { UsageSummary, UsageWindow } from './dto/usage-summary.dto';
+import type { KeyUsage, UsageSummary, UsageWindow } from './dto/usage-summary.dto';
 import { LimitWindows, tightestTokenWindow, WindowState } from './limits/limit-windows.service';
 import { breakDown } from './usage-breakdown';
 import { resolveRange } from './usage-range';
@@ -19,10 +19,12 @@ export class UsageService {
   async summarize(userId: string, query: UsageQuery): Promise<UsageSummary> {
     const zone = this.env.LIMITS_TIME_ZONE;
     const range = await resolveRange(this.dataSource, zone, query);
-    const [breakdown, windows] = await Promise.all([
+    const [breakdown, own, shared] = await Promise.all([
       breakDown(this.dataSource, { userId, zone, range }),
       this.limitWindows.of('user', userId),
+      this.limitWindows.ofEveryone(),
     ]);
+    const windows = [...own, ...shared];
     const tightest = tightestTokenWindow(windows);
     return {
       tokens_used: tightest?.used ?? 0,
@@ -37,6 +39,33 @@ export class UsageService {
       by_key: [...breakdown.byKey],
     };
   }
+
+  /** What the key and its owner have used and have left: everything that can stop this key. */
+  async ofKey(keyId: string, userId: string, query: UsageQuery): Promise<KeyUsage> {
+    const zone = this.env.LIMITS_TIME_ZONE;
+    const range = await resolveRange(this.dataSource, zone, query);
+    const [breakdown, ofKey, ofUser, shared] = await Promise.all([
+      breakDown(this.dataSource, { userId, keyId, zone, range }),
+      this.limitWindows.of('key', keyId),
+      this.limitWindows.of('user', userId),
+      this.limitWindows.ofEveryone(),
+    ]);
+    const windows = [...ofKey, ...ofUser, ...shared];
+    const tightest = tightestTokenWindow(windows);
+    return {
+      object: 'usage',
+      key_id: keyId,
+      tokens_used: tightest?.used ?? 0,
+      token_limit: tightest?.limit ?? null,
+      remaining: tightest?.remaining ?? null,
+      windows: windows.filter(isShown).map(toUsageWindow),
+      from: range.from.toISOString(),
+      to: range.to.toISOString(),
+      totals: breakdown.totals,
+      by_day: [...breakdown.byDay],
+      by_model: [...breakdown.byModel],
+    };
+  }
 }
 
 const ALWAYS_SHOWN: ReadonlySet<string> = new Set(['day', 'month', 'total']);
@@ -46,8 +75,18 @@ function isShown({ metric, model, window, limit }: WindowState): boolean {
   return limit !== null || (metric === 'tokens' && model === '' && ALWAYS_SHOWN.has(window));
 }
 
-function toUsageWindow({ metric, window, model, limit, used, reserved, ...rest }: WindowState): UsageWindow {
+function toUsageWindow({
+  subject,
+  metric,
+  window,
+  model,
+  limit,
+  used,
+  reserved,
+  ...rest
+}: WindowState): UsageWindow {
   return {
+    subject,
     metric,
     window,
     ...(model === '' ? {} : { model }),

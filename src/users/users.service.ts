@@ -72,10 +72,7 @@ export class UsersService {
       if (isUsernameConflict(error)) throw usernameTaken();
       throw error;
     }
-    if (this.env.DEFAULT_TOKEN_LIMIT >= 0) {
-      await insertMonthlyLimit(manager, id, this.env.DEFAULT_TOKEN_LIMIT, 'default');
-    }
-    if (typeof user.tokenLimit === 'number') await insertMonthlyLimit(manager, id, user.tokenLimit, 'self');
+    for (const limit of this.limitsOf(user.tokenLimit)) await insertLimit(manager, id, limit);
     return manager.findOneByOrFail(User, { id });
   }
 
@@ -138,6 +135,24 @@ export class UsersService {
     }
   }
 
+  private limitsOf(own: number | null | undefined): FirstLimit[] {
+    const { DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE, DEFAULT_CONCURRENT_REQUESTS } = this.env;
+    const defaults: FirstLimit[] = [
+      { metric: 'tokens', period: 'month', amount: DEFAULT_TOKEN_LIMIT, setBy: 'default' },
+      { metric: 'requests', period: 'minute', amount: DEFAULT_REQUESTS_PER_MINUTE, setBy: 'default' },
+      {
+        metric: 'concurrent_requests',
+        period: 'total',
+        amount: DEFAULT_CONCURRENT_REQUESTS,
+        setBy: 'default',
+      },
+    ];
+    const limits = defaults.filter(({ amount }) => amount >= 0);
+    if (typeof own === 'number')
+      limits.push({ metric: 'tokens', period: 'month', amount: own, setBy: 'self' });
+    return limits;
+  }
+
   private checkOwnLimit(tokenLimit: number | null): void {
     const cap = this.env.DEFAULT_TOKEN_LIMIT;
     if (tokenLimit === null || cap < 0 || tokenLimit <= cap) return;
@@ -150,16 +165,18 @@ export class UsersService {
   }
 }
 
-async function insertMonthlyLimit(
-  manager: EntityManager,
-  userId: string,
-  amount: number,
-  setBy: 'default' | 'self',
-): Promise<void> {
+/** A limit that a new user begins with. */
+interface FirstLimit {
+  readonly metric: 'tokens' | 'requests' | 'concurrent_requests';
+  readonly period: 'minute' | 'month' | 'total';
+  readonly amount: number;
+  readonly setBy: 'default' | 'self';
+}
+
+async function insertLimit(manager: EntityManager, userId: string, limit: FirstLimit): Promise<void> {
   await manager.query(
-    `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
-     VALUES ('user', $1, 'tokens', 'month', $2, $3)`,
-    [userId, amount, setBy],
+    `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('user', $1, $2, $3, $4, $5)`,
+    [userId, limit.metric, limit.period, limit.amount, limit.setBy],
   );
 }
 

@@ -1,4 +1,5 @@
 import { ApiException } from '../../common/api.exception';
+import { secondsUntil } from './rate-limit-headers';
 
 /** The limit that stood in the way. */
 export interface BlockingLimit {
@@ -8,8 +9,8 @@ export interface BlockingLimit {
   readonly setBy: 'default' | 'admin' | 'self';
   readonly amount: number;
   readonly used: number;
-  readonly reserved: number;
-  readonly resetsAt: Date | null;
+  /** When there will be room again, as far as time alone brings it; null: never, or as soon as others have finished. */
+  readonly roomAt: Date | null;
 }
 
 // opencode decides by text too: a final refusal must hold no digits (they may read as 429 or 500) and none of the
@@ -29,6 +30,15 @@ const OWNERS: Readonly<Record<BlockingLimit['subject'], string>> = {
   everyone: 'all users together',
 };
 
+const ONE_PERIOD: Readonly<Record<BlockingLimit['period'], string>> = {
+  minute: 'a minute',
+  hour: 'an hour',
+  day: 'a day',
+  week: 'a week',
+  month: 'a month',
+  total: 'all',
+};
+
 const PERIODS: Readonly<Record<BlockingLimit['period'], string>> = {
   minute: 'this minute',
   hour: 'this hour',
@@ -39,43 +49,68 @@ const PERIODS: Readonly<Record<BlockingLimit['period'], string>> = {
 };
 
 /** What is used leaves no room: final until the window ends or somebody raises the limit. */
-export function quotaExceeded(limit: BlockingLimit, status: number): ApiException {
-  const own = limit.setBy === 'self' ? ' It is a limit you set yourself and may lift.' : '';
+export function quotaExceeded(
+  limit: BlockingLimit,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): ApiException {
   return new ApiException({
     status,
     code: 'insufficient_quota',
     type: 'insufficient_quota',
-    message:
-      `The token quota of ${OWNERS[limit.subject]} is used up ${PERIODS[limit.period]}. ` +
-      `It resets ${RESETS[limit.period]}.${own}`,
-    headers: { 'x-should-retry': 'false' },
+    message: isShort(limit) ? neverFits(limit) : usedUp(limit),
+    headers: { ...headers, 'x-should-retry': 'false' },
   });
 }
 
+/** A window that opens again soon: worth waiting for. */
+export const isShort = ({ period }: BlockingLimit): boolean => period === 'minute' || period === 'hour';
+
+function usedUp({ metric, subject, period, setBy }: BlockingLimit): string {
+  const what = metric === 'tokens' ? 'token' : 'request';
+  const own = setBy === 'self' ? ' It is a limit you set yourself and may lift.' : '';
+  return `The ${what} quota of ${OWNERS[subject]} is used up ${PERIODS[period]}. It resets ${RESETS[period]}.${own}`;
+}
+
+/** A window that opens again soon, but would never be wide enough. */
+function neverFits({ metric, subject, period }: BlockingLimit): string {
+  return metric === 'tokens'
+    ? `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. Shorten it.`
+    : `The limit of ${OWNERS[subject]} allows no requests at all. Ask an administrator.`;
+}
+
 /** Room exists, but other requests under way hold it. */
-export function quotaBusy(limit: BlockingLimit): ApiException {
+export function quotaBusy(
+  limit: BlockingLimit,
+  headers: Readonly<Record<string, string>> = {},
+): ApiException {
   return new ApiException({
     status: 429,
     code: 'quota_reserved',
     message: `Other requests under way hold the rest of the token quota of ${OWNERS[limit.subject]}. Retry shortly.`,
-    headers: { 'retry-after': '2' },
+    headers: { ...headers, 'retry-after': '2' },
   });
 }
 
-export function rateLimited(limit: BlockingLimit, now: Date): ApiException {
-  const seconds =
-    limit.metric === 'concurrent_requests' || limit.resetsAt === null
-      ? 1
-      : Math.min(60, Math.max(1, Math.ceil((limit.resetsAt.getTime() - now.getTime()) / 1_000)));
-  const what =
-    limit.metric === 'requests' ? `Too many requests ${PERIODS[limit.period]}` : 'Too many requests at once';
+export function rateLimited(
+  limit: BlockingLimit,
+  now: Date,
+  headers: Readonly<Record<string, string>> = {},
+): ApiException {
+  const seconds = limit.roomAt === null ? 1 : secondsUntil(limit.roomAt, now);
   return new ApiException({
     status: 429,
     code: 'rate_limit_exceeded',
-    message: `${what} for ${OWNERS[limit.subject]}. Retry after ${seconds} s.`,
-    headers: { 'retry-after': String(seconds) },
+    message: `Too many ${TOO_MANY[limit.metric](limit)} for ${OWNERS[limit.subject]}. Retry after ${seconds} s.`,
+    headers: { ...headers, 'retry-after': String(seconds) },
   });
 }
+
+const TOO_MANY: Readonly<Record<BlockingLimit['metric'], (limit: BlockingLimit) => string>> = {
+  tokens: ({ period }) => `tokens ${PERIODS[period]}`,
+  requests: ({ period }) => `requests ${PERIODS[period]}`,
+  concurrent_requests: () => 'requests at once',
+};
 
 export const keyNoLongerValid = (): ApiException =>
   new ApiException({

@@ -4,7 +4,6 @@ import type { Principal } from '../../common/principal';
 import { Metrics } from '../../observability/metrics';
 import {
   admissionUnavailable,
-  BlockingLimit,
   keyNoLongerValid,
   modelForbidden,
   quotaBusy,
@@ -13,6 +12,8 @@ import {
   userInactive,
 } from './admission.exceptions';
 import { GroupCommit } from './group-commit';
+import { rateLimitHeaders } from './rate-limit-headers';
+import { toVerdict, Verdict, VerdictRow } from './verdict';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
 import { OpenRequests } from '../leases/open-requests';
 import { ProcessIdentity } from '../leases/process-identity';
@@ -35,24 +36,6 @@ export interface AdmissionRequest {
   readonly want: number;
   /** Refused when fewer than this can be had. */
   readonly minimum: number;
-}
-
-export type Verdict =
-  | { readonly kind: 'admitted'; readonly granted: number }
-  | { readonly kind: 'exhausted' | 'busy' | 'rate_limited'; readonly limit: BlockingLimit }
-  | { readonly kind: 'user_inactive' | 'key_invalid' | 'model_forbidden' };
-
-interface VerdictRow {
-  verdict: Verdict['kind'];
-  granted: string;
-  limit_subject: BlockingLimit['subject'];
-  limit_metric: BlockingLimit['metric'];
-  limit_period: BlockingLimit['period'];
-  limit_set_by: BlockingLimit['setBy'];
-  limit_amount: string;
-  limit_used: string;
-  limit_reserved: string;
-  resets_at: Date | null;
 }
 
 const ADMIT = `SELECT * FROM admit_requests($1::uuid, $2::text, $3::uuid[], $4::uuid[], $5::uuid[], $6::text[],
@@ -133,13 +116,18 @@ export class AdmissionService {
 
   /** What a refusal says to the client. */
   refusal(verdict: Exclude<Verdict, { kind: 'admitted' }>, model: string): Error {
+    const now = new Date();
     switch (verdict.kind) {
       case 'exhausted':
-        return quotaExceeded(verdict.limit, this.env.QUOTA_EXCEEDED_STATUS);
+        return quotaExceeded(
+          verdict.limit,
+          this.env.QUOTA_EXCEEDED_STATUS,
+          rateLimitHeaders(verdict.rates, now),
+        );
       case 'busy':
-        return quotaBusy(verdict.limit);
+        return quotaBusy(verdict.limit, rateLimitHeaders(verdict.rates, now));
       case 'rate_limited':
-        return rateLimited(verdict.limit, new Date());
+        return rateLimited(verdict.limit, now, rateLimitHeaders(verdict.rates, now));
       case 'user_inactive':
         return userInactive();
       case 'key_invalid':
@@ -190,29 +178,4 @@ function unused({ requestId, principal, endpoint, model, stream }: AdmissionRequ
     timeToFirstTokenMs: null,
     durationMs: ADMISSION_TIMEOUT_MS,
   };
-}
-
-function toVerdict(row: VerdictRow): Verdict {
-  switch (row.verdict) {
-    case 'admitted':
-      return { kind: 'admitted', granted: Number(row.granted) };
-    case 'exhausted':
-    case 'busy':
-    case 'rate_limited':
-      return {
-        kind: row.verdict,
-        limit: {
-          subject: row.limit_subject,
-          metric: row.limit_metric,
-          period: row.limit_period,
-          setBy: row.limit_set_by,
-          amount: Number(row.limit_amount),
-          used: Number(row.limit_used),
-          reserved: Number(row.limit_reserved),
-          resetsAt: row.resets_at,
-        },
-      };
-    default:
-      return { kind: row.verdict };
-  }
 }

@@ -1,13 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { digits } from '../digits';
 import type { Outcome, Source } from '../token-usage';
 
 const COUNT = { type: 'integer', format: 'int64' } as const;
-
-/** A query is text: only plain digits are a number. */
-const digits = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
 
 export class UsageRecordsQuery {
   @ApiPropertyOptional({ description: 'next_cursor of the page before; default: the newest record' })

@@ -36,6 +36,8 @@ export class UsageOfKey extends UsageTotals {
 }
 
 export class UsageWindow {
+  @ApiProperty({ enum: ['user', 'key', 'everyone'], example: 'user', description: 'Whose use it counts' })
+  subject: Limit['subject'];
   @ApiProperty({ enum: ['tokens', 'requests', 'concurrent_requests'], example: 'tokens' })
   metric: Limit['metric'];
   @ApiProperty({ enum: ['minute', 'hour', 'day', 'week', 'month', 'total'], example: 'month' })
@@ -72,4 +74,24 @@ export class UsageSummary {
   @ApiProperty({ type: [UsageOfDay], description: 'Days without use are left out' }) by_day: UsageOfDay[];
   @ApiProperty({ type: [UsageOfModel] }) by_model: UsageOfModel[];
   @ApiProperty({ type: [UsageOfKey] }) by_key: UsageOfKey[];
+}
+
+export class KeyUsage {
+  @ApiProperty({ enum: ['usage'] }) object: 'usage';
+  @ApiProperty({ type: String, format: 'uuid', example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b' })
+  key_id: string;
+  @ApiProperty({ ...COUNT, example: 15_230, description: 'In the token window that has the least left' })
+  tokens_used: number;
+  @ApiProperty({ ...OPTIONAL_COUNT, example: 1_000_000, description: 'Of the same window; null: no limit' })
+  token_limit: number | null;
+  @ApiProperty({ ...OPTIONAL_COUNT, example: 984_770, description: 'Of the same window' })
+  remaining: number | null;
+  @ApiProperty({ type: [UsageWindow], description: 'Of this key, of its owner, and what all users share' })
+  windows: UsageWindow[];
+  @ApiProperty({ ...INSTANT, example: '2026-11-01T00:00:00.000Z', description: 'Included' }) from: string;
+  @ApiProperty({ ...INSTANT, example: '2026-12-01T00:00:00.000Z', description: 'Excluded' }) to: string;
+  @ApiProperty({ type: UsageTotals, description: 'With this key between from and to, as are the two lists' })
+  totals: UsageTotals;
+  @ApiProperty({ type: [UsageOfDay] }) by_day: UsageOfDay[];
+  @ApiProperty({ type: [UsageOfModel] }) by_model: UsageOfModel[];
 }

@@ -2,9 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { Env } from '../../config/env';
 import type { Limit, LimitPeriod } from './limit.entity';
+import { EVERYONE } from './limit-store';
 
 /** One counter as it stands now, with the smallest limit that applies to it. */
 export interface WindowState {
+  readonly subject: Limit['subject'];
   readonly metric: Limit['metric'];
   readonly window: LimitPeriod;
   /** Public model name, or '' for any. */
@@ -19,6 +21,7 @@ export interface WindowState {
 }
 
 interface WindowRow {
+  subject: Limit['subject'];
   metric: Limit['metric'];
   period: LimitPeriod;
   model: string;
@@ -28,15 +31,24 @@ interface WindowRow {
   resets_at: Date | null;
 }
 
-// A counter is rolled by the next admission, not by the clock: until then its row still shows the old window.
+// A counter is rolled by the next admission, not by the clock: until then its row still shows the old window. Requests
+// a minute or an hour slide as in admission: the part of the window before that still counts is in `used`.
 const WINDOWS = `
-  SELECT w.metric, w.period, w.model, l.amount,
-    CASE WHEN rolled.over THEN 0 ELSE w.used END AS used,
+  SELECT w.subject, w.metric, w.period, w.model, l.amount,
+    CASE WHEN rolled.over THEN 0 ELSE w.used END + CASE
+      WHEN l.amount IS NOT NULL AND w.metric = 'requests' AND w.period IN ('minute', 'hour') THEN ceil(
+        CASE WHEN NOT rolled.over THEN w.previous
+          WHEN limit_window_end(w.period, w.window_start, $3) = current.start THEN w.used ELSE 0 END
+        * extract(epoch FROM current.end - now()) / extract(epoch FROM current.end - current.start))
+      ELSE 0 END AS used,
     CASE WHEN rolled.over THEN 0 ELSE w.reserved END AS reserved,
-    CASE WHEN w.metric = 'concurrent_requests' THEN NULL ELSE limit_window_end(w.period, now(), $3) END AS resets_at
+    CASE WHEN w.metric = 'concurrent_requests' THEN NULL ELSE current.end END AS resets_at
   FROM limit_windows w
   CROSS JOIN LATERAL (
-    SELECT w.metric <> 'concurrent_requests' AND limit_window_start(w.period, now(), $3) > w.window_start AS over
+    SELECT limit_window_start(w.period, now(), $3) AS start, limit_window_end(w.period, now(), $3) AS end
+  ) current
+  CROSS JOIN LATERAL (
+    SELECT w.metric <> 'concurrent_requests' AND current.start > w.window_start AS over
   ) rolled
   CROSS JOIN LATERAL (
     SELECT min(CASE WHEN i.temporary_until > now() THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END)
@@ -59,12 +71,17 @@ export class LimitWindows {
 
   /** Every window that is counted for the subject, limited or not. */
   async of(
-    subject: 'user' | 'key',
+    subject: Limit['subject'],
     subjectId: string,
     manager: EntityManager = this.dataSource.manager,
   ): Promise<WindowState[]> {
     const rows: WindowRow[] = await manager.query(WINDOWS, [subject, subjectId, this.env.LIMITS_TIME_ZONE]);
     return rows.map(toState);
+  }
+
+  /** The windows that hold for everyone together, as far as they are limited. */
+  async ofEveryone(): Promise<WindowState[]> {
+    return (await this.of('everyone', EVERYONE)).filter(({ limit }) => limit !== null);
   }
 }
 
@@ -86,6 +103,7 @@ function toState(row: WindowRow): WindowState {
   const used = Number(row.used);
   const reserved = Number(row.reserved);
   return {
+    subject: row.subject,
     metric: row.metric,
     window: row.period,
     model: row.model,

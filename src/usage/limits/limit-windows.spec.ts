@@ -1,6 +1,7 @@
 import { tightestTokenWindow, WindowState } from './limit-windows.service';
 
 const window = (fields: Partial<WindowState>): WindowState => ({
+  subject: 'user',
   metric: 'tokens',
   window: 'month',
   model: '',
@@ -26,7 +27,7 @@ describe('tightestTokenWindow', () => {
 
   it('leaves requests and single models out', () => {
     const month = window({ limit: 1_000 });
-    const requests = window({ metric: 'requests', window: 'minute', limit: 1 });
+    const requests = window({ subject: 'user', metric: 'requests', window: 'minute', limit: 1 });
     const model = window({ model: 'small', limit: 2 });
     expect(tightestTokenWindow([requests, model, month])).toBe(month);
   });

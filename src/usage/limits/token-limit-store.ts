@@ -62,39 +62,6 @@ export async function deleteTokenLimits(
   );
 }
 
-/**
- * Gives a user a counter for a window that was not counted so far, starting from what the ledger knows of it.
- * Holding the user's other counters keeps settlements out meanwhile: each is either in the ledger already and
- * counted here, or finds the new counter.
- */
-export async function ensureTokenCounter(
-  manager: EntityManager,
-  counter: { userId: string; period: LimitPeriod; zone: string },
-): Promise<void> {
-  const { userId, period, zone } = counter;
-  const existing: unknown[] = await manager.query(
-    `SELECT 1 FROM limit_windows
-     WHERE subject = 'user' AND subject_id = $1 AND metric = 'tokens' AND period = $2 AND model = ''`,
-    [userId, period],
-  );
-  if (existing.length > 0) return;
-  await manager.query(
-    `SELECT 1 FROM limit_windows WHERE subject = 'user' AND subject_id = $1 ORDER BY id FOR UPDATE`,
-    [userId],
-  );
-  // An hour of slack: the id was made when the request arrived, by the clock of a replica.
-  await manager.query(
-    `INSERT INTO limit_windows (subject, subject_id, metric, period, window_start, used)
-     SELECT 'user', $1, 'tokens', $2, started.at, coalesce((
-       SELECT sum(r.prompt_tokens + r.completion_tokens) FROM usage_records r
-       WHERE r.user_id = $1 AND r.admitted_at >= started.at
-         AND r.request_id >= uuid_v7_floor(greatest(started.at, 'epoch') - interval '1 hour')), 0)
-     FROM (SELECT limit_window_start($2, now(), $3) AS at) started
-     ON CONFLICT DO NOTHING`,
-    [userId, period, zone],
-  );
-}
-
 function toNumber(value: string | null | undefined): number | null {
   return value === null || value === undefined ? null : Number(value);
 }

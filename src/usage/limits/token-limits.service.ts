@@ -4,14 +4,13 @@ import { AuditLog } from '../../auth/audit-log';
 import type { Client } from '../../auth/current-client.decorator';
 import { ApiException } from '../../common/api.exception';
 import type { Principal } from '../../common/principal';
-import { Env } from '../../config/env';
 import type { SetOwnTokenLimit, SetTokenCap } from './dto/set-token-limit.dto';
 import type { TokenLimit } from './dto/token-limit.dto';
 import type { LimitPeriod } from './limit.entity';
+import { LimitCounters } from './limit-counters.service';
 import { LimitWindows } from './limit-windows.service';
 import {
   deleteTokenLimits,
-  ensureTokenCounter,
   lockUser,
   readTokenLimits,
   TokenLimitPair,
@@ -31,7 +30,7 @@ export class TokenLimits {
     private readonly dataSource: DataSource,
     private readonly windows: LimitWindows,
     private readonly auditLog: AuditLog,
-    private readonly env: Env,
+    private readonly counters: LimitCounters,
   ) {}
 
   /** @throws ApiException 422 above the cap: never a silent clamp. */
@@ -47,17 +46,34 @@ export class TokenLimits {
   }
 
   /** Replaces the default cap of that window too, so that null really means no cap. */
-  setCap(asker: Asker, userId: string, change: SetTokenCap): Promise<TokenLimit> {
+  async setCap(asker: Asker, userId: string, change: SetTokenCap): Promise<TokenLimit> {
     const period = change.window ?? 'month';
     const amount = change.token_limit;
+    await this.requireUser(userId);
+    if (amount !== null) {
+      await this.counters.ensure({
+        subject: 'user',
+        subjectId: userId,
+        metric: 'tokens',
+        period,
+        model: '',
+      });
+    }
     return this.change(asker, { userId, period, action: 'token_limit.set_cap' }, async (manager) => {
       if (amount === null) {
         return deleteTokenLimits(manager, { userId, period, setBy: ['default', 'admin'] });
       }
-      await ensureTokenCounter(manager, { userId, period, zone: this.env.LIMITS_TIME_ZONE });
       await deleteTokenLimits(manager, { userId, period, setBy: ['default'] });
       return writeTokenLimit(manager, { userId, period, setBy: 'admin', amount });
     });
+  }
+
+  private async requireUser(userId: string): Promise<void> {
+    const rows: unknown[] = await this.dataSource.query(
+      `SELECT 1 FROM users WHERE id = $1 AND deleted_at IS NULL`,
+      [userId],
+    );
+    if (rows.length === 0) throw new NotFoundException('There is no such user.');
   }
 
   private change(

@@ -1,0 +1,64 @@
+import type { BlockingLimit } from './admission.exceptions';
+import type { RateState, RateStates } from './rate-limit-headers';
+
+/** What admission says to one request. */
+export type Verdict =
+  | { readonly kind: 'admitted'; readonly granted: number; readonly rates: RateStates }
+  | {
+      readonly kind: 'exhausted' | 'busy' | 'rate_limited';
+      readonly limit: BlockingLimit;
+      readonly rates: RateStates;
+    }
+  | { readonly kind: 'user_inactive' | 'key_invalid' | 'model_forbidden' };
+
+/** A row of admit_requests. */
+export interface VerdictRow {
+  verdict: Verdict['kind'];
+  granted: string;
+  limit_subject: BlockingLimit['subject'];
+  limit_metric: BlockingLimit['metric'];
+  limit_period: BlockingLimit['period'];
+  limit_set_by: BlockingLimit['setBy'];
+  limit_amount: string;
+  limit_used: string;
+  room_at: Date | null;
+  token_limit: string | null;
+  token_remaining: string;
+  tokens_reset_at: Date | null;
+  request_limit: string | null;
+  request_remaining: string;
+  requests_reset_at: Date | null;
+}
+
+export function toVerdict(row: VerdictRow): Verdict {
+  switch (row.verdict) {
+    case 'admitted':
+      return { kind: 'admitted', granted: Number(row.granted), rates: ratesOf(row) };
+    case 'exhausted':
+    case 'busy':
+    case 'rate_limited':
+      return {
+        kind: row.verdict,
+        limit: {
+          subject: row.limit_subject,
+          metric: row.limit_metric,
+          period: row.limit_period,
+          setBy: row.limit_set_by,
+          amount: Number(row.limit_amount),
+          used: Number(row.limit_used),
+          roomAt: row.room_at,
+        },
+        rates: ratesOf(row),
+      };
+    default:
+      return { kind: row.verdict };
+  }
+}
+
+const ratesOf = (row: VerdictRow): RateStates => ({
+  tokens: rateOf(row.token_limit, row.token_remaining, row.tokens_reset_at),
+  requests: rateOf(row.request_limit, row.request_remaining, row.requests_reset_at),
+});
+
+const rateOf = (limit: string | null, remaining: string, resetsAt: Date | null): RateState | null =>
+  limit === null ? null : { limit: Number(limit), remaining: Number(remaining), resetsAt };

@@ -1,0 +1,183 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import {
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  ValidateIf,
+} from 'class-validator';
+import { digits } from '../../digits';
+import { IsMoment } from '../../moment';
+import type { Limit, LimitPeriod } from '../limit.entity';
+
+export const SUBJECTS = ['everyone', 'user', 'key'] as const satisfies Limit['subject'][];
+export const METRICS = ['tokens', 'requests', 'concurrent_requests'] as const satisfies Limit['metric'][];
+export const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as const satisfies LimitPeriod[];
+
+const AMOUNT = { type: 'integer', format: 'int64', minimum: 0 } as const;
+
+/** What a limit holds: which counter, and how much. */
+export class PutLimit {
+  @ApiProperty({
+    enum: SUBJECTS,
+    example: 'user',
+    description: 'everyone: one pool that all users share',
+  })
+  @IsIn(SUBJECTS)
+  subject: Limit['subject'];
+
+  @ApiPropertyOptional({
+    format: 'uuid',
+    example: '0197a3c2-7d0e-7b64-9a53-3f6b1f0c2d11',
+    description: 'The id of the user or the key; absent for everyone',
+  })
+  @ValidateIf(({ subject, subject_id: id }: PutLimit) => subject !== 'everyone' || id !== undefined)
+  @IsUUID()
+  subject_id?: string;
+
+  @ApiProperty({ enum: METRICS, example: 'requests' })
+  @IsIn(METRICS)
+  metric: Limit['metric'];
+
+  @ApiPropertyOptional({
+    enum: WINDOWS,
+    example: 'minute',
+    description: 'Required, but for concurrent_requests, which have none',
+  })
+  @ValidateIf(({ metric, window }: PutLimit) => metric !== 'concurrent_requests' || window !== undefined)
+  @IsIn(WINDOWS)
+  window?: LimitPeriod;
+
+  @ApiPropertyOptional({
+    example: 'opencode-llm',
+    description: 'The public name of a model; absent: all models',
+  })
+  @IsOptional()
+  @IsString()
+  @MinLength(1)
+  @MaxLength(256)
+  model?: string;
+
+  @ApiProperty({ ...AMOUNT, example: 60 })
+  @IsInt()
+  @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
+  amount: number;
+}
+
+export class DefaultLimit {
+  @ApiProperty({ enum: METRICS, example: 'tokens' })
+  @IsIn(METRICS)
+  metric: Limit['metric'];
+
+  @ApiPropertyOptional({ enum: WINDOWS, example: 'month' })
+  @ValidateIf(({ metric, window }: DefaultLimit) => metric !== 'concurrent_requests' || window !== undefined)
+  @IsIn(WINDOWS)
+  window?: LimitPeriod;
+
+  @ApiProperty({ ...AMOUNT, nullable: true, example: 500_000, description: 'null takes the default away' })
+  @ValidateIf(({ amount }: DefaultLimit) => amount !== null)
+  @IsInt()
+  @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
+  amount: number | null;
+}
+
+export class DefaultLimitChanged {
+  @ApiProperty({ type: 'integer', example: 212, description: 'Users whose default was set or taken away' })
+  users: number;
+}
+
+export class TemporaryAmount {
+  @ApiProperty({ ...AMOUNT, example: 5_000_000 })
+  @IsInt()
+  @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
+  amount: number;
+
+  @ApiProperty({
+    format: 'date-time',
+    example: '2026-12-01T00:00:00Z',
+    description: 'Then the usual amount holds again',
+  })
+  @IsMoment()
+  until: string;
+}
+
+export class LimitView {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty({ enum: SUBJECTS, example: 'user' })
+  subject: Limit['subject'];
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'null for everyone' })
+  subject_id: string | null;
+
+  @ApiProperty({ enum: METRICS, example: 'requests' })
+  metric: Limit['metric'];
+
+  @ApiProperty({ type: String, enum: WINDOWS, nullable: true, example: 'minute' })
+  window: LimitPeriod | null;
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'null: all models together' })
+  model: string | null;
+
+  @ApiProperty({ ...AMOUNT, example: 60 })
+  amount: number;
+
+  @ApiProperty({
+    type: TemporaryAmount,
+    nullable: true,
+    description: 'Holds instead of amount until its end',
+  })
+  temporary: TemporaryAmount | null;
+
+  @ApiProperty({ enum: ['default', 'admin', 'self'], example: 'admin' })
+  set_by: Limit['setBy'];
+
+  @ApiProperty({ format: 'date-time' })
+  created_at: string;
+
+  @ApiProperty({ format: 'date-time' })
+  updated_at: string;
+}
+
+export class LimitsPage {
+  @ApiProperty({ type: [LimitView] })
+  data: LimitView[];
+
+  @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
+  next_cursor: string | null;
+}
+
+export class LimitsQuery {
+  @ApiPropertyOptional({ enum: SUBJECTS })
+  @IsOptional()
+  @IsIn(SUBJECTS)
+  subject?: Limit['subject'];
+
+  @ApiPropertyOptional({ format: 'uuid' })
+  @IsOptional()
+  @IsUUID()
+  subject_id?: string;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  @IsOptional()
+  @Transform(digits)
+  @IsInt({ message: 'limit must be a whole number from 1 to 200' })
+  @Min(1)
+  @Max(200)
+  limit?: number;
+
+  @ApiPropertyOptional({ description: 'next_cursor of the page before' })
+  @IsOptional()
+  @IsUUID()
+  cursor?: string;
+}

@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Env } from '../../config/env';
+import type { Limit } from './limit.entity';
+
+/** Which counter: editing limits never changes it. */
+export interface CounterName {
+  readonly subject: Limit['subject'];
+  readonly subjectId: string;
+  readonly metric: Limit['metric'];
+  readonly period: Limit['period'];
+  /** Public model name, or '' for any. */
+  readonly model: string;
+}
+
+interface Unfilled {
+  id: string;
+  window_start: string;
+  backfill_before: string;
+}
+
+const NAMED = `subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5`;
+const OWNERS = { user: 'e.user_id = $3', key: 'e.key_id = $3', everyone: '$3::uuid IS NOT NULL' } as const;
+
+/** Makes counters for windows that were not counted so far; a new limit starts from what has been used already. */
+@Injectable()
+export class LimitCounters {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly env: Env,
+  ) {}
+
+  /** Requests under way are not counted by a new limit on concurrent requests: it begins with the next one. */
+  async ensure(counter: CounterName): Promise<void> {
+    if (counter.metric === 'concurrent_requests') return;
+    if (!(await this.exists(counter))) await this.add(counter);
+    const unfilled = await this.unfilled(counter);
+    if (unfilled) await this.backfill(counter, unfilled);
+  }
+
+  private async exists(counter: CounterName): Promise<boolean> {
+    const rows: unknown[] = await this.dataSource.query(
+      `SELECT 1 FROM limit_windows WHERE ${NAMED}`,
+      valuesOf(counter),
+    );
+    return rows.length > 0;
+  }
+
+  private add(counter: CounterName): Promise<void> {
+    return this.dataSource.transaction(async (manager) => {
+      await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
+      await manager.query(
+        `INSERT INTO limit_windows (subject, subject_id, metric, period, model, window_start, backfill_before)
+         SELECT $1, $2, $3, $4::text, $5, limit_window_start($4::text, t.now, $6), t.now FROM clock_timestamp() AS t (now)
+         ON CONFLICT DO NOTHING`,
+        [...valuesOf(counter), this.env.LIMITS_TIME_ZONE],
+      );
+    });
+  }
+
+  private async unfilled(counter: CounterName): Promise<Unfilled | undefined> {
+    const rows: Unfilled[] = await this.dataSource.query(
+      `SELECT id, window_start::text, backfill_before::text FROM limit_windows
+       WHERE ${NAMED} AND backfill_before IS NOT NULL`,
+      valuesOf(counter),
+    );
+    return rows[0];
+  }
+
+  private async backfill({ subject, subjectId, metric, model }: CounterName, row: Unfilled): Promise<void> {
+    const before = metric === 'tokens' ? 'settled_at' : 'admitted_at';
+    // An hour of slack: the id was made when the request arrived, by the clock of a replica.
+    const events =
+      `SELECT user_id, key_id, model, prompt_tokens + completion_tokens AS tokens FROM usage_records
+       WHERE admitted_at >= $1::timestamptz AND ${before} < $2::timestamptz
+         AND request_id >= uuid_v7_floor(greatest($1::timestamptz, 'epoch'::timestamptz + interval '1 hour') - interval '1 hour')` +
+      (metric === 'tokens'
+        ? ''
+        : ` UNION ALL SELECT user_id, key_id, model, 0 FROM open_requests
+            WHERE admitted_at >= $1::timestamptz AND admitted_at < $2::timestamptz`);
+    const used: { used: string }[] = await this.dataSource.query(
+      `SELECT ${metric === 'tokens' ? 'coalesce(sum(e.tokens), 0)' : 'count(*)'} AS used
+       FROM (${events}) e WHERE ${OWNERS[subject]} AND ($4 = '' OR e.model = $4)`,
+      [row.window_start, row.backfill_before, subjectId, model],
+    );
+    // One of those who do this at the same time adds it; a window that has rolled over has nothing to add.
+    await this.dataSource.query(
+      `UPDATE limit_windows SET backfill_before = NULL,
+         used = used + CASE WHEN window_start = $2::timestamptz THEN $3::bigint ELSE 0 END
+       WHERE id = $1 AND backfill_before IS NOT NULL`,
+      [row.id, row.window_start, used[0]?.used ?? 0],
+    );
+  }
+}
+
+const valuesOf = ({ subject, subjectId, metric, period, model }: CounterName): string[] => [
+  subject,
+  subjectId,
+  metric,
+  period,
+  model,
+];

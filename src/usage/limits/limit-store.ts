@@ -1,0 +1,110 @@
+import type { EntityManager } from 'typeorm';
+import type { PutLimit } from './dto/limit.dto';
+import type { Limit } from './limit.entity';
+import type { CounterName } from './limit-counters.service';
+
+/** The subject id of what concerns all users. */
+export const EVERYONE = '00000000-0000-0000-0000-000000000000';
+
+export interface LimitRow {
+  id: string;
+  subject: Limit['subject'];
+  subject_id: string;
+  metric: Limit['metric'];
+  period: Limit['period'];
+  model: string;
+  amount: string;
+  temporary_amount: string | null;
+  temporary_until: Date | null;
+  set_by: Limit['setBy'];
+  created_at: Date;
+  updated_at: Date;
+}
+
+/** Concurrent requests have no window; their one counter is kept as total. */
+export function counterOf(limit: PutLimit): CounterName {
+  return {
+    subject: limit.subject,
+    subjectId: limit.subject_id ?? EVERYONE,
+    metric: limit.metric,
+    period: limit.metric === 'concurrent_requests' ? 'total' : (limit.window ?? 'total'),
+    model: limit.model ?? '',
+  };
+}
+
+export async function findLimits(
+  manager: EntityManager,
+  filter: { subject?: string; subjectId?: string; after?: string; limit: number },
+): Promise<LimitRow[]> {
+  return manager.query(
+    `SELECT * FROM limits
+     WHERE ($1::text IS NULL OR subject = $1) AND ($2::uuid IS NULL OR subject_id = $2) AND ($3::uuid IS NULL OR id > $3)
+     ORDER BY id LIMIT $4`,
+    [filter.subject ?? null, filter.subjectId ?? null, filter.after ?? null, filter.limit],
+  );
+}
+
+/** Locked until the end of the transaction, so that what the audit log calls "before" is what was there. */
+export async function lockLimit(manager: EntityManager, id: string): Promise<LimitRow | undefined> {
+  const rows: LimitRow[] = await manager.query(`SELECT * FROM limits WHERE id = $1 FOR UPDATE`, [id]);
+  return rows[0];
+}
+
+export async function subjectExists(
+  manager: EntityManager,
+  subject: Limit['subject'],
+  subjectId: string,
+): Promise<boolean> {
+  if (subject === 'everyone') return true;
+  const rows: unknown[] = await manager.query(
+    subject === 'user'
+      ? `SELECT 1 FROM users WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE`
+      : `SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL FOR NO KEY UPDATE`,
+    [subjectId],
+  );
+  return rows.length > 0;
+}
+
+/** An admin's limit takes the place of the default one; a user's own stays beside it. */
+export async function putAdminLimit(
+  manager: EntityManager,
+  counter: CounterName,
+  amount: number,
+): Promise<{ before: LimitRow[]; after: LimitRow }> {
+  const name = [counter.subject, counter.subjectId, counter.metric, counter.period, counter.model];
+  const before: LimitRow[] = await manager.query(
+    `SELECT * FROM limits WHERE subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5
+       AND set_by <> 'self' FOR UPDATE`,
+    name,
+  );
+  await manager.query(
+    `DELETE FROM limits WHERE subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5
+       AND set_by = 'default'`,
+    name,
+  );
+  const after: LimitRow[] = await manager.query(
+    `INSERT INTO limits (subject, subject_id, metric, period, model, amount, set_by)
+     VALUES ($1, $2, $3, $4, $5, $6, 'admin')
+     ON CONFLICT ON CONSTRAINT limits_one_each DO UPDATE SET amount = excluded.amount, updated_at = now()
+     RETURNING *`,
+    [...name, amount],
+  );
+  return { before, after: after[0] as LimitRow };
+}
+
+export async function setTemporaryAmount(
+  manager: EntityManager,
+  id: string,
+  temporary: { amount: number; until: Date } | null,
+): Promise<LimitRow> {
+  // TypeORM answers an UPDATE with [rows, count].
+  const [rows]: [LimitRow[], number] = await manager.query(
+    `UPDATE limits SET temporary_amount = $2, temporary_until = $3, updated_at = now() WHERE id = $1 RETURNING *`,
+    [id, temporary?.amount ?? null, temporary?.until ?? null],
+  );
+  return rows[0] as LimitRow;
+}
+
+export async function deleteLimit(manager: EntityManager, id: string): Promise<void> {
+  await manager.query(`DELETE FROM limits WHERE id = $1`, [id]);
+}

@@ -1,0 +1,134 @@
+import {
+  BadRequestException,
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  ParseUUIDPipe,
+  Put,
+  Query,
+} from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type Client, CurrentClient } from '../../auth/current-client.decorator';
+import { Roles } from '../../common/access.decorator';
+import { ApiProblem } from '../../common/api-problem.decorator';
+import { CurrentPrincipal } from '../../common/current-principal.decorator';
+import type { Principal } from '../../common/principal';
+import { DefaultLimits } from './default-limits.service';
+import {
+  DefaultLimit,
+  DefaultLimitChanged,
+  LimitsPage,
+  LimitsQuery,
+  LimitView,
+  PutLimit,
+  TemporaryAmount,
+} from './dto/limit.dto';
+import { Limits } from './limits.service';
+
+const limitId = new ParseUUIDPipe({
+  exceptionFactory: () =>
+    new BadRequestException('The id of a limit is a UUID, as the list of limits shows it.'),
+});
+
+@ApiTags('Administration')
+@ApiBearerAuth('session')
+@Roles('admin')
+@Controller('admin/limits')
+export class LimitsController {
+  constructor(
+    private readonly limits: Limits,
+    private readonly defaults: DefaultLimits,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Limits, of everyone, of one user or of one key' })
+  @ApiOkResponse({ type: LimitsPage })
+  list(@Query() query: LimitsQuery): Promise<LimitsPage> {
+    return this.limits.list(query);
+  }
+
+  @Put()
+  @ApiOperation({
+    summary: 'Set a limit',
+    description:
+      'One per subject, metric, window and model; it takes the place of the default one. What has been used in the ' +
+      'window already counts. Every limit that applies to a request must have room.',
+  })
+  @ApiOkResponse({ type: LimitView })
+  @ApiProblem(400, 'invalid_request', 'amount must not be less than 0')
+  @ApiProblem(404, 'not_found', 'There is no such user.')
+  put(
+    @CurrentPrincipal() principal: Principal,
+    @CurrentClient() client: Client,
+    @Body() limit: PutLimit,
+  ): Promise<LimitView> {
+    return this.limits.put({ principal, client }, limit);
+  }
+
+  @Put('default')
+  @ApiOperation({
+    summary: 'Set or remove one default of all users',
+    description:
+      'Users with a limit of an administrator there keep it. New users get theirs from DEFAULT_TOKEN_LIMIT, ' +
+      'DEFAULT_REQUESTS_PER_MINUTE and DEFAULT_CONCURRENT_REQUESTS.',
+  })
+  @ApiOkResponse({ type: DefaultLimitChanged })
+  @ApiProblem(
+    400,
+    'invalid_request',
+    'metric must be one of the following values: tokens, requests, concurrent_requests',
+  )
+  changeDefault(
+    @CurrentPrincipal() principal: Principal,
+    @CurrentClient() client: Client,
+    @Body() change: DefaultLimit,
+  ): Promise<DefaultLimitChanged> {
+    return this.defaults.change({ principal, client }, change);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Remove a limit; what was counted stays counted' })
+  @ApiNoContentResponse()
+  @ApiProblem(404, 'not_found', 'There is no such limit.')
+  remove(
+    @CurrentPrincipal() principal: Principal,
+    @CurrentClient() client: Client,
+    @Param('id', limitId) id: string,
+  ): Promise<void> {
+    return this.limits.remove({ principal, client }, id);
+  }
+
+  @Put(':id/temporary')
+  @ApiOperation({ summary: 'Raise (or lower) a limit until a point in time' })
+  @ApiOkResponse({ type: LimitView })
+  @ApiProblem(
+    400,
+    'invalid_request',
+    'until must be a time in the next 366 days, with its offset, such as 2026-12-01T00:00:00Z',
+  )
+  @ApiProblem(404, 'not_found', 'There is no such limit.')
+  raise(
+    @CurrentPrincipal() principal: Principal,
+    @CurrentClient() client: Client,
+    @Param('id', limitId) id: string,
+    @Body() temporary: TemporaryAmount,
+  ): Promise<LimitView> {
+    return this.limits.raise({ principal, client }, id, temporary);
+  }
+
+  @Delete(':id/temporary')
+  @ApiOperation({ summary: 'End a temporary raise now' })
+  @ApiOkResponse({ type: LimitView })
+  @ApiProblem(404, 'not_found', 'There is no such limit.')
+  endRaise(
+    @CurrentPrincipal() principal: Principal,
+    @CurrentClient() client: Client,
+    @Param('id', limitId) id: string,
+  ): Promise<LimitView> {
+    return this.limits.endRaise({ principal, client }, id);
+  }
+}

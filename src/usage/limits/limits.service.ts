@@ -1,0 +1,164 @@
+import { Injectable, NotFoundException } from '@nestjs/common';
+import { DataSource, EntityManager } from 'typeorm';
+import { AuditLog } from '../../auth/audit-log';
+import { ApiException } from '../../common/api.exception';
+import { parseMoment } from '../moment';
+import type { LimitsPage, LimitsQuery, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
+import { LimitCounters } from './limit-counters.service';
+import {
+  counterOf,
+  deleteLimit,
+  EVERYONE,
+  findLimits,
+  LimitRow,
+  lockLimit,
+  putAdminLimit,
+  setTemporaryAmount,
+  subjectExists,
+} from './limit-store';
+import type { Asker } from './token-limits.service';
+
+const PAGE = 50;
+const LONGEST_RAISE_MS = 366 * 86_400_000;
+
+/** Limits as administrators see them: any subject, metric and window. Whatever changes is in the audit log. */
+@Injectable()
+export class Limits {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly counters: LimitCounters,
+    private readonly auditLog: AuditLog,
+  ) {}
+
+  async list({ subject, subject_id: subjectId, limit = PAGE, cursor }: LimitsQuery): Promise<LimitsPage> {
+    const filter = { subject, subjectId, after: cursor, limit: limit + 1 };
+    const rows = await findLimits(this.dataSource.manager, filter);
+    const more = rows.length > limit;
+    const data = rows.slice(0, limit).map(toView);
+    return { data, next_cursor: more ? (data.at(-1)?.id ?? null) : null };
+  }
+
+  /** @throws ApiException 404 when there is no such user or key, 400 when everyone is given an id */
+  async put(asker: Asker, limit: PutLimit): Promise<LimitView> {
+    const counter = counterOf(limit);
+    if (limit.subject === 'everyone' && counter.subjectId !== EVERYONE) throw noIdForEveryone();
+    await requireSubject(this.dataSource.manager, limit.subject, counter.subjectId);
+    await this.counters.ensure(counter);
+    return this.dataSource.transaction(async (manager) => {
+      await requireSubject(manager, limit.subject, counter.subjectId);
+      const { before, after } = await putAdminLimit(manager, counter, limit.amount);
+      await this.record(asker, 'limit.put', before.map(toView), after, manager);
+      return toView(after);
+    });
+  }
+
+  /** @throws ApiException 404 when there is no such limit, 400 when the end is not ahead */
+  async raise(asker: Asker, id: string, { amount, until }: TemporaryAmount): Promise<LimitView> {
+    const end = endOf(until);
+    return this.change(asker, id, 'limit.raise', (manager) =>
+      setTemporaryAmount(manager, id, { amount, until: end }),
+    );
+  }
+
+  async endRaise(asker: Asker, id: string): Promise<LimitView> {
+    return this.change(asker, id, 'limit.end_raise', (manager) => setTemporaryAmount(manager, id, null));
+  }
+
+  /** What has been counted stays counted: a new limit starts from there. */
+  async remove(asker: Asker, id: string): Promise<void> {
+    await this.change(asker, id, 'limit.delete', async (manager) => {
+      await deleteLimit(manager, id);
+      return null;
+    });
+  }
+
+  private change<Row extends LimitRow | null>(
+    asker: Asker,
+    id: string,
+    action: string,
+    write: (manager: EntityManager) => Promise<Row>,
+  ): Promise<Row extends null ? null : LimitView> {
+    return this.dataSource.transaction(async (manager) => {
+      const before = await lockLimit(manager, id);
+      if (!before) throw new NotFoundException('There is no such limit.');
+      const after = await write(manager);
+      await this.record(asker, action, [toView(before)], after ?? before, manager, after === null);
+      return (after && toView(after)) as Row extends null ? null : LimitView;
+    });
+  }
+
+  private record(
+    { principal, client }: Asker,
+    action: string,
+    before: LimitView[],
+    after: LimitRow,
+    manager: EntityManager,
+    removed = false,
+  ): Promise<void> {
+    return this.auditLog.record(
+      {
+        actorId: principal.userId,
+        action,
+        subject: after.subject,
+        subjectId: after.subject_id,
+        before: { limits: before },
+        after: { limits: removed ? [] : [toView(after)] },
+        address: client.address,
+        requestId: client.requestId,
+      },
+      manager,
+    );
+  }
+}
+
+async function requireSubject(
+  manager: EntityManager,
+  subject: LimitRow['subject'],
+  id: string,
+): Promise<void> {
+  if (await subjectExists(manager, subject, id)) return;
+  throw new NotFoundException(subject === 'user' ? 'There is no such user.' : 'There is no such API key.');
+}
+
+function endOf(until: string): Date {
+  const moment = parseMoment(until);
+  const end = moment && 'instant' in moment ? moment.instant : null;
+  const ahead = end ? end.getTime() - Date.now() : 0;
+  if (end && ahead > 0 && ahead <= LONGEST_RAISE_MS) return end;
+  throw new ApiException({
+    status: 400,
+    code: 'invalid_request',
+    param: 'until',
+    message: 'until must be a time in the next 366 days, with its offset, such as 2026-12-01T00:00:00Z',
+  });
+}
+
+const noIdForEveryone = (): ApiException =>
+  new ApiException({
+    status: 400,
+    code: 'invalid_request',
+    param: 'subject_id',
+    message: 'A limit on everyone has no subject_id; leave it out.',
+  });
+
+function toView(row: LimitRow): LimitView {
+  const temporary =
+    row.temporary_amount !== null &&
+    row.temporary_until !== null &&
+    row.temporary_until.getTime() > Date.now();
+  return {
+    id: row.id,
+    subject: row.subject,
+    subject_id: row.subject === 'everyone' ? null : row.subject_id,
+    metric: row.metric,
+    window: row.metric === 'concurrent_requests' ? null : row.period,
+    model: row.model === '' ? null : row.model,
+    amount: Number(row.amount),
+    temporary: temporary
+      ? { amount: Number(row.temporary_amount), until: (row.temporary_until as Date).toISOString() }
+      : null,
+    set_by: row.set_by,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  };
+}
