@@ -1,10 +1,15 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { loadDotEnv, loadEnv } from './config/load-env';
 import { dieOf } from './startup/die';
+import { InThisProcess } from './startup/in-this-process';
 import { Provision } from './startup/provision';
 import { startGateway } from './startup/run';
-import { shutDown } from './startup/shutdown';
+import type { Serving } from './startup/serving';
 import { StartCancelled, StopSignals } from './startup/stop-signals';
+import { InWorkers } from './startup/workers/in-workers';
+
+/** `npm run start:cluster` asks for it: one worker for each core, unless WORKERS says otherwise. */
+const CLUSTER_OPTION = '--cluster';
 
 async function main(): Promise<void> {
   // A reader of our output may go away (`npm start | head`): that ends the lines, not the gateway.
@@ -12,22 +17,24 @@ async function main(): Promise<void> {
   process.stderr.on('error', () => undefined);
   const signals = new StopSignals();
   let provision: Provision | undefined;
+  let serving: Serving | undefined;
   let app: NestExpressApplication | undefined;
   const abandon = async (): Promise<void> => {
-    await app?.close();
+    await serving?.abandon(app);
     await provision?.stop();
   };
   process.on('uncaughtException', (error) => void dieOf(error, () => provision?.stop()));
   try {
     loadDotEnv();
-    const env = loadEnv();
+    const env = loadEnv(process.env, process.argv.includes(CLUSTER_OPTION) ? { WORKERS: 'auto' } : {});
     provision = new Provision(env);
     const { log } = provision;
     const { proceed } = signals;
-    await startGateway(env, provision, { proceed, onApp: (made) => (app = made) });
-    const signal = await signals.first;
+    serving = env.workers > 1 ? new InWorkers(provision, signals) : new InThisProcess(env);
+    await startGateway(env, provision, serving, { proceed, onApp: (made) => (app = made) });
+    const signal = await Promise.race([signals.first, serving.failed]);
     log.line(`${signal}: finishing what runs; a second signal ends at once`);
-    await shutDown(app as unknown as NestExpressApplication, env.isProduction && signal === 'SIGTERM');
+    await serving.close(app as unknown as NestExpressApplication, env.isProduction && signal === 'SIGTERM');
     await provision.stop();
     log.line('stopped');
     process.exit(0);

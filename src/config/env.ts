@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import {
   IsBoolean,
   IsIn,
@@ -11,7 +12,7 @@ import {
   Min,
   MinLength,
 } from 'class-validator';
-import { IsModelAliases, IsTimeZone } from './env.validators';
+import { IsModelAliases, IsTimeZone, IsWorkers } from './env.validators';
 
 const DAY_SECONDS = 86_400;
 
@@ -33,6 +34,9 @@ export class Env {
 
   /** Express' trust proxy value: false, true, a number of hops or a list of addresses. */
   @IsString() TRUST_PROXY: string = 'false';
+
+  /** Processes that serve, or `auto`: one for each core. */
+  @IsWorkers() WORKERS: string = '1';
 
   @IsString() DATA_DIR: string = './data';
 
@@ -114,6 +118,11 @@ export class Env {
 
   get isProduction(): boolean {
     return this.NODE_ENV === 'production';
+  }
+
+  /** How many processes serve; with 1 it is the one that was started. */
+  get workers(): number {
+    return this.WORKERS === 'auto' ? availableParallelism() : Number(this.WORKERS);
   }
 
   get registration(): 'open' | 'invite' | 'closed' {

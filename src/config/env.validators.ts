@@ -36,3 +36,12 @@ export const IsTimeZone = (): PropertyDecorator =>
       defaultMessage: () => '$property must be an IANA time zone such as UTC or Europe/Berlin',
     },
   });
+
+export const IsWorkers = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isWorkers',
+    validator: {
+      validate: (value) => typeof value === 'string' && /^(auto|[1-9]\d?|1[01]\d|12[0-8])$/.test(value),
+      defaultMessage: () => '$property must be auto or a whole number from 1 to 128',
+    },
+  });

@@ -9,13 +9,14 @@ type Source = Record<string, string | undefined>;
 
 /**
  * Reads and checks every setting.
+ * @param unlessSet takes the place of a default
  * @throws ConfigurationError naming the variable and what it must be, never its value.
  */
-export function loadEnv(source: Source = process.env): Env {
+export function loadEnv(source: Source = process.env, unlessSet: Source = {}): Env {
   const env = new Env();
   const defaults = new Map(Object.entries(new Env()));
   for (const name of settingNames()) {
-    const text = settingText(source, name);
+    const text = settingText(source, name) ?? unlessSet[name];
     if (text === undefined) continue;
     Object.assign(env, { [name]: convert(name, text, defaults.get(name)) });
   }

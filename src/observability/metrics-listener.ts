@@ -1,14 +1,13 @@
-import { createServer, Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { Env } from '../config/env';
 import { Metrics } from './metrics';
+import { MetricsPort, noMetrics } from './metrics-port';
 
-/** Serves GET /metrics on a port of its own, so that the public port need not know who may read it. */
+/** Opens METRICS_PORT for the metrics of this process, for as long as the application runs. */
 @Injectable()
 export class MetricsListener implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(MetricsListener.name);
-  private server: Server | undefined;
+  private opened: MetricsPort | undefined;
 
   constructor(
     private readonly env: Env,
@@ -17,55 +16,28 @@ export class MetricsListener implements OnApplicationBootstrap, OnApplicationShu
 
   /** The port that is really open; null when there is none. */
   get port(): number | null {
-    return (this.server?.address() as AddressInfo | null | undefined)?.port ?? null;
+    return this.opened?.number ?? null;
   }
 
   async onApplicationBootstrap(): Promise<void> {
     const { METRICS_HOST: host, METRICS_PORT: port } = this.env;
     if (port === 0) return;
+    const { registry } = this.metrics;
     try {
-      this.server = await this.listen(port, host);
+      const source = { text: () => registry.metrics(), contentType: registry.contentType };
+      this.opened = await MetricsPort.open({ host, port }, source, (error) =>
+        this.logger.error({ err: error }, 'metrics cannot be collected'),
+      );
       this.logger.log(`Metrics at http://${host}:${port}/metrics`);
     } catch (error) {
-      // Several replicas may share a machine and an environment: that must not keep any of them from serving.
-      const reason = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-      this.logger.warn(
-        `No metrics from this process: ${host}:${port} cannot be opened (${reason}). ` +
-          'Give each replica its own METRICS_PORT, or 0 for none.',
-      );
+      // That must not keep it from serving.
+      this.logger.warn(noMetrics({ host, port }, error));
     }
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const server = this.server;
-    this.server = undefined;
-    if (!server) return;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-
-  private listen(port: number, host: string): Promise<Server> {
-    const server = createServer((request, response) => {
-      const path = request.url?.split('?', 1)[0];
-      if (path !== '/metrics') response.writeHead(404).end();
-      else if (request.method !== 'GET') response.writeHead(405, { allow: 'GET' }).end();
-      else
-        this.metrics.registry.metrics().then(
-          (text) => response.writeHead(200, { 'content-type': this.metrics.registry.contentType }).end(text),
-          (error: unknown) => {
-            this.logger.error({ err: error }, 'metrics cannot be collected');
-            response.writeHead(500).end();
-          },
-        );
-    });
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, () => {
-        server.off('error', reject);
-        // The scraper must not keep a process alive that is done.
-        server.unref();
-        resolve(server);
-      });
-    });
+    const { opened } = this;
+    this.opened = undefined;
+    await opened?.close();
   }
 }

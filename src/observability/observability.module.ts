@@ -8,6 +8,8 @@ import { MetricsListener } from './metrics-listener';
 /** Log lines are written when so many bytes of them have come together, or after so many milliseconds. */
 const LOG_BYTES = 8_192;
 const LOG_MS = 100;
+/** What Linux writes to a pipe in one piece: workers share theirs, and must not write into each other's lines. */
+const PIPE_PIECE_BYTES = 4_096;
 
 /** Logs and metrics, for everything. */
 @Global()
@@ -21,7 +23,14 @@ const LOG_MS = 100;
       useFactory: (env: Env) =>
         env.NODE_ENV === 'test'
           ? pino.destination({ dest: 1, sync: true })
-          : pino.destination({ dest: 1, sync: false, minLength: LOG_BYTES, periodicFlush: LOG_MS }),
+          : pino.destination({
+              dest: 1,
+              sync: false,
+              periodicFlush: LOG_MS,
+              ...(env.workers > 1
+                ? { minLength: PIPE_PIECE_BYTES - 1, maxWrite: PIPE_PIECE_BYTES }
+                : { minLength: LOG_BYTES }),
+            }),
     },
     AppLogger,
     Metrics,

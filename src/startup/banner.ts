@@ -1,11 +1,11 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Env } from '../config/env';
-import { MetricsListener } from '../observability/metrics-listener';
 import { upstreamBase } from '../proxy/upstream/upstream-origin';
 import { VllmApi } from '../proxy/upstream/vllm-api.service';
 import { databaseLabel } from './database-failure';
 import type { Provision } from './provision';
+import type { Listening } from './serving';
 
 const UPSTREAM_PATIENCE_MS = 3_000;
 const MODELS_SHOWN = 5;
@@ -14,18 +14,20 @@ const MODELS_SHOWN = 5;
 export async function printBanner(
   app: INestApplicationContext,
   provision: Provision,
-  listening: { host: string; port: number },
+  listening: Listening,
 ): Promise<void> {
   const env = app.get(Env);
   const { line } = provision.log;
   const url = linkBase(env, listening.port);
-  line(`listening on http://${bracketed(listening.host)}:${listening.port}`);
+  line(`listening on http://${bracketed(env.HOST)}:${listening.port}`);
+  const { workers } = listening;
+  if (workers.length > 0) line(`workers: ${workers.length} (processes ${workers.join(', ')})`);
   line(`database: ${databaseLine(env, provision)}`);
   line(`vLLM: ${await upstreamLine(app)}`);
   const secrets = provision.generatedSecrets.join(' and ');
   if (secrets) line(`secrets: ${secrets} not set, generated ones are kept in ${provision.directory.path}`);
   line(`data directory: ${provision.directory.path}`);
-  line(metricsLine(app));
+  line(metricsLine(env, listening.metricsPort));
   line(`registration: ${env.registration}`);
   line(env.DOCS_ACCESS === 'off' ? 'documentation: off (DOCS_ACCESS)' : `documentation: ${url}/docs`);
   line(`API for clients: ${url}/v1`);
@@ -41,9 +43,7 @@ function databaseLine(env: Env, provision: Provision): string {
   return databaseLabel(env.DATABASE_URL ?? '');
 }
 
-function metricsLine(app: INestApplicationContext): string {
-  const { METRICS_HOST: host, METRICS_PORT: wanted } = app.get(Env);
-  const { port } = app.get(MetricsListener, { strict: false });
+function metricsLine({ METRICS_HOST: host, METRICS_PORT: wanted }: Env, port: number | null): string {
   if (port !== null) return `metrics: http://${bracketed(host)}:${port}/metrics`;
   return wanted === 0
     ? 'metrics: off (METRICS_PORT=0)'

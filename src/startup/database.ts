@@ -1,8 +1,8 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Env } from '../config/env';
-import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
+import { EmbeddedPostgres, startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import type { DataDirectory } from './data-directory';
 import { databaseFailure, databaseLabel } from './database-failure';
 import { codeOf, StartupFailure } from './startup-failure';
@@ -13,6 +13,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** A server that is just starting, as beside a gateway in compose, gets this long. */
 const PATIENCE_MS = 5_000;
 const RETRY_MS = 250;
+/** Room in the embedded database for more than the pools: other gateways of this folder, psql, our own sessions. */
+const LEAST_CONNECTIONS = 200;
+const CONNECTIONS_BESIDE_POOLS = 100;
 
 /** A database that answers. `embedded` is true when it is our own and stops with the last process that uses it. */
 export interface ProvidedDatabase {
@@ -33,7 +36,7 @@ export async function provideDatabase(
   }
   const dataDir = join(await directory.ensure(), 'postgres');
   log.line(`starting the embedded PostgreSQL in ${dataDir} (DATABASE_URL is not set)`);
-  const { url, stop } = await startEmbeddedPostgres({ dataDir, log: log.line }).catch((error: unknown) => {
+  const { url, stop } = await joinEmbeddedDatabase(env, log.line).catch((error: unknown) => {
     throw new StartupFailure(
       `The embedded PostgreSQL in ${dataDir} did not start: ${(error as Error).message.trim()}`,
       { cause: error },
@@ -41,6 +44,16 @@ export async function provideDatabase(
   });
   env.DATABASE_URL = url;
   return { url, embedded: true, stop };
+}
+
+/** Takes a place among the users of the embedded database, which stops with the last of them. */
+export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Promise<EmbeddedPostgres> {
+  const wanted = env.workers * env.DATABASE_POOL_SIZE + CONNECTIONS_BESIDE_POOLS;
+  return startEmbeddedPostgres({
+    dataDir: join(resolve(env.DATA_DIR), 'postgres'),
+    log,
+    settings: { max_connections: String(Math.max(wanted, LEAST_CONNECTIONS)) },
+  });
 }
 
 /** @throws StartupFailure unless a PostgreSQL that is new enough answers. */

@@ -1,4 +1,6 @@
 import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import type { INestApplication } from '@nestjs/common';
 import type { Env } from '../config/env';
 import { codeOf, StartupFailure } from './startup-failure';
 
@@ -23,8 +25,20 @@ export async function checkPort(env: Env): Promise<void> {
   }
 }
 
+/**
+ * Opens HOST and PORT.
+ * @returns the port that is really open
+ * @throws StartupFailure
+ */
+export async function openPort(app: INestApplication, env: Env): Promise<number> {
+  await app.listen(env.PORT, env.HOST).catch((error: unknown) => {
+    throw listenFailure(error, env);
+  });
+  return (app.getHttpServer().address() as AddressInfo | null)?.port ?? env.PORT;
+}
+
 /** Says in one sentence why HOST and PORT cannot be listened on. */
-export function listenFailure(error: unknown, { HOST, PORT }: Env): StartupFailure {
+function listenFailure(error: unknown, { HOST, PORT }: Env): StartupFailure {
   const sentence = {
     EADDRINUSE: `PORT ${PORT} on ${HOST} is in use already: stop what listens there, or choose another PORT`,
     EACCES: `PORT ${PORT} may not be opened by this user: choose one above 1023`,

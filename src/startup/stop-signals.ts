@@ -10,6 +10,7 @@ type StopSignal = keyof typeof EXIT_CODES;
 /** SIGTERM and SIGINT: the first one is a wish to end in order, the second one ends at once. */
 export class StopSignals {
   private wishedAt: number | null = null;
+  private readonly atOnce: (() => void)[] = [];
   private announce: (signal: StopSignal) => void = () => undefined;
   /** Resolves with the first signal. */
   readonly first = new Promise<StopSignal>((resolve) => (this.announce = resolve));
@@ -25,12 +26,18 @@ export class StopSignals {
     if (this.wishedAt !== null) throw new StartCancelled();
   };
 
+  /** Adds what must be done, within no time, when a second signal ends the process. */
+  beforeEndAtOnce(action: () => void): void {
+    this.atOnce.push(action);
+  }
+
   private receive(signal: StopSignal): void {
     const now = performance.now();
     if (this.wishedAt === null) {
       this.wishedAt = now;
       this.announce(signal);
     } else if (now - this.wishedAt > SAME_WISH_MS) {
+      for (const action of this.atOnce) action();
       process.exit(EXIT_CODES[signal]);
     }
   }
