@@ -1,15 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
+import { v7 as uuidV7 } from 'uuid';
 import { managementBodies } from './common/management-bodies';
+import { describeFailure } from './common/problem';
 import { openRequestContext } from './common/request-context';
 import { managementValidation } from './common/validation';
 import { Env } from './config/env';
 import { setupDocs } from './docs/setup-docs';
 import { HotExpressAdapter } from './http/hot-express-adapter';
+import { answerMalformedRequests } from './http/malformed-requests';
 import { AppLogger } from './observability/app-logger';
 import { Metrics } from './observability/metrics';
 import { logRequests } from './observability/request-log';
+import { failureAnswer } from './openai-compat/failure-answer';
 
 /** How long a client may take for its headers, and an idle connection may stay. Milliseconds. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -43,6 +47,13 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  answerMalformedRequests(server, ({ failure, path, requestId: known }) => {
+    const requestId = known ?? uuidV7();
+    const described = describeFailure(failure);
+    const { status, code } = described;
+    if (known === null) logger.closed.info({ request_id: requestId, status, code }, 'malformed request');
+    return { ...failureAnswer(path, described, env.publicUrl), requestId };
+  });
   return app;
 }
 

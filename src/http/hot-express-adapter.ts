@@ -1,11 +1,18 @@
 import { createServer, RequestListener, ServerOptions } from 'node:http';
 import type { NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import type { Express, Request, RequestHandler } from 'express';
+import { ApiException } from '../common/api.exception';
+import { allowedMethods } from './allowed-methods';
 import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
+import { closeWithItsConnection } from './queued-answers';
 
 /** The handler Nest compiles for a route: its guards, interceptors, parameters and filters included. */
 type Handler = (request: HotRequest, response: HotResponse, next: (error?: unknown) => void) => unknown;
+
+/** How often Node looks for clients that are too slow with their headers or their whole request. Milliseconds. */
+const SLOW_CLIENT_CHECK_MS = 5_000;
 
 /**
  * Express, with a lane beside it: a POST to the exact path of a @HotRoute() goes straight from Node's parser to Nest's
@@ -30,11 +37,27 @@ export class HotExpressAdapter extends ExpressAdapter {
     return super.post(...(args as Parameters<ExpressAdapter['post']>));
   }
 
+  // A path that is there, asked in a way it does not have, is no unknown path (RFC 9110, 15.5.6).
+  override setNotFoundHandler(handler: RequestHandler, ...rest: [prefix?: string]): void {
+    const notFound: RequestHandler = (request, response, next) => {
+      const allowed = allowedMethods(this.getInstance<Express>(), request.path);
+      return allowed.length === 0
+        ? handler(request, response, next)
+        : next(methodNotAllowed(request, allowed));
+    };
+    super.setNotFoundHandler(notFound, ...rest);
+  }
+
   override initHttpServer(options: NestApplicationOptions): void {
     super.initHttpServer(options);
     const express = this.getInstance<RequestListener>();
-    const messages = { IncomingMessage: HotRequest, ServerResponse: HotResponse } as unknown as ServerOptions;
-    this.httpServer = createServer(messages, (request, response) => {
+    const serverOptions = {
+      IncomingMessage: HotRequest,
+      ServerResponse: HotResponse,
+      connectionsCheckingInterval: SLOW_CLIENT_CHECK_MS,
+    } as unknown as ServerOptions;
+    this.httpServer = createServer(serverOptions, (request, response) => {
+      closeWithItsConnection(request, response);
       const hot = request.method === 'POST' ? this.hotRoutes.get(request.url ?? '') : undefined;
       if (!hot) return express(request, response);
       const [hotRequest, hotResponse] = [request as HotRequest, response as HotResponse];
@@ -54,4 +77,13 @@ export class HotExpressAdapter extends ExpressAdapter {
       fail();
     }
   }
+}
+
+function methodNotAllowed({ method }: Request, allowed: readonly string[]): ApiException {
+  return new ApiException({
+    status: 405,
+    code: 'method_not_allowed',
+    message: `This path does not take ${method}; it takes ${allowed.join(', ')}.`,
+    headers: { allow: allowed.join(', ') },
+  });
 }

@@ -29,6 +29,8 @@ export async function readJsonBytes(request: IncomingMessage, limit: number): Pr
 }
 
 function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
+  // A client may have left while its credential was looked up: no event will tell.
+  if (request.destroyed) return Promise.reject(bodyIncomplete());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -40,8 +42,7 @@ function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
       timer.refresh();
     };
     const onEnd = () => finish();
-    const onClose = () =>
-      finish(new ApiException({ status: 400, code: 'body_incomplete', message: 'The body was cut off.' }));
+    const onClose = () => finish(bodyIncomplete());
     const finish = (error?: ApiException) => {
       clearTimeout(timer);
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
@@ -56,6 +57,9 @@ function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
 }
+
+const bodyIncomplete = (): ApiException =>
+  new ApiException({ status: 400, code: 'body_incomplete', message: 'The body was cut off.' });
 
 const bodyTooLarge = (limit: number): ApiException =>
   new ApiException({

@@ -1,0 +1,40 @@
+import { createServer, IncomingMessage, Server } from 'node:http';
+import { AddressInfo, connect, Socket } from 'node:net';
+import { readJsonBytes } from './request-body';
+
+describe('readJsonBytes', () => {
+  let server: Server;
+  let client: Socket;
+
+  afterEach(async () => {
+    client.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  /** A request of which only this much has been sent. */
+  const arriving = (bytes: string): Promise<IncomingMessage> =>
+    new Promise((resolve) => {
+      server = createServer(resolve).listen(0, '127.0.0.1', () => {
+        client = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined);
+        client.write(bytes);
+      });
+    });
+  const HEAD = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n';
+
+  it('joins what comes in pieces', async () => {
+    const request = await arriving(`${HEAD}{"a"`);
+    const bytes = readJsonBytes(request, 8);
+    client.write(':12}');
+    expect((await bytes).toString()).toBe('{"a":12}');
+  });
+
+  it.each(['before', 'while'])('fails at once for a client that leaves %s it reads', async (moment) => {
+    const request = await arriving(`${HEAD}{"a"`);
+    const left = new Promise((resolve) => request.once('close', resolve));
+    const reading = moment === 'while' ? readJsonBytes(request, 8) : null;
+    client.resetAndDestroy();
+    await left;
+    const failure = (reading ?? readJsonBytes(request, 8)).then(String, (error: unknown) => error);
+    expect(await failure).toMatchObject({ code: 'body_incomplete', status: 400 });
+  });
+});
