@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -11,9 +11,8 @@ import {
   printedAdmin,
   ROOT,
   startProcess,
-  takenPort,
 } from './support/gateway-process';
-import { createDatabase, onServer, TestDatabase, urlOf } from './support/postgres';
+import { createDatabase, TestDatabase } from './support/postgres';
 
 const ONCE = 'This is shown once';
 const BUILD_MS = 90_000;
@@ -188,78 +187,6 @@ describe('a start in production', () => {
   });
 });
 
-describe('a start that cannot go on says why in one sentence and ends with 1', () => {
-  const rows: [what: string, settings: () => Promise<Record<string, string>>, sentence: RegExp][] = [
-    ['a wrong setting', async () => ({ PORT: 'many' }), /PORT must be a whole number/],
-    ['a short secret', async () => ({ JWT_SECRET: 'secret' }), /JWT_SECRET must be longer/],
-    ['a guessable secret', async () => ({ JWT_SECRET: 'ab'.repeat(20) }), /JWT_SECRET is too easy to guess/],
-    [
-      'one port twice',
-      async () => ({ PORT: '8123', METRICS_PORT: '8123' }),
-      /PORT and METRICS_PORT are both/,
-    ],
-    ['a foreign address', async () => ({ HOST: '203.0.113.1' }), /HOST 203\.0\.113\.1 is not an address of/],
-    ['a taken port', async () => ({ PORT: String(await takenPort()) }), /PORT \d+ on 127\.0\.0\.1 is in use/],
-    [
-      'DATA_DIR is a file',
-      async () => ({ DATA_DIR: aFile() }),
-      /DATA_DIR \(.*\) cannot be used: there is a file/,
-    ],
-    [
-      'DATA_DIR under a file',
-      async () => ({ DATA_DIR: `${aFile()}/x` }),
-      /DATA_DIR \(.*\) cannot be used: a part/,
-    ],
-    [
-      'nothing of what production needs',
-      async () => ({ NODE_ENV: 'production' }),
-      /needs DATABASE_URL .*JWT_SECRET and API_KEY_PEPPER .*VLLM_BASE_URL /,
-    ],
-    ['no server', async () => ({ DATABASE_URL: 'postgres://127.0.0.1:9/x' }), /no PostgreSQL listens at 127/],
-    [
-      'a wrong password',
-      async () => ({ DATABASE_URL: changed(urlOf('postgres'), (url) => (url.password = 'wrong')) }),
-      /refused the user name or password/,
-    ],
-    ['no such database', async () => ({ DATABASE_URL: urlOf('nowhere') }), /has no such database/],
-    [
-      'a schema that is behind',
-      async () => ({ DATABASE_URL: await emptyDatabase() }),
-      /npm run migration:run/,
-    ],
-    [
-      'a weak ADMIN_PASSWORD',
-      async () => ({ DATABASE_URL: (await createDatabase()).url, ADMIN_PASSWORD: 'short' }),
-      /ADMIN_PASSWORD must have at least 12 characters/,
-    ],
-  ];
-
-  const starts: GatewayProcess[] = [];
-
-  beforeAll(async () => {
-    // Two at a time, one for each core of a small machine.
-    for (let index = 0; index < rows.length; index += 2) {
-      const pair = rows.slice(index, index + 2).map(async ([, settings], place) => {
-        const gateway = await startProcess(emptyFolder(), await settings());
-        starts[index + place] = gateway;
-        await gateway.ended;
-      });
-      await Promise.all(pair);
-    }
-  });
-
-  it.each(rows.map(([what, , sentence], index) => ({ what, sentence, index })))(
-    '$what',
-    async ({ sentence, index }) => {
-      const gateway = starts[index] as GatewayProcess;
-      expect(await gateway.ended).toBe(1);
-      expect(gateway.errors()).toMatch(sentence);
-      expect(gateway.errors()).toMatch(/^[^\n]+\n$/);
-      expect(gateway.output()).not.toContain('listening');
-    },
-  );
-});
-
 async function logIn(url: string, account: { username: string; password: string }): Promise<string> {
   const answer = await fetch(`${url}/auth/token`, {
     method: 'POST',
@@ -273,23 +200,4 @@ async function logIn(url: string, account: { username: string; password: string 
 async function getJson(url: string, credential: string): Promise<unknown> {
   const answer = await fetch(url, { headers: { authorization: `Bearer ${credential}` } });
   return answer.json();
-}
-
-function aFile(): string {
-  const folder = join(emptyFolder(), 'folder');
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'file'), '');
-  return join(folder, 'file');
-}
-
-function changed(text: string, change: (url: URL) => void): string {
-  const url = new URL(text);
-  change(url);
-  return url.href;
-}
-
-async function emptyDatabase(): Promise<string> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  await onServer(`CREATE DATABASE ${name}`);
-  return urlOf(name);
 }

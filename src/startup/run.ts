@@ -1,5 +1,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Env } from '../config/env';
+import { LimitsTimeZone } from '../usage/limits/limits-time-zone.service';
+import { SettlementSpool } from '../usage/spool/settlement-spool.service';
 import { FIRST_ADMIN_FILE, firstAdminText } from './announce-admin';
 import { linkBase, printBanner } from './banner';
 import { ensureFirstAdmin, FirstAdmin } from './first-admin';
@@ -23,6 +25,9 @@ export async function startGateway(
   await provision.prepare(proceed);
   const app = await createGatewayApp(env);
   onApp(app);
+  // Before there is an admin: a start that is refused must not leave one whose password nobody has seen.
+  await app.get(LimitsTimeZone, { strict: false }).onModuleInit();
+  await app.get(SettlementSpool, { strict: false }).onModuleInit();
   proceed();
   let adminFile: string | null = null;
   const admin = await ensureFirstAdmin(app, async (first) => {

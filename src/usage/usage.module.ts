@@ -4,6 +4,7 @@ import { DefaultLimits } from './limits/default-limits.service';
 import { KeyUsageController } from './key-usage.controller';
 import { LimitCounters } from './limits/limit-counters.service';
 import { LimitWindows } from './limits/limit-windows.service';
+import { LimitsTimeZone } from './limits/limits-time-zone.service';
 import { LimitsController } from './limits/limits.controller';
 import { Limits } from './limits/limits.service';
 import { TokenLimitController } from './limits/token-limit.controller';
@@ -16,7 +17,16 @@ import { UsageService } from './usage.service';
 @Module({
   imports: [AuthModule],
   controllers: [UsageController, KeyUsageController, TokenLimitController, LimitsController],
-  providers: [UsageService, UsageRecords, LimitWindows, LimitCounters, Limits, DefaultLimits, TokenLimits],
+  providers: [
+    UsageService,
+    UsageRecords,
+    LimitWindows,
+    LimitCounters,
+    Limits,
+    DefaultLimits,
+    LimitsTimeZone,
+    TokenLimits,
+  ],
   exports: [LimitWindows],
 })
 export class UsageModule {}

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Injectable, Logger, OnModuleInit } from '@nestjs/common';
 import { Env } from '../../config/env';
+import { ConfigurationError } from '../../config/load-env';
 import { GroupCommit } from '../admission/group-commit';
 import { ProcessIdentity } from '../leases/process-identity';
 import type { Settlement } from '../token-usage';
@@ -38,8 +39,8 @@ export class SettlementSpool implements OnModuleInit {
   async onModuleInit(): Promise<void> {
     const directory = spoolDirectory(this.env);
     await SpoolFile.prepare(directory).catch((error: Error) => {
-      throw new Error(
-        `settlements cannot be kept in ${directory} (${error.message}); set DATA_DIR to a directory that can be written`,
+      throw new ConfigurationError(
+        `Settlements cannot be kept in ${directory} (${error.message}): set DATA_DIR to a directory that can be written.`,
       );
     });
   }

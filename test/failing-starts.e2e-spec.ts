@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startGateway } from './support/gateway';
+import {
+  cleanUp,
+  emptyFolder,
+  GatewayProcess,
+  ROOT,
+  startProcess,
+  takenPort,
+} from './support/gateway-process';
+import { untilNothingOpen } from './support/ledger';
+import { createDatabase, onServer, urlOf } from './support/postgres';
+
+const BUILD_MS = 90_000;
+
+jest.setTimeout(60_000);
+
+beforeAll(async () => {
+  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
+    buildIfNeeded(root: string): Promise<void>;
+  };
+  await buildIfNeeded(ROOT);
+}, BUILD_MS);
+
+afterAll(cleanUp, 60_000);
+
+describe('a start that cannot go on says why in one sentence and ends with 1', () => {
+  const rows: [what: string, settings: () => Promise<Record<string, string>>, sentence: RegExp][] = [
+    ['a wrong setting', async () => ({ PORT: 'many' }), /PORT must be a whole number/],
+    ['a short secret', async () => ({ JWT_SECRET: 'secret' }), /JWT_SECRET must be longer/],
+    ['a guessable secret', async () => ({ JWT_SECRET: 'ab'.repeat(20) }), /JWT_SECRET is too easy to guess/],
+    [
+      'one port twice',
+      async () => ({ PORT: '8123', METRICS_PORT: '8123' }),
+      /PORT and METRICS_PORT are both/,
+    ],
+    ['a foreign address', async () => ({ HOST: '203.0.113.1' }), /HOST 203\.0\.113\.1 is not an address of/],
+    ['a taken port', async () => ({ PORT: String(await takenPort()) }), /PORT \d+ on 127\.0\.0\.1 is in use/],
+    [
+      'DATA_DIR is a file',
+      async () => ({ DATA_DIR: aFile() }),
+      /DATA_DIR \(.*\) cannot be used: there is a file/,
+    ],
+    [
+      'DATA_DIR under a file',
+      async () => ({ DATA_DIR: `${aFile()}/x` }),
+      /DATA_DIR \(.*\) cannot be used: a part/,
+    ],
+    [
+      'DATA_DIR whose spool is a file',
+      async () => {
+        const folder = emptyFolder();
+        writeFileSync(join(folder, 'spool'), '');
+        return { DATA_DIR: folder, DATABASE_URL: (await createDatabase()).url };
+      },
+      /^Settlements cannot be kept in .*: set DATA_DIR to a directory that can be written\.$/m,
+    ],
+    [
+      'a time zone that is not the one of the counters',
+      async () => ({ DATABASE_URL: await countedIn('UTC'), LIMITS_TIME_ZONE: 'Asia/Tokyo' }),
+      /^LIMITS_TIME_ZONE is Asia\/Tokyo, but .* counted in UTC\. Set it back to UTC; or .*npm run limits:rezone/,
+    ],
+    [
+      'nothing of what production needs',
+      async () => ({ NODE_ENV: 'production' }),
+      /needs DATABASE_URL .*JWT_SECRET and API_KEY_PEPPER .*VLLM_BASE_URL /,
+    ],
+    ['no server', async () => ({ DATABASE_URL: 'postgres://127.0.0.1:9/x' }), /no PostgreSQL listens at 127/],
+    [
+      'a wrong password',
+      async () => ({ DATABASE_URL: changed(urlOf('postgres'), (url) => (url.password = 'wrong')) }),
+      /refused the user name or password/,
+    ],
+    ['no such database', async () => ({ DATABASE_URL: urlOf('nowhere') }), /has no such database/],
+    [
+      'a schema that is behind',
+      async () => ({ DATABASE_URL: await emptyDatabase() }),
+      /npm run migration:run/,
+    ],
+    [
+      'a weak ADMIN_PASSWORD',
+      async () => ({ DATABASE_URL: (await createDatabase()).url, ADMIN_PASSWORD: 'short' }),
+      /ADMIN_PASSWORD must have at least 12 characters/,
+    ],
+  ];
+
+  const starts: GatewayProcess[] = [];
+
+  beforeAll(async () => {
+    // Two at a time, one for each core of a small machine.
+    for (let index = 0; index < rows.length; index += 2) {
+      const pair = rows.slice(index, index + 2).map(async ([, settings], place) => {
+        const gateway = await startProcess(emptyFolder(), await settings());
+        starts[index + place] = gateway;
+        await gateway.ended;
+      });
+      await Promise.all(pair);
+    }
+  });
+
+  it.each(rows.map(([what, , sentence], index) => ({ what, sentence, index })))(
+    '$what',
+    async ({ sentence, index }) => {
+      const gateway = starts[index] as GatewayProcess;
+      expect(await gateway.ended).toBe(1);
+      expect(gateway.errors()).toMatch(sentence);
+      expect(gateway.errors()).toMatch(/^[^\n]+\n$/);
+      expect(gateway.output()).not.toContain('listening');
+    },
+  );
+});
+
+function aFile(): string {
+  const folder = join(emptyFolder(), 'folder');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'file'), '');
+  return join(folder, 'file');
+}
+
+function changed(text: string, change: (url: URL) => void): string {
+  const url = new URL(text);
+  change(url);
+  return url.href;
+}
+
+async function emptyDatabase(): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await onServer(`CREATE DATABASE ${name}`);
+  return urlOf(name);
+}
+
+/** A database in which a request has been counted. */
+async function countedIn(zone: string): Promise<string> {
+  const { url } = await createDatabase();
+  const gateway = await startGateway({ settings: { DATABASE_URL: url, LIMITS_TIME_ZONE: zone } });
+  const user = await gateway.register();
+  const messages = [{ role: 'user', content: 'SIM:{"tokens":5}' }];
+  await gateway.post('/v1/chat/completions', user.key, { model: 'opencode-llm', messages });
+  await untilNothingOpen(gateway);
+  await gateway.close();
+  return url;
+}

@@ -1,0 +1,81 @@
+import { Client } from 'pg';
+import { rezone } from '../src/usage/rezone/rezone';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { recordGeneration } from './support/generations';
+import { untilNothingOpen } from './support/ledger';
+import { createDatabase, TestDatabase } from './support/postgres';
+import { ledgerDifferences } from '../src/usage/ledger-check/ledger-differences';
+
+const TOKYO = 'Asia/Tokyo';
+
+describe('the time zone of the limits', () => {
+  let database: TestDatabase;
+
+  beforeEach(async () => {
+    database = await createDatabase();
+  });
+  afterEach(() => database.drop());
+
+  const start = (zone: string) =>
+    startGateway({
+      settings: { LIMITS_TIME_ZONE: zone, DATABASE_URL: database.url, PROCESS_LEASE_MS: '1000' },
+    });
+  const chat = async (gateway: TestGateway, user: TestUser) => {
+    const messages = [{ role: 'user', content: 'SIM:{"tokens":5}' }];
+    await gateway.post('/v1/chat/completions', user.key, { model: 'opencode-llm', messages });
+    await untilNothingOpen(gateway);
+  };
+  const withClient = async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  };
+  const rezoneTo = (zone: string) => withClient((client) => rezone(client, zone, () => undefined));
+
+  it('may be any until something has been counted', async () => {
+    await (await start('UTC')).close();
+    const gateway = await start(TOKYO);
+    expect((await gateway.get('/health/live', '')).status).toBe(200);
+    await gateway.close();
+  });
+
+  it('changes with a recount: every counter and every day as if it had always been so', async () => {
+    let gateway = await start('UTC');
+    const user = await gateway.register();
+    await chat(gateway, user);
+    // Around the midnights of both zones, and of the months.
+    const [key] = await gateway.dataSource.query<{ id: string }[]>(
+      'SELECT id FROM api_keys WHERE user_id = $1',
+      [user.id],
+    );
+    for (const hoursAgo of [3, 10, 14, 20, 30, 40, 24 * 35]) {
+      await recordGeneration(gateway, {
+        userId: user.id,
+        keyId: key?.id,
+        at: new Date(Date.now() - hoursAgo * 3_600_000),
+        prompt: 3,
+        completion: 4,
+      });
+    }
+    await gateway.dataSource.query(`UPDATE limit_windows SET used = used + 7 * 7 WHERE period = 'total'`);
+    await gateway.close();
+    expect(await rezoneTo(TOKYO)).toBe('UTC');
+    expect((await withClient((client) => ledgerDifferences(client, TOKYO))).differences).toEqual([]);
+    gateway = await start(TOKYO);
+    await chat(gateway, user);
+    expect((await withClient((client) => ledgerDifferences(client, TOKYO))).differences).toEqual([]);
+    await gateway.close();
+  });
+
+  it('is not changed while a gateway runs', async () => {
+    const gateway = await start('UTC');
+    const user = await gateway.register();
+    await chat(gateway, user);
+    await expect(rezoneTo(TOKYO)).rejects.toThrow(/1 gateways run on this database/);
+    await gateway.close();
+  });
+});
