@@ -75,6 +75,8 @@ BEGIN
     -- Or its admission was committed only now, after its answer had been given up: settled in the usual way.
     IF EXISTS (SELECT 1 FROM open_requests WHERE request_id = p_request_id) THEN RETURN 'open'; END IF;
     IF NOT p_insert THEN RETURN 'absent'; END IF;
+    -- So old that its month is dropped: it was settled, at least at a checkpoint, and is counted.
+    IF EXISTS (SELECT 1 FROM usage_retention WHERE kept_from > uuid_v7_time(p_request_id)) THEN RETURN 'known'; END IF;
     INSERT INTO usage_records (request_id, admitted_at, settled_at, user_id, key_id, endpoint, model, stream,
       outcome, source, status, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens,
       time_to_first_token_ms, duration_ms)
@@ -125,10 +127,6 @@ END $$`;
 /** What keeps the ledger whole when a gateway or PostgreSQL dies: leases, checkpoints, the reaper, late settlement. */
 export class CreateLeases1764000000500 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`
-      CREATE FUNCTION uuid_v7_time(id uuid) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT to_timestamp(('x' || lpad(substr(replace(id::text, '-', ''), 1, 12), 16, '0'))::bit(64)::bigint / 1000.0)
-      $$`);
     await queryRunner.query(RENEW_LEASE);
     await queryRunner.query(REAP);
     await queryRunner.query(RELEASE);
@@ -142,6 +140,5 @@ export class CreateLeases1764000000500 implements MigrationInterface {
     await queryRunner.query(`DROP FUNCTION release_requests(text, uuid[])`);
     await queryRunner.query(`DROP FUNCTION reap_requests(text, integer, integer)`);
     await queryRunner.query(`DROP FUNCTION renew_lease(uuid, text, integer, uuid[], bigint[], bigint[])`);
-    await queryRunner.query(`DROP FUNCTION uuid_v7_time(uuid)`);
   }
 }

@@ -8,6 +8,7 @@ import { HealthModule } from './health/health.module';
 import { ObservabilityModule } from './observability/observability.module';
 import { OpenaiCompatModule } from './openai-compat/openai-compat.module';
 import { ProxyModule } from './proxy/proxy.module';
+import { RetentionModule } from './usage/retention/retention.module';
 import { UsageModule } from './usage/usage.module';
 import { UsersModule } from './users/users.module';
 
@@ -24,6 +25,7 @@ export class AppModule {
         UsersModule,
         AuthModule,
         UsageModule,
+        RetentionModule,
         ProxyModule,
         OpenaiCompatModule,
         HealthModule,

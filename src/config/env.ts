@@ -47,6 +47,9 @@ export class Env {
   /** Unset: true with the embedded database, false with DATABASE_URL. */
   @IsOptional() @IsBoolean() MIGRATE_ON_START?: boolean;
 
+  /** Whole months of the ledger that are kept, beside the current one; 0 = all. */
+  @IsInt() @Min(0) @Max(1_200) USAGE_RETENTION_MONTHS: number = 13;
+
   @IsOptional()
   @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
   VLLM_BASE_URL?: string;

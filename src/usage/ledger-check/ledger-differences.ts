@@ -23,7 +23,7 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
   try {
     // A large ledger takes its time, and is worth some memory.
     await client.query(`SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`);
-    const wholeFrom = '-infinity';
+    const wholeFrom = await firstWholeDay(client, zone);
     return {
       differences: [
         ...(await counterDifferences(client, zone, wholeFrom)),
@@ -35,6 +35,16 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
   } finally {
     await client.query('ROLLBACK');
   }
+}
+
+/** The first day whose records are all still there: months before it may have been dropped. */
+async function firstWholeDay(client: ClientBase, zone: string): Promise<string> {
+  const { rows } = await client.query<{ day: string }>(
+    `SELECT CASE WHEN kept_from = '-infinity' THEN '-infinity'
+       ELSE (kept_from AT TIME ZONE $1 + interval '1 day - 1 microsecond')::date::text END AS day FROM usage_retention`,
+    [zone],
+  );
+  return rows[0]?.day ?? '-infinity';
 }
 
 async function settledButOpen(client: ClientBase): Promise<LedgerDifference[]> {
