@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { Retention } from '../src/usage/retention/retention.service';
 import { rezone } from '../src/usage/rezone/rezone';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { recordGeneration } from './support/generations';
@@ -69,6 +71,38 @@ describe('the time zone of the limits', () => {
     await chat(gateway, user);
     expect((await withClient((client) => ledgerDifferences(client, TOKYO))).differences).toEqual([]);
     await gateway.close();
+  });
+
+  it.each([
+    ['UTC', 'America/New_York'],
+    ['America/New_York', TOKYO],
+    [TOKYO, 'UTC'],
+  ])('changes from %s to %s beside months that are dropped: their rollups stay', async (from, to) => {
+    const gateway = await start(from);
+    const user = await gateway.register();
+    const today = new Date();
+    const monthStart = (offset: number) => Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + offset, 1);
+    const hoursAround = [-30, -10, -6, -1, 1, 6, 10, 14, 20, 30];
+    // Around the end of the last month that is dropped.
+    for (const hours of hoursAround) {
+      const at = new Date(monthStart(-13) + hours * 3_600_000);
+      await recordGeneration(gateway, { userId: user.id, at, prompt: 3, completion: 4 });
+    }
+    await gateway.dataSource.query(
+      `UPDATE limit_windows SET used = used + 7 * $1 WHERE period = 'total' AND subject = 'user'`,
+      [hoursAround.length],
+    );
+    await gateway.close();
+    const again = await start(from);
+    while (!(await again.app.get(Retention, { strict: false }).run())) await sleep(10);
+    await again.close();
+    const check = (zone: string) => withClient((client) => ledgerDifferences(client, zone));
+    expect(await check(from)).toMatchObject({ differences: [], records: 6 });
+    await rezoneTo(to);
+    expect(await check(to)).toMatchObject({ differences: [], records: 6 });
+    const sums = 'SELECT sum(requests)::int AS requests FROM usage_daily';
+    const { rows } = await withClient((client) => client.query<{ requests: number }>(sums));
+    expect(rows[0]?.requests).toBe(hoursAround.length);
   });
 
   it('is not changed while a gateway runs', async () => {

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { firstWholeDay } from '../retention/first-whole-day';
 import { counterDifferences } from './counter-differences';
 import { dailyDifferences } from './daily-differences';
 import type { LedgerDifference } from './ledger-difference';
@@ -35,16 +36,6 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
   } finally {
     await client.query('ROLLBACK');
   }
-}
-
-/** The first day whose records are all still there: months before it may have been dropped. */
-async function firstWholeDay(client: ClientBase, zone: string): Promise<string> {
-  const { rows } = await client.query<{ day: string }>(
-    `SELECT CASE WHEN kept_from = '-infinity' THEN '-infinity'
-       ELSE (kept_from AT TIME ZONE $1 + interval '1 day - 1 microsecond')::date::text END AS day FROM usage_retention`,
-    [zone],
-  );
-  return rows[0]?.day ?? '-infinity';
 }
 
 async function settledButOpen(client: ClientBase): Promise<LedgerDifference[]> {

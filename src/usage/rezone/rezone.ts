@@ -1,16 +1,11 @@
 import type { ClientBase } from 'pg';
+import { firstWholeDay } from '../retention/first-whole-day';
 import { ZONE_SETTING } from '../limits/limits-time-zone.service';
 
 /** The time zone of the counters cannot be changed now; the message says why, and what to do. */
 export class RezoneRefused extends Error {}
 
 const NIL = '00000000-0000-0000-0000-000000000000';
-
-// Of days whose records retention has dropped only the rollup is left: they stay as they were.
-const FIRST_WHOLE_DAY = `
-  SELECT CASE WHEN min(r.first) > (SELECT min(day) FROM usage_daily) THEN min(r.first) + 1 ELSE '-infinity'::date END::text
-    AS day
-  FROM (SELECT (min(admitted_at) AT TIME ZONE $1)::date AS first FROM usage_records) r`;
 
 const REBUILD_DAYS = `
   INSERT INTO usage_daily AS t (user_id, day, key_id, model, requests, prompt_tokens, cached_tokens, completion_tokens,
@@ -25,6 +20,10 @@ const REBUILD_DAYS = `
     cached_tokens = t.cached_tokens + excluded.cached_tokens,
     completion_tokens = t.completion_tokens + excluded.completion_tokens,
     reasoning_tokens = t.reasoning_tokens + excluded.reasoning_tokens`;
+
+// What was dropped was counted in the zone before: a day of the new zone may have lost some of its hours.
+const KEEP_FROM = `
+  UPDATE usage_retention SET kept_from = greatest(kept_from, $2::date::timestamp AT TIME ZONE $1)`;
 
 const RECOUNT = `
   WITH counters AS MATERIALIZED (
@@ -62,11 +61,12 @@ export async function rezone(
     const before = rows[0]?.value ?? null;
     if (before !== null && before !== zone) {
       await refuseWhileRunning(client, before);
-      const first =
-        (await client.query<{ day: string }>(FIRST_WHOLE_DAY, [before])).rows[0]?.day ?? '-infinity';
+      // Of days whose records retention has dropped only the rollup is left: they stay as they were.
+      const first = await firstWholeDay(client, before);
       log('counting the days of the rollups …');
       await client.query('DELETE FROM usage_daily WHERE day >= $1::date', [first]);
       await client.query(REBUILD_DAYS, [before, zone, first]);
+      await client.query(KEEP_FROM, [before, first]);
       log('counting the windows under way …');
       await client.query(RECOUNT, [zone]);
       await client.query('UPDATE settings SET value = $2, updated_at = now() WHERE name = $1', [
