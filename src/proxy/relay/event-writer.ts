@@ -93,8 +93,9 @@ function flushAll(): void {
   for (const writer of writers) writer.flush();
 }
 
+/** An empty chunk would be the last one. */
 function chunk(text: string): string {
-  return `${text.length.toString(16)}\r\n${text}\r\n`;
+  return text === '' ? '' : `${text.length.toString(16)}\r\n${text}\r\n`;
 }
 
 const EVENT_STREAM_HEADERS = {

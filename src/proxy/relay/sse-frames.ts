@@ -3,37 +3,59 @@ const LONGEST_EVENT = 64 * 1_024 * 1_024;
 
 export class EventTooLongError extends Error {}
 
+const LF_END = '\n\n';
+// vLLM writes \n; a server that writes \r\n must not be taken for one endless event.
+const CRLF_END = '\r\n\r\n';
+
 /**
  * Splits a byte stream into server-sent events at blank lines, keeping a partial one between calls. Text is latin1:
  * one character a byte, so split UTF-8 needs no care.
  */
 export class SseFrames {
-  private partial = '';
+  // Joined once its end has come: an event of megabytes comes in thousands of pieces.
+  private pieces: string[] = [];
+  private length = 0;
+  /** The last characters held: the first half of an end may be among them. */
+  private tail = '';
 
   /** Calls `each` with every complete event, without its blank line. */
   push(text: string, each: (frame: string) => void): void {
-    const buffer = this.partial === '' ? text : this.partial + text;
+    if (this.length === 0) return this.split(text, each);
+    const seam = this.tail + text;
+    if (!seam.includes(LF_END) && !seam.includes(CRLF_END)) return this.hold(text);
+    this.pieces.push(text);
+    const buffer = this.pieces.join('');
+    this.pieces = [];
+    this.length = 0;
+    this.tail = '';
+    this.split(buffer, each);
+  }
+
+  /** The beginning of what came after the last blank line; '' when that is nothing. */
+  get begun(): string {
+    return this.pieces[0] ?? '';
+  }
+
+  private split(buffer: string, each: (frame: string) => void): void {
     let start = 0;
-    for (;;) {
-      const end = frameEnd(buffer, start);
-      if (end === null) break;
-      if (end.at > start) each(buffer.slice(start, end.at));
-      start = end.next;
+    let lf = buffer.indexOf(LF_END);
+    let crlf = buffer.indexOf(CRLF_END);
+    while (lf !== -1 || crlf !== -1) {
+      const endsInCrlf = crlf !== -1 && (lf === -1 || crlf < lf);
+      const end = endsInCrlf ? crlf : lf;
+      if (end > start) each(buffer.slice(start, end));
+      start = end + (endsInCrlf ? CRLF_END : LF_END).length;
+      // Each is looked for again only once it has been passed.
+      if (lf !== -1 && lf < start) lf = buffer.indexOf(LF_END, start);
+      if (crlf !== -1 && crlf < start) crlf = buffer.indexOf(CRLF_END, start);
     }
-    this.partial = start === 0 ? buffer : buffer.slice(start);
-    if (this.partial.length > LONGEST_EVENT) throw new EventTooLongError();
+    if (start < buffer.length) this.hold(start === 0 ? buffer : buffer.slice(start));
   }
 
-  /** What came after the last blank line. */
-  get rest(): string {
-    return this.partial;
+  private hold(text: string): void {
+    this.pieces.push(text);
+    this.length += text.length;
+    this.tail = (this.tail + text.slice(1 - CRLF_END.length)).slice(1 - CRLF_END.length);
+    if (this.length > LONGEST_EVENT) throw new EventTooLongError();
   }
-}
-
-function frameEnd(text: string, from: number): { at: number; next: number } | null {
-  const lf = text.indexOf('\n\n', from);
-  // vLLM writes \n; a server that writes \r\n must not be taken for one endless event.
-  const crlf = text.indexOf('\r\n\r\n', from);
-  if (crlf !== -1 && (lf === -1 || crlf < lf)) return { at: crlf, next: crlf + 4 };
-  return lf === -1 ? null : { at: lf, next: lf + 2 };
 }

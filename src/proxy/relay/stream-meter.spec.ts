@@ -1,4 +1,3 @@
-import { SseFrames } from './sse-frames';
 import { StreamExpectations, StreamMeter } from './stream-meter';
 
 const usage = (prompt: number, completion: number, more = '') =>
@@ -125,33 +124,5 @@ describe('StreamMeter', () => {
     const odd = meter();
     odd.see(chunk(0, 'a', ',"usage":{"prompt_tokens":-1,"completion_tokens":1.5}'));
     expect(odd.usage().source).toBe('estimated');
-  });
-});
-
-const collect = (parts: string[]) => {
-  const frames = new SseFrames();
-  const seen: string[] = [];
-  for (const part of parts) frames.push(part, (frame) => seen.push(frame));
-  return { seen, rest: frames.rest };
-};
-
-describe('SseFrames', () => {
-  it('finds the same events however the bytes are split', () => {
-    const text = 'data: {"a":"é"}\n\n: keep-alive\n\ndata: [DONE]\n\n';
-    for (let at = 1; at < text.length; at += 1) {
-      expect(collect([text.slice(0, at), text.slice(at)]).seen).toEqual([
-        'data: {"a":"é"}',
-        ': keep-alive',
-        'data: [DONE]',
-      ]);
-    }
-    expect(collect([...text]).seen).toHaveLength(3);
-  });
-
-  it('takes carriage returns for line ends, too, and keeps an unfinished event', () => {
-    expect(collect(['data: 1\r\n\r\ndata: 2\n\nda', 'ta: 3'])).toEqual({
-      seen: ['data: 1', 'data: 2'],
-      rest: 'data: 3',
-    });
   });
 });

@@ -33,8 +33,8 @@ export class StreamRelay {
   push(chunk: Buffer): boolean {
     this.progressed = false;
     this.frames.push(chunk.toString('latin1'), this.onFrame);
-    const { rest } = this.frames;
-    this.progressed ||= rest !== '' && !isComment(rest);
+    const { begun } = this.frames;
+    this.progressed ||= begun !== '' && !isComment(begun);
     return this.flush();
   }
 
