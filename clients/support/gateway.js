@@ -11,7 +11,7 @@ export const MODEL = 'opencode-llm';
 /** Looks like a key, and is nobody's. */
 export const WRONG_KEY = `llmk_${'A'.repeat(49)}`;
 
-async function ask(method, target, { token, body } = {}) {
+export async function ask(method, target, { token, body } = {}) {
   const headers = new Headers();
   if (token) headers.set('authorization', `Bearer ${token}`);
   if (body) headers.set('content-type', 'application/json');

@@ -19,9 +19,14 @@ export function readmeConfig() {
   return JSON.parse(block[1].replaceAll('http://localhost:8002/v1', baseURL));
 }
 
-/** One home for all runs: its first use costs opencode seconds. */
-let home;
-process.on('exit', () => home && rmSync(home, { recursive: true, force: true }));
+/** Where opencode keeps what it stores; its first use costs seconds, so tests share one unless they log in. */
+export function makeHome() {
+  const made = mkdtempSync(join(tmpdir(), 'opencode-'));
+  process.on('exit', () => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+let shared;
 
 /**
  * Runs `opencode run` in an empty project with an opencode.json of its own.
@@ -29,18 +34,26 @@ process.on('exit', () => home && rmSync(home, { recursive: true, force: true }))
  * @param auth what `opencode auth login` stored: the key
  * @param onStart gets the process, to send it a signal
  */
-export async function runOpencode({ config, prompt, auth, env = {}, onStart }) {
-  home ??= mkdtempSync(join(tmpdir(), 'opencode-'));
-  const project = mkdtempSync(join(home, 'project-'));
-  writeFileSync(join(project, 'opencode.json'), JSON.stringify(config));
-  mkdirSync(join(home, 'data', 'opencode'), { recursive: true });
+export async function runOpencode({ config, prompt, auth, env, onStart }) {
+  shared ??= makeHome();
+  mkdirSync(join(shared, 'data', 'opencode'), { recursive: true });
   const stored = auth ? { 'llm-user-managed': { type: 'api', key: auth } } : {};
-  writeFileSync(join(home, 'data', 'opencode', 'auth.json'), JSON.stringify(stored), { mode: 0o600 });
+  writeFileSync(join(shared, 'data', 'opencode', 'auth.json'), JSON.stringify(stored), { mode: 0o600 });
+  const args = ['run', '-m', `llm-user-managed/${MODEL}`, ...prompt.split(' ')];
+  return opencode(args, { home: shared, config, env, onStart });
+}
+
+/** Runs opencode in an empty project, without a terminal. */
+export async function opencode(args, { home, config, env = {}, onStart }) {
+  const project = mkdtempSync(join(home, 'project-'));
+  if (config) writeFileSync(join(project, 'opencode.json'), JSON.stringify(config));
   const startedAt = Date.now();
-  const child = spawn(binary(), ['run', '-m', `llm-user-managed/${MODEL}`, ...prompt.split(' ')], {
+  const child = spawn(binary(), args, {
     cwd: project,
     env: { ...isolated(home), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A session of its own has no terminal: what asks for a key must then fail, and not wait for whoever runs the tests.
+    detached: true,
   });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) {

@@ -2,16 +2,19 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import {
   admin,
+  ask,
   differences,
   firstAdmin,
   forgetJournal,
   journal,
+  MODEL,
   register,
   registerSpent,
   requestCount,
   script,
   settledLedger,
   until,
+  url,
   WRONG_KEY,
 } from '../support/gateway.js';
 import { readmeConfig, runOpencode } from '../support/opencode.js';
@@ -83,10 +86,9 @@ describe('opencode', () => {
     assert.match(stdout + stderr, /hm-let-me-see/);
   });
 
-  it('takes the key from the environment', async () => {
+  it('works with the answer of /connect/opencode.json, and the key in the environment', async () => {
     const user = await register();
-    const config = readmeConfig();
-    config.provider['llm-user-managed'].options.apiKey = '{env:LLM_API_KEY}';
+    const config = await ask('GET', `${url}/connect/opencode.json`, { token: user.key });
     const { code, stdout, stderr } = await runOpencode({
       config,
       env: { LLM_API_KEY: user.key },
@@ -94,6 +96,8 @@ describe('opencode', () => {
     });
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Key-found/);
+    const main = (await journal()).find(withTools);
+    assert.equal(main.body.max_tokens, config.provider['llm-user-managed'].models[MODEL].limit.output);
   });
 
   for (const [situation, auth, message] of [

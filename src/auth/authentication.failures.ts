@@ -38,6 +38,15 @@ export function sessionTokenMissing(): ApiException {
   return unauthenticated('missing_token', `No access token was sent. ${SESSION_HELP}`, 'missing');
 }
 
+/** Where either of the two would do. */
+export function credentialMissing(): ApiException {
+  return unauthenticated(
+    'missing_token',
+    `No access token or API key was sent. ${SESSION_HELP} ${KEY_HELP}`,
+    'missing',
+  );
+}
+
 export function sessionTokenInvalid(): ApiException {
   return unauthenticated(
     'invalid_token',

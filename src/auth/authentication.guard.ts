@@ -9,6 +9,7 @@ import { ApiKeyStrategy } from './api-key.strategy';
 import {
   apiKeyInvalid,
   apiKeyMissing,
+  credentialMissing,
   sessionTokenExpired,
   sessionTokenInvalid,
   sessionTokenMissing,
@@ -40,7 +41,10 @@ export class AuthenticationGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<Request>();
     const credential = readCredential(request);
-    if (access === 'api_key') return this.admitApiKey(request, credential);
+    if (access === 'session_or_api_key' && !credential) throw credentialMissing();
+    if (access === 'api_key' || (access === 'session_or_api_key' && isMeantAsApiKey(credential))) {
+      return this.admitApiKey(request, credential);
+    }
     return this.admitSession(request, http.getResponse<Response>(), credential);
   }
 
@@ -84,6 +88,10 @@ export class AuthenticationGuard implements CanActivate {
       )(request, response, reject);
     });
   }
+}
+
+function isMeantAsApiKey(credential: Credential | null): boolean {
+  return credential !== null && looksLikeApiKey(credential.token);
 }
 
 function admitted(request: Request, principal: Principal | null, refusal: () => Error): true {

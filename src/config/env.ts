@@ -108,6 +108,7 @@ export class Env {
   @IsBoolean() ALLOW_SIMULATOR: boolean = false;
 
   #simulated = false;
+  #openPort: number | undefined;
 
   /** True when no vLLM is configured and the built-in simulator stands in. */
   get simulated(): boolean {
@@ -117,6 +118,11 @@ export class Env {
   useSimulator(baseUrl: string): void {
     this.VLLM_BASE_URL = baseUrl;
     this.#simulated = true;
+  }
+
+  /** With PORT=0 only the socket knows. */
+  listensOn(port: number): void {
+    this.#openPort = port;
   }
 
   get isProduction(): boolean {
@@ -135,7 +141,7 @@ export class Env {
   /** The base of every link given out, without a trailing slash. */
   get publicUrl(): string {
     const host = this.HOST === '0.0.0.0' || this.HOST === '::' ? 'localhost' : this.HOST;
-    return (this.PUBLIC_URL ?? `http://${host}:${this.PORT}`).replace(/\/+$/, '');
+    return (this.PUBLIC_URL ?? `http://${host}:${this.#openPort ?? this.PORT}`).replace(/\/+$/, '');
   }
 }
 

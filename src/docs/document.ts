@@ -10,6 +10,7 @@ import { DocumentedRoute, operationId, routeTable } from './route-table';
 const SECURITY: Readonly<Record<Access, OperationObject['security']>> = {
   session: [{ session: [] }],
   api_key: [{ 'api-key': [] }],
+  session_or_api_key: [{ session: [] }, { 'api-key': [] }],
   public: [],
 };
 

@@ -73,6 +73,11 @@ const ROLE_FAILURE: DocumentedFailure = {
   code: 'forbidden',
   message: 'This needs the role admin.',
 };
+const EITHER_FAILURES: DocumentedFailure[] = [
+  { status: 401, code: 'missing_token', message: 'No access token or API key was sent.' },
+  ...SESSION_FAILURES.filter(({ code }) => code === 'invalid_token'),
+  ...KEY_FAILURES.filter(({ code }) => code === 'invalid_api_key'),
+];
 const BODY_FAILURES: DocumentedFailure[] = [
   { status: 400, code: 'invalid_request', message: 'A field of the body is missing, wrong or unknown.' },
   {
@@ -96,6 +101,7 @@ export function failuresOf(
   const usual = [
     ...(access === 'session' ? SESSION_FAILURES : []),
     ...(access === 'api_key' ? KEY_FAILURES : []),
+    ...(access === 'session_or_api_key' ? EITHER_FAILURES : []),
     ...(roles.length > 0 ? [ROLE_FAILURE] : []),
     ...(hasBody ? BODY_FAILURES : []),
     ...(touchesDatabase ? [DATABASE_FAILURE] : []),

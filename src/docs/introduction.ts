@@ -33,6 +33,7 @@ export const TAGS: readonly [name: string, description: string][] = [
   ['Auth', 'Make an account, log in, stay logged in'],
   ['Account', 'Who I am'],
   ['API keys', 'What programs log in with'],
+  ['Set-up', 'Clients set up without typing'],
   ['OpenAI-compatible', 'What programs call, with an API key'],
   ['Chat', 'The same with a session'],
   ['Usage and limits', 'What I used, and what is left'],

@@ -5,11 +5,13 @@ import { CompletionsController } from './completions.controller';
 import { GatewayExceptionFilter } from './gateway-exception.filter';
 import { ModelsController } from './models.controller';
 import { ModelsService } from './models.service';
+import { OpencodeController } from './opencode/opencode.controller';
+import { OpencodeService } from './opencode/opencode.service';
 
-/** The public contract at /v1, and the one place that shapes errors. */
+/** The public contract at /v1, how to set up a client for it, and the one place that shapes errors. */
 @Module({
   imports: [ProxyModule],
-  controllers: [CompletionsController, ModelsController],
-  providers: [ModelsService, { provide: APP_FILTER, useClass: GatewayExceptionFilter }],
+  controllers: [CompletionsController, ModelsController, OpencodeController],
+  providers: [ModelsService, OpencodeService, { provide: APP_FILTER, useClass: GatewayExceptionFilter }],
 })
 export class OpenaiCompatModule {}

@@ -2,8 +2,8 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelCard } from '../openai-compat/model-card';
 import { ModelsService } from '../openai-compat/models.service';
+import { opencodeConfig, withPlaceholder } from '../openai-compat/opencode/opencode-config';
 import type { FirstAdmin } from './first-admin';
-import { opencodeConfig } from './opencode-config';
 
 /** In production the first admin's credentials go here instead of to the log. */
 export const FIRST_ADMIN_FILE = 'first-admin.txt';
@@ -28,7 +28,11 @@ export async function firstAdminText(
       ? 'opencode.json for a project folder:'
       : 'opencode.json for a project folder (vLLM did not answer: adjust the model and its limit later):',
     '',
-    opencodeConfig({ baseUrl, apiKey: admin.apiKey, models }),
+    JSON.stringify(
+      opencodeConfig({ baseUrl, apiKey: admin.apiKey, models: withPlaceholder(models) }),
+      null,
+      2,
+    ),
   ].join('\n');
 }
 

@@ -18,7 +18,7 @@ export async function printBanner(
 ): Promise<void> {
   const env = app.get(Env);
   const { line } = provision.log;
-  const url = linkBase(env, listening.port);
+  const url = env.publicUrl;
   line(`listening on http://${bracketed(env.HOST)}:${listening.port}`);
   const { workers } = listening;
   if (workers.length > 0) line(`workers: ${workers.length} (processes ${workers.join(', ')})`);
@@ -31,11 +31,6 @@ export async function printBanner(
   line(`registration: ${env.registration}`);
   line(env.DOCS_ACCESS === 'off' ? 'documentation: off (DOCS_ACCESS)' : `documentation: ${url}/docs`);
   line(`API for clients: ${url}/v1`);
-}
-
-/** What links start with, given the port that is really open. */
-export function linkBase(env: Env, port: number): string {
-  return env.PUBLIC_URL || env.PORT !== 0 ? env.publicUrl : env.publicUrl.replace(/:0$/, `:${port}`);
 }
 
 function databaseLine(env: Env, provision: Provision): string {

@@ -34,7 +34,9 @@ export async function openPort(app: INestApplication, env: Env): Promise<number>
   await app.listen(env.PORT, env.HOST).catch((error: unknown) => {
     throw listenFailure(error, env);
   });
-  return (app.getHttpServer().address() as AddressInfo | null)?.port ?? env.PORT;
+  const port = (app.getHttpServer().address() as AddressInfo | null)?.port ?? env.PORT;
+  env.listensOn(port);
+  return port;
 }
 
 /** Says in one sentence why HOST and PORT cannot be listened on. */

@@ -3,7 +3,7 @@ import type { Env } from '../config/env';
 import { LimitsTimeZone } from '../usage/limits/limits-time-zone.service';
 import { SettlementSpool } from '../usage/spool/settlement-spool.service';
 import { FIRST_ADMIN_FILE, firstAdminText } from './announce-admin';
-import { linkBase, printBanner } from './banner';
+import { printBanner } from './banner';
 import { ensureFirstAdmin, FirstAdmin } from './first-admin';
 import { createGatewayApp } from './gateway-app';
 import { checkPort } from './listen';
@@ -37,28 +37,28 @@ export async function startGateway(
       await firstAdminText(app, first, env.publicUrl),
     );
   });
-  let port = env.PORT;
   try {
     proceed();
     const listening = await serving.open(app);
-    ({ port } = listening);
+    env.listensOn(listening.port);
     await printBanner(app, provision, listening);
   } finally {
     // Also when the port cannot be opened after all: the account exists, and nothing else knows its password.
-    if (admin) await announce(app, provision, { admin, file: adminFile, port });
+    if (admin) await announce(app, provision, admin, adminFile);
   }
 }
 
 async function announce(
   app: NestExpressApplication,
   provision: Provision,
-  { admin, file, port }: { admin: FirstAdmin; file: string | null; port: number },
+  admin: FirstAdmin,
+  file: string | null,
 ): Promise<void> {
   if (file !== null) {
     provision.log.line(`first admin: ${admin.username}; password, API key and opencode.json are in ${file}`);
     return;
   }
   const { env, log } = provision;
-  const text = await firstAdminText(app, admin, linkBase(env, port));
+  const text = await firstAdminText(app, admin, env.publicUrl);
   log.block(`\n${text}\n`);
 }

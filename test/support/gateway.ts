@@ -77,7 +77,9 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   );
   configureApp(app);
   await app.listen(0, '127.0.0.1');
-  const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  env.listensOn(port);
+  const url = `http://127.0.0.1:${port}`;
   const dataSource = app.get(DataSource);
 
   const request = (
