@@ -55,6 +55,7 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
     .setTitle('LLM User Management API')
     .setDescription(introduction(env))
     .setVersion('1')
+    .setLicense('MIT', 'https://opensource.org/license/mit')
     .addOAuth2(
       {
         type: 'oauth2',
@@ -68,7 +69,8 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
       'api-key',
     );
   for (const [name, description] of TAGS) builder.addTag(name, description);
-  if (env.PUBLIC_URL) builder.addServer(env.publicUrl);
+  // Without PUBLIC_URL: wherever this document was fetched from.
+  builder.addServer(env.PUBLIC_URL ? env.publicUrl : '/');
   return builder.build();
 }
 

@@ -1,5 +1,5 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { ApiKeyOnly } from '../common/access.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
@@ -21,6 +21,7 @@ export class ModelsController {
 
   @Get('*id')
   @ApiOperation({ summary: 'One model' })
+  @ApiParam({ name: 'id', example: 'opencode-llm', description: 'May hold slashes' })
   get(@CurrentPrincipal() principal: Principal, @Param('id') id: string | string[]): Promise<ModelCard> {
     return this.models.get(principal, Array.isArray(id) ? id.join('/') : id);
   }

@@ -1,0 +1,122 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { OpenAPIObject, OperationObject } from '@nestjs/swagger';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+
+const ROOT = join(__dirname, '..');
+const VERBS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+
+function operationsOf(document: OpenAPIObject): [name: string, operation: OperationObject][] {
+  return Object.entries(document.paths).flatMap(([path, item]) =>
+    VERBS.flatMap((verb): [string, OperationObject][] => {
+      const operation = item[verb];
+      return operation ? [[`${verb.toUpperCase()} ${path}`, operation]] : [];
+    }),
+  );
+}
+
+async function documentOf(gateway: TestGateway, credential = ''): Promise<OpenAPIObject> {
+  const answer = await gateway.get('/docs-json', credential);
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as OpenAPIObject;
+}
+
+describe('the documentation', () => {
+  let gateway: TestGateway;
+  let document: OpenAPIObject;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    document = await documentOf(gateway);
+  });
+  afterAll(() => gateway.close());
+
+  it('gives every route one tag, and the tags in the order of work', () => {
+    const tags = (document.tags ?? []).map(({ name }) => name);
+    expect(tags[0]).toBe('Auth');
+    expect(tags.at(-1)).toBe('Health');
+    for (const [name, { tags: own }] of operationsOf(document)) {
+      expect([name, own?.length, tags.includes(own?.[0] ?? '')]).toEqual([name, 1, true]);
+    }
+    const used = new Set(operationsOf(document).flatMap(([, operation]) => operation.tags));
+    expect(tags.filter((tag) => !used.has(tag))).toEqual([]);
+  });
+
+  it('tells of every route what it does, its credential, and what a missing one answers', () => {
+    for (const [name, { summary, security, responses }] of operationsOf(document)) {
+      expect([name, summary]).toEqual([name, expect.stringMatching(/^\S.{2}/)]);
+      expect([name, security !== undefined]).toEqual([name, true]);
+      if (security?.length)
+        expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining(['401'])]);
+    }
+  });
+
+  it('names the credential that the route really takes', async () => {
+    for (const [name, { security }] of operationsOf(document)) {
+      const [verb, path] = name.split(' ') as [string, string];
+      if (path === '/docs-json') continue;
+      const target = path.replaceAll(/\{\w+\}/g, '00000000-0000-7000-8000-000000000000');
+      const { status } = await fetch(gateway.url + target, { method: verb });
+      expect([name, status === 401]).toEqual([name, Boolean(security?.length)]);
+    }
+  });
+
+  it('is what npm run openapi writes, which needs no database', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'openapi-'));
+    try {
+      const file = join(directory, 'openapi.json');
+      execFileSync(process.execPath, [join(ROOT, 'scripts', 'openapi.js'), file], {
+        cwd: directory,
+        env: { PATH: process.env.PATH, DATABASE_URL: 'postgres://127.0.0.1:1/none' },
+      });
+      const written = JSON.parse(readFileSync(file, 'utf8')) as OpenAPIObject;
+      expect(operationsOf(written).map(([name]) => name)).toEqual(
+        operationsOf(document).map(([name]) => name),
+      );
+      expect(written.components).toEqual(document.components);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }, 60_000);
+
+  it('is a page without anything from elsewhere', async () => {
+    const page = await fetch(`${gateway.url}/docs`);
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).not.toMatch(/(src|href)="https?:/);
+    const script = await (await fetch(`${gateway.url}/docs/swagger-ui-init.js`)).text();
+    expect(script).toMatch(/"persistAuthorization": true/);
+    expect(script).toMatch(/"deepLinking": true/);
+  });
+});
+
+describe('DOCS_ACCESS', () => {
+  let gateway: TestGateway;
+  const start = async (access: string): Promise<TestGateway> =>
+    (gateway = await startGateway({ settings: { DOCS_ACCESS: access } }));
+  afterEach(() => gateway.close());
+
+  it('admin: the page shows how to log in, and the whole document is for admins', async () => {
+    const { get, register, registerAdmin, url } = await start('admin');
+    const user: TestUser = await register();
+    expect((await get('/docs-json', '')).status).toBe(401);
+    expect((await get('/docs-json', user.accessToken)).status).toBe(403);
+    expect((await get('/docs-json', user.key)).status).toBe(403);
+    const whole = await documentOf(gateway, (await registerAdmin()).accessToken);
+    expect(Object.keys(whole.paths)).toContain('/admin/users/{id}/token-limit');
+    const shown = await (await fetch(`${url}/docs/swagger-ui-init.js`)).text();
+    expect(shown).toContain('/auth/token');
+    expect(shown).not.toContain('/users/me');
+    expect(shown).not.toContain('/admin');
+  });
+
+  it('off: there is nothing', async () => {
+    const { registerAdmin, get } = await start('off');
+    const admin = await registerAdmin();
+    for (const path of ['/docs', '/docs/', '/docs-json', '/docs-yaml', '/docs/swagger-ui-init.js']) {
+      expect([path, (await get(path, admin.accessToken)).status]).toEqual([path, 404]);
+    }
+  });
+});
