@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { OpenAPIObject, OperationObject } from '@nestjs/swagger';
+import type { OpenAPIObject, OperationObject, ParameterObject, SchemaObject } from '@nestjs/swagger';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 
 const ROOT = join(__dirname, '..');
@@ -50,6 +50,16 @@ describe('the documentation', () => {
       expect([name, security !== undefined]).toEqual([name, true]);
       if (security?.length)
         expect([name, Object.keys(responses)]).toEqual([name, expect.arrayContaining(['401'])]);
+    }
+  });
+
+  // Swagger UI fills examples in and sends them: a date of last month would be somebody's usage of last month.
+  it('leaves query parameters empty until somebody fills them in', () => {
+    for (const [name, { parameters }] of operationsOf(document)) {
+      const filled = (parameters as ParameterObject[] | undefined)
+        ?.filter((parameter) => parameter.in === 'query')
+        .filter(({ example, schema }) => (example ?? (schema as SchemaObject).example) !== undefined);
+      expect([name, filled ?? []]).toEqual([name, []]);
     }
   });
 

@@ -15,7 +15,7 @@ const SECURITY: Readonly<Record<Access, OperationObject['security']>> = {
 };
 
 const SELF: OperationObject = {
-  operationId: 'Docs_show',
+  operationId: 'docsShow',
   tags: ['Health'],
   summary: 'This document',
   security: [],
@@ -40,6 +40,7 @@ export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
   };
   // In public, the document itself is served by Swagger's module and not by a controller.
   document.paths['/docs-json'] ??= { get: SELF };
+  document.paths = Object.fromEntries(generationsFirst(Object.entries(document.paths)));
   for (const [path, item] of Object.entries(document.paths)) {
     for (const verb of VERBS) {
       const operation = item[verb];
@@ -48,6 +49,12 @@ export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
     }
   }
   return document;
+}
+
+/** Within a tag the page keeps the order of the document, and the generations are what people come for. */
+function generationsFirst<T>(paths: readonly [path: string, item: T][]): [path: string, item: T][] {
+  const isGeneration = ([path]: readonly [string, T]): boolean => `post ${path}` in GENERATION_OPERATIONS;
+  return [...paths.filter(isGeneration), ...paths.filter((path) => !isGeneration(path))];
 }
 
 function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
@@ -65,7 +72,12 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
       'session',
     )
     .addBearerAuth(
-      { type: 'http', scheme: 'bearer', bearerFormat: 'llmk_…', description: 'An API key; for /v1' },
+      {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'llmk_…',
+        description: 'An API key (`llmk_…`); for /v1',
+      },
       'api-key',
     );
   for (const [name, description] of TAGS) builder.addTag(name, description);

@@ -10,8 +10,11 @@ export interface DocumentedRoute {
   readonly failures: readonly DocumentedFailure[];
 }
 
-export const operationId = (controller: string, method: string): string =>
-  `${controller.replace(/Controller$/, '')}_${method}`;
+/** `usersShow` for `UsersController.show`: a name for generated clients, and in links to a route of the page. */
+export function operationId(controller: string, method: string): string {
+  const noun = controller.replace(/Controller$/, '');
+  return noun.charAt(0).toLowerCase() + noun.slice(1) + method.charAt(0).toUpperCase() + method.slice(1);
+}
 
 /** All handlers of the application, by operation id. */
 export function routeTable(app: INestApplication): ReadonlyMap<string, DocumentedRoute> {

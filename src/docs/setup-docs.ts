@@ -17,8 +17,12 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-// OAuth2 clients and scopes do not exist here; their fields would only raise questions.
+// OAuth2 clients and scopes do not exist here; their fields would only raise questions. Neither is there another
+// server or document to choose.
 const PAGE_CSS = `
+  .swagger-ui .topbar,
+  .swagger-ui .scheme-container .servers-title,
+  .swagger-ui .scheme-container .servers,
   .auth-container .scope-def,
   .auth-container .wrapper:has(> label[for="password_type"]),
   .auth-container .wrapper:has(> label[for^="client_"]) { display: none }`;

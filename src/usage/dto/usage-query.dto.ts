@@ -4,15 +4,13 @@ import { IsMoment } from '../moment';
 
 export class UsageQuery {
   @ApiPropertyOptional({
-    example: '2026-11-01',
-    description: 'RFC 3339 date or date-time; default: the start of the calendar month',
+    description: 'RFC 3339 date such as 2026-11-01, or date-time; default: the start of the calendar month',
   })
   @IsOptional()
   @IsMoment()
   from?: string;
 
   @ApiPropertyOptional({
-    example: '2026-11-30',
     description: 'RFC 3339 date (that day included) or date-time (excluded); default: the end of this month',
   })
   @IsOptional()

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { DocsPage, findBrowser } from '../support/docs-page.js';
+import { firstAdmin, url } from '../support/gateway.js';
+
+const browser = findBrowser();
+const json = ({ text }) => JSON.parse(text);
+const skip = browser ? false : 'no chromium on the PATH: the page was not tried';
+
+describe('Swagger UI in a browser', { skip }, () => {
+  let docs;
+  before(async () => (docs = await DocsPage.open(browser, url)));
+  after(async () => docs?.close());
+
+  it('shows the routes in the order of work', async () => {
+    await docs.shoot('start');
+    await docs.shoot('whole', { fullPage: true });
+    const tags = await docs.tags();
+    assert.deepEqual(tags.slice(0, 3), ['Auth', 'Account', 'API keys']);
+    assert.equal(tags.at(-1), 'Health');
+  });
+
+  it('logs in by Authorize, with username and password alone', async () => {
+    await docs.logIn(firstAdmin.username, firstAdmin.password);
+    const me = await docs.run('usersShow');
+    assert.equal(me.status, 200, me.text);
+    assert.equal(json(me).username, firstAdmin.username);
+  });
+
+  it('sets a token limit, as the example says', async () => {
+    const set = await docs.run('tokenLimitSetOwn');
+    assert.equal(set.status, 200, set.text);
+    assert.ok(json(set).token_limit > 0, set.text);
+  });
+
+  it('makes an API key, generates with it, and shows what it cost, all by the examples that stand there', async () => {
+    const made = await docs.run('apiKeysCreate');
+    assert.equal(made.status, 201, made.text);
+    await docs.useKey(json(made).key);
+    const answer = await docs.run('completionsChat');
+    assert.equal(answer.status, 200, answer.text);
+    const usage = await docs.run('usageSummarize');
+    assert.equal(usage.status, 200, usage.text);
+    assert.ok(json(usage).tokens_used >= json(answer).usage.total_tokens, usage.text);
+  });
+
+  it('stays logged in after a reload, and opens a route by its link', async () => {
+    await docs.goTo('/docs#/Account/usersShow');
+    await docs.page.reload();
+    const open = docs.page.locator('.opblock.is-open');
+    await open.waitFor();
+    assert.equal(await open.getAttribute('id'), 'operations-Account-usersShow');
+    assert.equal((await docs.run('usersShow')).status, 200);
+  });
+
+  it('asks nothing of anybody else, and breaks no policy', () => {
+    assert.deepEqual(docs.complaints, []);
+  });
+});
