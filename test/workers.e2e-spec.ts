@@ -199,7 +199,9 @@ describe('two workers', () => {
 
 describe('workers over the embedded database', () => {
   it('outlive a primary that is killed only until their answers are settled', async () => {
-    const gateway = await startProcess(emptyFolder(), { WORKERS: '2', VLLM_BASE_URL: simulator.baseUrl });
+    const folder = emptyFolder();
+    const settings = { WORKERS: '2', VLLM_BASE_URL: simulator.baseUrl };
+    const gateway = await startProcess(folder, settings);
     await gateway.printed('"model": "llm-user-managed/');
     const workers = workersOf(gateway);
     const streams = Array.from({ length: 4 }, () =>
@@ -207,11 +209,39 @@ describe('workers over the embedded database', () => {
     );
     await sleep(1_000);
     gateway.kill('SIGKILL');
+    // The port is free at once: the next start need not wait for them, and does not disturb them.
+    const next = await startProcess(folder, { ...settings, PORT: new URL(gateway.url).port });
     for (const { text } of await Promise.all(streams)) expect(text).toMatch(/data: \[DONE\]\s*$/);
     // Resolves when nobody holds its output any more.
     expect(await gateway.ended).toBe('SIGKILL');
     while (workers.some(isRunning)) await sleep(20);
-    expect(await listens(databasePortOf(gateway))).toBe(false);
+    await next.ready();
+    next.kill('SIGKILL');
+    await next.ended;
+    while (workersOf(next).some(isRunning)) await sleep(20);
+    expect(await listens(databasePortOf(next))).toBe(false);
+  });
+});
+
+describe('workers that are ended', () => {
+  it('end at once, all of them, at a second signal', async () => {
+    const database = await createDatabase();
+    const gateway = await startProcess(emptyFolder(), {
+      WORKERS: '2',
+      DATABASE_URL: database.url,
+      VLLM_BASE_URL: simulator.baseUrl,
+    });
+    await gateway.printed('"model": "llm-user-managed/');
+    const stream = chat(gateway.url, printedAdmin(gateway).apiKey, { tokens: 400, tbtMs: 100 });
+    await sleep(500);
+    gateway.kill('SIGINT');
+    await gateway.printed('finishing what runs');
+    await sleep(1_200);
+    gateway.kill('SIGINT');
+    expect(await gateway.ended).toBe(130);
+    expect((await stream).hungUp).toBe(true);
+    while (workersOf(gateway).some(isRunning)) await sleep(20);
+    await database.drop();
   });
 });
 
