@@ -112,4 +112,32 @@ describe('the time zone of the limits', () => {
     await expect(rezoneTo(TOKYO)).rejects.toThrow(/1 gateways run on this database/);
     await gateway.close();
   });
+
+  it.each([
+    ['Europe/Berlin', '2026-10-24T00:00:00Z', 25],
+    ['Europe/Berlin', '2026-03-28T00:00:00Z', 23],
+    ['America/New_York', '2026-10-31T00:00:00Z', 25],
+    ['Asia/Kathmandu', '2026-11-01T00:00:00Z', 24],
+  ])('has windows without gap or overlap when the clocks change: %s, %s', async (zone, from, hours) => {
+    const rows = await withClient(async (client) => {
+      const { rows } = await client.query<{ period: string; at: Date; start: Date; end: Date; next: Date }>(
+        `SELECT period, at, limit_window_start(period, at, $1) AS start, limit_window_end(period, at, $1) AS end,
+           limit_window_start(period, limit_window_end(period, at, $1), $1) AS next
+         FROM unnest(ARRAY['minute', 'hour', 'day', 'week', 'month']) AS period,
+           generate_series($2::timestamptz, $2::timestamptz + interval '3 days', interval '7 minutes') AS at`,
+        [zone, from],
+      );
+      return rows;
+    });
+    const wrong = rows.filter(
+      ({ at, start, end, next }) => !(start <= at && at < end && next.getTime() === end.getTime()),
+    );
+    expect(wrong).toEqual([]);
+    const lengths = new Set(
+      rows
+        .filter(({ period }) => period === 'day')
+        .map(({ start, end }) => (end.getTime() - start.getTime()) / 3_600_000),
+    );
+    expect(lengths).toContain(hours);
+  });
 });
