@@ -129,9 +129,9 @@ describe('the race for the last tokens', () => {
   it('never has more under way than a limit on concurrent requests allows', async () => {
     await limit('user', 'concurrent_requests', 5);
     let most = 0;
-    let goesOn = true;
+    const during = new AbortController();
     const watching = (async () => {
-      while (goesOn) {
+      while (!during.signal.aborted) {
         const [row] = await gateway.dataSource.query<{ open: number }[]>(
           'SELECT count(*)::int AS open FROM open_requests',
         );
@@ -140,7 +140,7 @@ describe('the race for the last tokens', () => {
       }
     })();
     const statuses = await race(() => ({ messages: said({ tokens: 20, tbtMs: 5 }), max_tokens: 20 }));
-    goesOn = false;
+    during.abort();
     await watching;
     expect(most).toBe(5);
     expect(gateway.simulator.journal.unfinished).toBe(0);
@@ -193,9 +193,9 @@ describe('the race for the last tokens', () => {
       `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('user', $1, 'tokens', 'minute', 1000000, 'admin')`,
       [user.id],
     );
-    let goesOn = true;
+    const during = new AbortController();
     const rolling = (async () => {
-      while (goesOn) {
+      while (!during.signal.aborted) {
         await anHourPasses();
         await sleep(3);
       }
@@ -207,7 +207,7 @@ describe('the race for the last tokens', () => {
       return manager.query(`SELECT sum(used) FROM limit_windows`);
     });
     const statuses = await race(() => ({ messages: said({ tokens: 20, tbtMs: 1 }), max_tokens: 20 }));
-    goesOn = false;
+    during.abort();
     await Promise.all([rolling, report]);
     expect(new Set(statuses)).toEqual(new Set([200]));
     await untilNothingOpen(gateway, 2_000);
