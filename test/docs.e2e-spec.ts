@@ -44,6 +44,13 @@ describe('the documentation', () => {
     expect(tags.filter((tag) => !used.has(tag))).toEqual([]);
   });
 
+  it('begins with routes that are there', () => {
+    const named = document.info.description?.match(/\b(GET|PUT|POST|DELETE|PATCH) \/[\w/{}-]+/g) ?? [];
+    expect(named).toEqual(expect.arrayContaining(['POST /auth/register', 'GET /users/usage']));
+    const known = operationsOf(document).map(([name]) => name);
+    expect(named.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
   it('tells of every route what it does, its credential, and what a missing one answers', () => {
     for (const [name, { summary, security, responses }] of operationsOf(document)) {
       expect([name, summary]).toEqual([name, expect.stringMatching(/^\S.{2}/)]);

@@ -77,6 +77,19 @@ describe('the proxy', () => {
       }
     });
 
+    it("carry vLLM's fingerprint where vLLM puts it: in a whole answer, and in the event of the usage", async () => {
+      const FINGERPRINT = 'vllm-0.32.0-simulated';
+      const whole = await chat({ messages: MESSAGES, max_tokens: 2 });
+      expect(await whole.json()).toMatchObject({ system_fingerprint: FINGERPRINT });
+      const text = async (stream_options: object) =>
+        (await chat({ messages: MESSAGES, max_tokens: 2, stream: true, stream_options })).text();
+      const withUsage = (await text({ include_usage: true })).split('\n\n');
+      expect(withUsage.findIndex((event) => event.includes(`"system_fingerprint":"${FINGERPRINT}"`))).toBe(
+        withUsage.findIndex((event) => event.includes('"usage":{')),
+      );
+      expect(await text({})).not.toContain('fingerprint');
+    });
+
     it('carry tool calls, reasoning and logprobs through', async () => {
       const tools = [{ type: 'function', function: { name: 'bash', parameters: { type: 'object' } } }];
       const call = await chat({

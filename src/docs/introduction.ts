@@ -2,8 +2,7 @@ import type { Env } from '../config/env';
 
 const REGISTER: Readonly<Record<Env['registration'], string>> = {
   open: 'Make an account with **POST /auth/register**. Its answer carries a first API key, shown once.',
-  invite:
-    'Make an account with **POST /auth/register** and your invitation. Its answer carries a first API key, shown once.',
+  invite: 'Ask an administrator for an account.',
   closed: 'Ask an administrator for an account.',
 };
 
