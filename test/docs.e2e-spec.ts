@@ -80,6 +80,15 @@ describe('the documentation', () => {
     }
   });
 
+  it('explains the code of a problem where its type leads', async () => {
+    const answer = await gateway.get('/users/me', '');
+    const { type } = (await answer.json()) as { type: string };
+    expect(type).toBe(`${gateway.url}/docs#errors-missing_token`);
+    expect(document.info.description).toContain(
+      '<li id="errors-missing_token">401 <code>missing_token</code>: ',
+    );
+  });
+
   it('is what npm run openapi writes, which needs no database', () => {
     const directory = mkdtempSync(join(tmpdir(), 'openapi-'));
     try {

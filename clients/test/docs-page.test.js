@@ -53,6 +53,16 @@ describe('Swagger UI in a browser', { skip }, () => {
     assert.equal((await docs.run('usersShow')).status, 200);
   });
 
+  it('shows the explanation that the type of a problem leads to', async () => {
+    const { type } = await (await fetch(`${url}/users/me`)).json();
+    await docs.page.goto('about:blank');
+    await docs.page.goto(type);
+    const entry = docs.page.locator('#errors-missing_token');
+    await entry.waitFor();
+    assert.match(await entry.innerText(), /^401 missing_token: No access token/);
+    await docs.shoot('error');
+  });
+
   it('asks nothing of anybody else, and breaks no policy', () => {
     assert.deepEqual(docs.complaints, []);
   });

@@ -1,7 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, OpenAPIObject, OperationObject, SwaggerModule } from '@nestjs/swagger';
+import type { DocumentedFailure } from '../common/api-problem.decorator';
 import type { Access } from '../common/access.decorator';
 import type { Env } from '../config/env';
+import { errorList } from './error-list';
 import { ENVELOPES, failureResponses, failuresOf } from './failure-responses';
 import { GENERATION_FAILURES, GENERATION_OPERATIONS } from './generation-operations';
 import { introduction, TAGS } from './introduction';
@@ -41,13 +43,16 @@ export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
   // In public, the document itself is served by Swagger's module and not by a controller.
   document.paths['/docs-json'] ??= { get: SELF };
   document.paths = Object.fromEntries(generationsFirst(Object.entries(document.paths)));
+  const failures: DocumentedFailure[] = [];
   for (const [path, item] of Object.entries(document.paths)) {
     for (const verb of VERBS) {
       const operation = item[verb];
       const route = operation && routes.get(operation.operationId ?? '');
-      if (operation && route) complete(operation, { path, verb, route, publicUrl: env.publicUrl });
+      if (!operation || !route) continue;
+      failures.push(...complete(operation, { path, verb, route, publicUrl: env.publicUrl }));
     }
   }
+  document.info.description += `\n\n${errorList(failures)}`;
   return document;
 }
 
@@ -86,10 +91,11 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
   return builder.build();
 }
 
+/** Adds what is known of the route. @returns its failures */
 function complete(
   operation: OperationObject,
   { path, verb, route, publicUrl }: { path: string; verb: string; route: DocumentedRoute; publicUrl: string },
-): void {
+): DocumentedFailure[] {
   operation.security = SECURITY[route.access];
   const generation = GENERATION_OPERATIONS[`${verb} ${path}`];
   if (generation) {
@@ -104,4 +110,5 @@ function complete(
     touchesDatabase: !path.startsWith('/health/'),
   });
   operation.responses = { ...operation.responses, ...failureResponses(path, failures, publicUrl) };
+  return failures;
 }

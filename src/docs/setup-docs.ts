@@ -4,6 +4,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Env } from '../config/env';
 import { ADMIN_PAGE_SCRIPT } from './admin-page-script';
 import { ApiDocument } from './api-document';
+import { ERROR_LINK_SCRIPT } from './error-link-script';
 
 // The page asks for nothing outside its own origin, and browsers are told so.
 const PAGE_POLICY = [
@@ -41,6 +42,9 @@ const PAGE: SwaggerCustomOptions = {
   },
 };
 
+const ERROR_LINK = '/docs/error-link.js';
+const LOAD_DOCUMENT = '/docs/load-document.js';
+
 /** Swagger UI at /docs and the OpenAPI document at /docs-json, as DOCS_ACCESS allows. Needs DocsModule. */
 export function setupDocs(app: NestExpressApplication, env: Env): void {
   if (env.DOCS_ACCESS === 'off') return;
@@ -50,16 +54,25 @@ export function setupDocs(app: NestExpressApplication, env: Env): void {
     response.setHeader('content-security-policy', PAGE_POLICY);
     next();
   });
+  serveScript(app, ERROR_LINK, ERROR_LINK_SCRIPT);
   if (env.DOCS_ACCESS === 'public') {
-    SwaggerModule.setup('docs', app, () => document.whole(), { ...PAGE, raw: ['json'] });
+    SwaggerModule.setup('docs', app, () => document.whole(), {
+      ...PAGE,
+      raw: ['json'],
+      customJs: ERROR_LINK,
+    });
     return;
   }
-  app.use('/docs/load-document.js', (_request: Request, response: Response) => {
-    response.type('text/javascript').send(ADMIN_PAGE_SCRIPT);
-  });
+  serveScript(app, LOAD_DOCUMENT, ADMIN_PAGE_SCRIPT);
   SwaggerModule.setup('docs', app, () => document.publicPart(), {
     ...PAGE,
     raw: false,
-    customJs: '/docs/load-document.js',
+    customJs: [ERROR_LINK, LOAD_DOCUMENT],
+  });
+}
+
+function serveScript(app: NestExpressApplication, path: string, script: string): void {
+  app.use(path, (_request: Request, response: Response) => {
+    response.type('text/javascript').send(script);
   });
 }

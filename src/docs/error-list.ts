@@ -1,0 +1,33 @@
+import type { DocumentedFailure } from '../common/api-problem.decorator';
+
+/** What a request may meet on its way to a route. */
+const ANYWHERE: readonly DocumentedFailure[] = [
+  { status: 404, code: 'not_found', message: 'There is no such route, or nothing of that id that is yours.' },
+  { status: 405, code: 'method_not_allowed', message: 'The header `Allow` names the methods of this route.' },
+  {
+    status: 500,
+    code: 'internal_error',
+    message: 'The fault is here; `x-request-id` names the request in the log.',
+  },
+];
+
+/** Where the `type` of a problem leads: every code once, with an example of its message, as Markdown. */
+export function errorList(documented: Iterable<DocumentedFailure>): string {
+  const byCode = new Map<string, DocumentedFailure>();
+  for (const failure of [...ANYWHERE, ...documented]) {
+    if (!byCode.has(failure.code)) byCode.set(failure.code, failure);
+  }
+  const rows = [...byCode.values()]
+    .toSorted((one, other) => one.status - other.status || one.code.localeCompare(other.code))
+    .map(
+      ({ status, code, message }) =>
+        `<li id="errors-${code}">${status} <code>${code}</code>: ${html(message)}</li>`,
+    );
+  return `<details><summary>Errors, by their code</summary><ul>${rows.join('')}</ul></details>`;
+}
+
+/** In a block of HTML, Markdown's backticks stay as they are. */
+function html(markdown: string): string {
+  const text = markdown.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return text.replaceAll(/`([^`]*)`/g, '<code>$1</code>');
+}
