@@ -6,6 +6,7 @@
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { DataSource } = require('typeorm');
 const { dataSourceOptions } = require('../dist/src/database/data-source-options');
 const { startEmbeddedPostgres } = require('../dist/src/embedded-postgres/embedded-postgres');
@@ -34,6 +35,36 @@ const SIZES = `
     JOIN pg_index pk ON pk.indrelid = part AND pk.indisprimary
     JOIN pg_index by_user ON by_user.indrelid = part AND NOT by_user.indisprimary) i`;
 
+const WRITE = `
+  INSERT INTO usage_records
+  SELECT overlay(uuid_v7_floor(at)::text PLACING substr(gen_random_uuid()::text, 15) FROM 15)::uuid, at, at,
+    gen_random_uuid(), NULL, 'chat_completions', 'm', true, 'completed', 'exact', 200, 1, 0, 1, 0, 1, 1, false
+  FROM (SELECT date_trunc('month', now()) + interval '40 days' AS at) next_month`;
+
+/** How long the drop takes, and how long it holds up the slowest of the settlements of another month; milliseconds. */
+async function dropping(db, url) {
+  const other = new DataSource(dataSourceOptions({ url, poolSize: 1 }));
+  await other.initialize();
+  let dropped = false;
+  let slowest = 0;
+  const writing = (async () => {
+    while (!dropped) {
+      const sentAt = performance.now();
+      await other.query(WRITE);
+      slowest = Math.max(slowest, performance.now() - sentAt);
+    }
+  })();
+  await sleep(500);
+  slowest = 0;
+  const startedAt = performance.now();
+  await db.query(`SELECT drop_usage_partition(date_trunc('month', now() AT TIME ZONE 'UTC'))`);
+  const took = performance.now() - startedAt;
+  dropped = true;
+  await writing;
+  await other.destroy();
+  return [took.toFixed(0), slowest.toFixed(0)];
+}
+
 async function main() {
   const rows = Number(process.argv[2] ?? MILLION);
   const directory = mkdtempSync(join(tmpdir(), 'ledger-size-'));
@@ -52,10 +83,9 @@ async function main() {
         `${part.padEnd(8)} ${(perMillion / 2 ** 20).toFixed(0).padStart(5)} MiB per million records`,
       );
     }
-    const startedAt = performance.now();
-    await db.query(`SELECT drop_usage_partition(date_trunc('month', now() AT TIME ZONE 'UTC'))`);
+    const [took, slowest] = await dropping(db, server.url);
     console.log(
-      `dropping the month of ${rows} records took ${(performance.now() - startedAt).toFixed(0)} ms`,
+      `dropping the month of ${rows} records took ${took} ms; the slowest write meanwhile ${slowest} ms`,
     );
   } finally {
     await db.destroy();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 
 /** Whoever waits for a lock on a table holds up all who come after: so never for longer than this. */
-const LOCK_TIMEOUT_MS = 200;
+const LOCK_TIMEOUT_MS = 100;
 const ATTEMPTS = 10;
 const PAUSE_MS = 500;
 /** Moving records out of the default partition may take its time. */
