@@ -43,7 +43,8 @@ export class DocsPage {
     page.setDefaultTimeout(PATIENCE_MS);
     const docs = new DocsPage(browser, page, url);
     page.on('console', (message) => {
-      if (message.type() === 'error' && !OF_SWAGGER_UI.test(message.text())) docs.complaints.push(message.text());
+      if (message.type() === 'error' && !OF_SWAGGER_UI.test(message.text()))
+        docs.complaints.push(message.text());
     });
     page.on('pageerror', (error) => docs.complaints.push(error.message));
     page.on('request', (request) => {

@@ -16,8 +16,9 @@ const KEPT_LINES = 30;
 /**
  * The built gateway as a process of its own: no configuration but ports and folders, so the database is the embedded
  * one. A DATABASE_URL in the environment is handed on; its database must be empty, and is migrated.
+ * @param settings further variables of its environment
  */
-export async function startGateway() {
+export async function startGateway(settings = {}) {
   const { startSimulator } = require(join(dist, 'simulator', 'simulator.js'));
   const simulator = await startSimulator({
     models: [{ id: 'served-model', maxModelLen: 65_536 }],
@@ -28,7 +29,12 @@ export async function startGateway() {
   const output = [];
   const child = spawn(process.execPath, [join(dist, 'main.js')], {
     cwd: home,
-    env: { ...environment(home), METRICS_PORT: String(await freePort()), VLLM_BASE_URL: simulator.baseUrl },
+    env: {
+      ...environment(home),
+      METRICS_PORT: String(await freePort()),
+      VLLM_BASE_URL: simulator.baseUrl,
+      ...settings,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DocsPage, findBrowser } from '../support/docs-page.js';
 import { firstAdmin, url } from '../support/gateway.js';
+import { startGateway } from '../support/gateway-process.js';
 
 const browser = findBrowser();
 const json = ({ text }) => JSON.parse(text);
@@ -64,6 +65,42 @@ describe('Swagger UI in a browser', { skip }, () => {
   });
 
   it('asks nothing of anybody else, and breaks no policy', () => {
+    assert.deepEqual(docs.complaints, []);
+  });
+});
+
+const needsDatabase = process.env.DATABASE_URL && 'DATABASE_URL holds one gateway, not two';
+
+describe('Swagger UI with DOCS_ACCESS=admin', { skip: skip || needsDatabase || false }, () => {
+  let gateway;
+  let docs;
+  before(async () => {
+    gateway = await startGateway({ DOCS_ACCESS: 'admin' });
+    docs = await DocsPage.open(browser, gateway.url);
+  });
+  after(async () => {
+    await docs?.close();
+    await gateway?.stop();
+  });
+
+  it('shows a stranger how to log in, and nothing that needs it', async () => {
+    const routes = await docs.routes();
+    assert.ok(routes.includes('POST /auth/token'), routes.join(', '));
+    assert.deepEqual(
+      routes.filter((route) => /\/users|\/admin|\/v1/.test(route)),
+      [],
+    );
+  });
+
+  it('shows an admin everything after Authorize, also after a reload', async () => {
+    const { username, password } = gateway.firstAdmin;
+    await docs.logIn(username, password);
+    const row = docs.page.locator('[data-path="/admin/limits"]').first();
+    await row.waitFor();
+    await docs.goTo('/docs');
+    await row.waitFor();
+    const me = await docs.run('usersShow');
+    assert.equal(json(me).username, username);
     assert.deepEqual(docs.complaints, []);
   });
 });
