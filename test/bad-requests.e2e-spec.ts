@@ -151,7 +151,7 @@ describe('a request that is not right', () => {
     });
 
     it.each(['5', 'true', '[]', '{}', '""', text(257), '["opencode-llm"]', '1e309'])(
-      'is refused for the model %.40s',
+      'is refused for the model %s',
       async (model) => {
         expect(await send(path, `{"model":${model},${content}}`)).toEqual(refusal('model'));
       },
@@ -193,7 +193,7 @@ describe('a request that is not right', () => {
     }
   });
 
-  it.each(BAD_PROMPTS)('is refused for the prompt %.60s', async (prompt) => {
+  it.each(BAD_PROMPTS)('is refused for the prompt %s', async (prompt) => {
     for (const path of ['/v1/completions', '/chat/completions']) {
       expect(await send(path, `{"model":"opencode-llm","prompt":${prompt}}`)).toEqual(refusal('prompt'));
     }
