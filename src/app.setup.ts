@@ -51,7 +51,9 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     const requestId = known ?? uuidV7();
     const described = describeFailure(failure);
     const { status, code } = described;
-    if (known === null) logger.closed.info({ request_id: requestId, status, code }, 'malformed request');
+    // A balancer that connects ahead of its requests is not worth a line every 15 s.
+    const level = status === 408 ? 'debug' : 'info';
+    if (known === null) logger.closed[level]({ request_id: requestId, status, code }, 'malformed request');
     return { ...failureAnswer(path, described, env.publicUrl), requestId };
   });
   return app;
