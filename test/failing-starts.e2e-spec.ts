@@ -98,7 +98,7 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
       });
       await Promise.all(pair);
     }
-  });
+  }, 180_000);
 
   it.each(rows.map(([what, , sentence], index) => ({ what, sentence, index })))(
     '$what',
