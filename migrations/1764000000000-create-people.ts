@@ -12,7 +12,7 @@ export class CreatePeople1764000000000 implements MigrationInterface {
         name          text,
         role          text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'admin')),
         status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'disabled')),
-        password_hash text NOT NULL,
+        password_hash text,
         created_at    timestamptz NOT NULL DEFAULT now(),
         updated_at    timestamptz NOT NULL DEFAULT now(),
         last_login_at timestamptz,
@@ -20,6 +20,12 @@ export class CreatePeople1764000000000 implements MigrationInterface {
       )`);
     await queryRunner.query(`
       COMMENT ON COLUMN users.username_key IS 'username after NFKC and lower-casing: what must be unique'`);
+    await queryRunner.query(
+      `COMMENT ON COLUMN users.password_hash IS 'null: no password is set, and none is right'`,
+    );
+    await queryRunner.query(
+      `CREATE INDEX users_created_at ON users (created_at, id) WHERE deleted_at IS NULL`,
+    );
 
     await queryRunner.query(`
       CREATE TABLE sessions (
@@ -75,6 +81,10 @@ export class CreatePeople1764000000000 implements MigrationInterface {
         address    text,
         request_id uuid
       )`);
+    await queryRunner.query(`CREATE INDEX audit_log_at ON audit_log (at, id)`);
+    await queryRunner.query(`CREATE INDEX audit_log_actor ON audit_log (actor_id, at, id)`);
+    await queryRunner.query(`CREATE INDEX audit_log_subject ON audit_log (subject_id, at, id)`);
+    await queryRunner.query(`CREATE INDEX audit_log_action ON audit_log (action, at, id)`);
     await queryRunner.query(`
       CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN

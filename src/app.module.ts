@@ -1,4 +1,5 @@
 import { DynamicModule, Module } from '@nestjs/common';
+import { AdministrationModule } from './administration/administration.module';
 import { AuthModule } from './auth/auth.module';
 import { ConfigModule } from './config/config.module';
 import { Env } from './config/env';
@@ -26,6 +27,7 @@ export class AppModule {
         AuthModule,
         UsageModule,
         RetentionModule,
+        AdministrationModule,
         ProxyModule,
         OpenaiCompatModule,
         HealthModule,

@@ -1,15 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 
-export interface AuditEntry {
-  readonly actorId: string;
+/** Who acts, and in which request. */
+export interface Actor {
+  /** Null: whoever has the server's command line. */
+  readonly actorId: string | null;
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
+/**
+ * What happened. Rows are for ever, so they name people by their ids alone: names, addresses of theirs and the like
+ * stay out of before and after.
+ */
+export interface AuditEntry extends Actor {
   readonly action: string;
   readonly subject: string;
   readonly subjectId: string;
   readonly before?: Readonly<Record<string, unknown>>;
   readonly after?: Readonly<Record<string, unknown>>;
-  readonly address?: string;
-  readonly requestId?: string;
 }
 
 /** Appends to the audit log, in the transaction of what it tells of. */

@@ -17,6 +17,8 @@ import { AuthController } from './auth.controller';
 import { AuthService } from './auth.service';
 import { AuthenticationGuard } from './authentication.guard';
 import { JwtStrategy } from './jwt.strategy';
+import { PasswordResetController } from './password-reset/password-reset.controller';
+import { PasswordResets } from './password-reset/password-resets.service';
 import { RefreshService } from './refresh.service';
 import { RegistrationService } from './registration.service';
 import { RolesGuard } from './roles.guard';
@@ -28,7 +30,7 @@ import { ThrottleService } from './throttle.service';
 /** Who calls: guards every route of the application with the two kinds of credential. */
 @Module({
   imports: [UsersModule, PassportModule, JwtModule.register({}), TypeOrmModule.forFeature([Session, ApiKey])],
-  controllers: [AuthController, SessionsController, ApiKeysController],
+  controllers: [AuthController, PasswordResetController, SessionsController, ApiKeysController],
   providers: [
     AccessTokens,
     ApiKeyAuthenticator,
@@ -39,6 +41,7 @@ import { ThrottleService } from './throttle.service';
     AuthSecrets,
     AuthService,
     JwtStrategy,
+    PasswordResets,
     RefreshService,
     RegistrationService,
     SessionsService,
@@ -47,6 +50,6 @@ import { ThrottleService } from './throttle.service';
     { provide: APP_GUARD, useClass: AuthenticationGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
   ],
-  exports: [ApiKeysService, AuditLog],
+  exports: [ApiKeysService, AuditLog, PasswordResets, SessionsService],
 })
 export class AuthModule {}

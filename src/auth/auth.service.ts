@@ -10,6 +10,7 @@ import { AuditLog } from './audit-log';
 import type { Client } from './current-client.decorator';
 import type { ChangePassword } from './dto/change-password.dto';
 import type { TokenRequest, TokenResponse } from './dto/token.dto';
+import { PasswordResets } from './password-reset/password-resets.service';
 import { RefreshService } from './refresh.service';
 import { SessionsService } from './sessions.service';
 import { ThrottleService } from './throttle.service';
@@ -25,6 +26,7 @@ export class AuthService {
     private readonly sessions: SessionsService,
     private readonly refreshing: RefreshService,
     private readonly accessTokens: AccessTokens,
+    private readonly passwordResets: PasswordResets,
     private readonly throttle: ThrottleService,
     private readonly auditLog: AuditLog,
     private readonly dataSource: DataSource,
@@ -59,7 +61,12 @@ export class AuthService {
     const passwordHash = await this.users.hashNewPassword(user, dto.new_password);
     await this.dataSource.transaction(async (manager) => {
       await this.users.setPasswordHash(user.id, passwordHash, manager);
-      await this.sessions.endOthers(user.id, principal.sessionId, manager);
+      await this.sessions.endAll(
+        user.id,
+        { reason: 'password_changed', except: principal.sessionId },
+        manager,
+      );
+      await this.passwordResets.withdraw(user.id, manager);
       await this.auditLog.record(
         {
           actorId: user.id,

@@ -101,12 +101,18 @@ export class SessionsService {
     if (ended.affected !== 1) throw new NotFoundException('There is no such session.');
   }
 
-  async endOthers(userId: string, keptSessionId: string | undefined, manager: EntityManager): Promise<void> {
-    await manager.query(
-      `UPDATE sessions SET revoked_at = now(), revoked_reason = 'password_changed'
+  /** Ends the sessions of a user, in `manager`'s transaction; one may be kept. @returns how many ended */
+  async endAll(
+    userId: string,
+    { reason, except }: { reason: string; except?: string },
+    manager: EntityManager,
+  ): Promise<number> {
+    const [, ended]: [unknown, number] = await manager.query(
+      `UPDATE sessions SET revoked_at = now(), revoked_reason = $3
        WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL`,
-      [userId, keptSessionId ?? null],
+      [userId, except ?? null, reason],
     );
+    return ended;
   }
 
   private async noteLogin(userId: string, sessionId: string): Promise<void> {

@@ -11,7 +11,8 @@ export class User {
   @Column('text', { nullable: true }) name: string | null;
   @Column('text') role: Role;
   @Column('text') status: 'active' | 'disabled';
-  @Column('text', { name: 'password_hash' }) passwordHash: string;
+  /** Null: no password is set, and none is right. */
+  @Column('text', { name: 'password_hash', nullable: true }) passwordHash: string | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt: Date;
   @Column('timestamptz', { name: 'last_login_at', nullable: true }) lastLoginAt: Date | null;

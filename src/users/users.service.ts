@@ -5,23 +5,23 @@ import { v7 as uuidV7 } from 'uuid';
 import { ApiException } from '../common/api.exception';
 import type { Role } from '../common/principal';
 import { Env } from '../config/env';
+import { FirstTokenLimits, firstTokenCap, insertFirstLimits } from './first-limits';
 import { PasswordHasher } from './password-hasher';
 import { passwordFault } from './password-rules';
 import { User } from './user.entity';
 import { isUsername, usernameKey } from './username';
 
-export interface NewUser {
+export interface NewUser extends FirstTokenLimits {
   readonly username: string;
-  readonly password: string;
+  /** Null: the user sets one with a link. */
+  readonly password: string | null;
   readonly email?: string | null;
   readonly name?: string | null;
   readonly role?: Role;
-  /** The user's own monthly token limit, at most the default cap. */
-  readonly tokenLimit?: number | null;
 }
 
 /** A checked new user whose password is hashed: what is slow is done before a transaction opens. */
-export type PreparedUser = Omit<NewUser, 'password'> & { readonly passwordHash: string };
+export type PreparedUser = Omit<NewUser, 'password'> & { readonly passwordHash: string | null };
 
 @Injectable()
 export class UsersService {
@@ -49,10 +49,10 @@ export class UsersService {
         param: 'username',
       });
     }
-    this.checkPassword(password, rest, 'password');
-    this.checkOwnLimit(rest.tokenLimit ?? null);
+    if (password !== null) this.checkPassword(password, rest, 'password');
+    this.checkOwnLimit(rest);
     if (await this.findByUsername(rest.username)) throw usernameTaken();
-    return { ...rest, passwordHash: await this.hasher.hash(password) };
+    return { ...rest, passwordHash: password === null ? null : await this.hasher.hash(password) };
   }
 
   /** Writes a prepared user and its limits; the uniqueness of the name is decided here. */
@@ -72,7 +72,7 @@ export class UsersService {
       if (isUsernameConflict(error)) throw usernameTaken();
       throw error;
     }
-    for (const limit of this.limitsOf(user.tokenLimit)) await insertLimit(manager, id, limit);
+    await insertFirstLimits(manager, id, user, this.env);
     return manager.findOneByOrFail(User, { id });
   }
 
@@ -86,7 +86,18 @@ export class UsersService {
     return user;
   }
 
-  /** Deleted users are found too, so that their names are not given out again. */
+  /**
+   * The user, held until the end of `manager`'s transaction; null when there is none. Whoever changes more than the
+   * user's own row begins with this, so that nobody waits for each other in a circle.
+   */
+  hold(id: string, manager: EntityManager): Promise<User | null> {
+    return manager
+      .createQueryBuilder(User, 'u')
+      .where('u.id = :id AND u.deleted_at IS NULL', { id })
+      .setLock('for_no_key_update')
+      .getOne();
+  }
+
   async findByUsername(username: string): Promise<User | null> {
     return isUsername(username) ? this.users.findOneBy({ usernameKey: usernameKey(username) }) : null;
   }
@@ -96,7 +107,10 @@ export class UsersService {
     const user = await this.findByUsername(username);
     const matches = await this.hasher.verify(user?.passwordHash ?? null, password);
     if (!user || !matches || user.status !== 'active' || user.deletedAt) return null;
-    if (this.hasher.isOutdated(user.passwordHash)) user.passwordHash = await this.rehash(user, password);
+    const { passwordHash } = user;
+    if (passwordHash !== null && this.hasher.isOutdated(passwordHash)) {
+      user.passwordHash = await this.rehash(user.id, { passwordHash, password });
+    }
     return user;
   }
 
@@ -115,13 +129,33 @@ export class UsersService {
     await manager.update(User, { id: userId }, { passwordHash, updatedAt: () => 'now()' });
   }
 
-  private async rehash(user: User, password: string): Promise<string> {
-    const passwordHash = await this.hasher.hash(password);
-    const replaced = await this.users.update(
-      { id: user.id, passwordHash: user.passwordHash },
-      { passwordHash },
+  /** Takes the person out of the account, in `manager`'s transaction; its id stays, for the ledger. */
+  async anonymise(userId: string, manager: EntityManager): Promise<void> {
+    await manager.update(
+      User,
+      { id: userId },
+      {
+        username: `deleted-${userId}`,
+        // With its space nobody can have taken it, and it is no username to log in with.
+        usernameKey: `deleted ${userId}`,
+        email: null,
+        name: null,
+        passwordHash: null,
+        status: 'disabled',
+        lastLoginAt: null,
+        deletedAt: () => 'now()',
+        updatedAt: () => 'now()',
+      },
     );
-    return replaced.affected === 1 ? passwordHash : user.passwordHash;
+  }
+
+  private async rehash(
+    userId: string,
+    { passwordHash: outdated, password }: { passwordHash: string; password: string },
+  ): Promise<string> {
+    const passwordHash = await this.hasher.hash(password);
+    const replaced = await this.users.update({ id: userId, passwordHash: outdated }, { passwordHash });
+    return replaced.affected === 1 ? passwordHash : outdated;
   }
 
   private checkPassword(password: string, owner: Pick<NewUser, 'username' | 'email'>, param: string): void {
@@ -135,27 +169,10 @@ export class UsersService {
     }
   }
 
-  private limitsOf(own: number | null | undefined): FirstLimit[] {
-    const { DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE, DEFAULT_CONCURRENT_REQUESTS } = this.env;
-    const defaults: FirstLimit[] = [
-      { metric: 'tokens', period: 'month', amount: DEFAULT_TOKEN_LIMIT, setBy: 'default' },
-      { metric: 'requests', period: 'minute', amount: DEFAULT_REQUESTS_PER_MINUTE, setBy: 'default' },
-      {
-        metric: 'concurrent_requests',
-        period: 'total',
-        amount: DEFAULT_CONCURRENT_REQUESTS,
-        setBy: 'default',
-      },
-    ];
-    const limits = defaults.filter(({ amount }) => amount >= 0);
-    if (typeof own === 'number')
-      limits.push({ metric: 'tokens', period: 'month', amount: own, setBy: 'self' });
-    return limits;
-  }
-
-  private checkOwnLimit(tokenLimit: number | null): void {
-    const cap = this.env.DEFAULT_TOKEN_LIMIT;
-    if (tokenLimit === null || cap < 0 || tokenLimit <= cap) return;
+  private checkOwnLimit(chosen: FirstTokenLimits): void {
+    const cap = firstTokenCap(this.env, chosen);
+    const own = chosen.tokenLimit ?? null;
+    if (own === null || cap === null || own <= cap) return;
     throw new ApiException({
       status: 422,
       code: 'limit_exceeds_cap',
@@ -163,21 +180,6 @@ export class UsersService {
       param: 'token_limit',
     });
   }
-}
-
-/** A limit that a new user begins with. */
-interface FirstLimit {
-  readonly metric: 'tokens' | 'requests' | 'concurrent_requests';
-  readonly period: 'minute' | 'month' | 'total';
-  readonly amount: number;
-  readonly setBy: 'default' | 'self';
-}
-
-async function insertLimit(manager: EntityManager, userId: string, limit: FirstLimit): Promise<void> {
-  await manager.query(
-    `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('user', $1, $2, $3, $4, $5)`,
-    [userId, limit.metric, limit.period, limit.amount, limit.setBy],
-  );
 }
 
 function usernameTaken(): ApiException {

@@ -19,6 +19,11 @@ export interface NewApiKey {
   readonly models?: readonly string[] | null;
 }
 
+export interface RevokedKey {
+  readonly id: string;
+  readonly keyHash: Buffer;
+}
+
 @Injectable()
 export class ApiKeysService {
   constructor(
@@ -49,14 +54,27 @@ export class ApiKeysService {
 
   /** @throws NotFoundException for a key that is not the user's own, or is revoked already. */
   async revoke(userId: string, keyId: string): Promise<void> {
-    const [revoked]: [{ key_hash: Buffer }[], number] = await this.keys.query(
+    const revoked = await this.markRevoked({ userId, keyId }, this.keys.manager);
+    if (revoked.length === 0) throw apiKeyNotFound();
+    this.forget(revoked);
+  }
+
+  /** Revokes one key of a user, or all, in `manager`'s transaction; after its end they are to be forgotten. */
+  async markRevoked(
+    { userId, keyId }: { userId: string; keyId?: string },
+    manager: EntityManager,
+  ): Promise<RevokedKey[]> {
+    const [revoked]: [{ id: string; key_hash: Buffer }[], number] = await manager.query(
       `UPDATE api_keys SET revoked_at = now()
-       WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING key_hash`,
-      [keyId, userId],
+       WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND revoked_at IS NULL RETURNING id, key_hash`,
+      [userId, keyId ?? null],
     );
-    const key = revoked[0];
-    if (!key) throw new NotFoundException('There is no such API key.');
-    this.authenticator.forget(key.key_hash);
+    return revoked.map(({ id, key_hash: keyHash }) => ({ id, keyHash }));
+  }
+
+  /** What this replica believes of revoked keys ends at once; the others ask again within 5 seconds. */
+  forget(revoked: readonly RevokedKey[]): void {
+    for (const { keyHash } of revoked) this.authenticator.forget(keyHash);
   }
 
   private async insert(
@@ -98,6 +116,10 @@ function shown(key: ApiKey): ApiKeyResponse {
     created_at: key.createdAt.toISOString(),
     last_used_at: key.lastUsedAt?.toISOString() ?? null,
   };
+}
+
+export function apiKeyNotFound(): NotFoundException {
+  return new NotFoundException('There is no such API key.');
 }
 
 function tooManyKeys(): ApiException {

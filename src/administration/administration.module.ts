@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module';
+import { UsersModule } from '../users/users.module';
+import { AdminUsersController } from './users/admin-users.controller';
+import { UserAccessController } from './users/user-access.controller';
+import { UserAccess } from './users/user-access.service';
+import { UserAdministration } from './users/user-administration.service';
+import { UserDirectory } from './users/user-directory.service';
+
+/** What administrators do with accounts. Limits are administered in `usage`, beside what they hold. */
+@Module({
+  imports: [UsersModule, AuthModule],
+  controllers: [AdminUsersController, UserAccessController],
+  providers: [UserAccess, UserAdministration, UserDirectory],
+})
+export class AdministrationModule {}

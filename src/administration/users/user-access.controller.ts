@@ -1,0 +1,53 @@
+import { Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dto';
+import type { Actor } from '../../auth/audit-log';
+import { CurrentActor } from '../../auth/current-actor.decorator';
+import { Roles } from '../../common/access.decorator';
+import { ApiProblem } from '../../common/api-problem.decorator';
+import { UserAccess } from './user-access.service';
+
+@ApiTags('Administration')
+@ApiBearerAuth('session')
+@Roles('admin')
+@ApiProblem(404, 'not_found', 'There is no such user.')
+@Controller('admin/users/:id')
+export class UserAccessController {
+  constructor(private readonly access: UserAccess) {}
+
+  @Delete('sessions')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'End all sessions of a user, at once' })
+  @ApiNoContentResponse()
+  endSessions(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+    return this.access.endSessions(actor, id);
+  }
+
+  @Get('api-keys')
+  @ApiOperation({ summary: "A user's API keys, newest first; the keys themselves are not shown" })
+  @ApiOkResponse({ type: [ApiKeyResponse] })
+  listKeys(@Param('id', ParseUUIDPipe) id: string): Promise<ApiKeyResponse[]> {
+    return this.access.listKeys(id);
+  }
+
+  @Delete('api-keys')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Revoke all API keys of a user: refused everywhere within 5 seconds' })
+  @ApiNoContentResponse()
+  revokeKeys(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+    return this.access.revokeKeys(actor, id);
+  }
+
+  @Delete('api-keys/:key_id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Revoke one API key of a user: refused everywhere within 5 seconds' })
+  @ApiNoContentResponse()
+  @ApiProblem(404, 'not_found', 'There is no such API key.')
+  revokeKey(
+    @CurrentActor() actor: Actor,
+    @Param('id', ParseUUIDPipe) id: string,
+    @Param('key_id', ParseUUIDPipe) keyId: string,
+  ): Promise<void> {
+    return this.access.revokeKeys(actor, id, keyId);
+  }
+}

@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { apiKeyNotFound, ApiKeysService } from '../../auth/api-keys/api-keys.service';
+import type { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dto';
+import { Actor, AuditLog } from '../../auth/audit-log';
+import { SessionsService } from '../../auth/sessions.service';
+import { UsersService } from '../../users/users.service';
+
+/** What a user gets in with, as far as administrators may see and end it. */
+@Injectable()
+export class UserAccess {
+  constructor(
+    private readonly users: UsersService,
+    private readonly apiKeys: ApiKeysService,
+    private readonly sessions: SessionsService,
+    private readonly auditLog: AuditLog,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  async endSessions(actor: Actor, userId: string): Promise<void> {
+    await this.users.getById(userId);
+    await this.dataSource.transaction(async (manager) => {
+      const ended = await this.sessions.endAll(userId, { reason: 'ended_by_admin' }, manager);
+      await this.auditLog.record(
+        { ...actor, action: 'user.sessions_ended', subject: 'user', subjectId: userId, after: { ended } },
+        manager,
+      );
+    });
+  }
+
+  async listKeys(userId: string): Promise<ApiKeyResponse[]> {
+    await this.users.getById(userId);
+    return this.apiKeys.list(userId);
+  }
+
+  /** @param keyId absent: all keys of the user */
+  async revokeKeys(actor: Actor, userId: string, keyId?: string): Promise<void> {
+    await this.users.getById(userId);
+    const revoked = await this.dataSource.transaction(async (manager) => {
+      const keys = await this.apiKeys.markRevoked({ userId, keyId }, manager);
+      if (keyId !== undefined && keys.length === 0) throw apiKeyNotFound();
+      const after = { key_ids: keys.map(({ id }) => id) };
+      await this.auditLog.record(
+        { ...actor, action: 'user.api_keys_revoked', subject: 'user', subjectId: userId, after },
+        manager,
+      );
+      return keys;
+    });
+    this.apiKeys.forget(revoked);
+  }
+}

@@ -1,0 +1,146 @@
+import { Injectable, NotFoundException } from '@nestjs/common';
+import { DataSource, EntityManager } from 'typeorm';
+import { ApiKeysService } from '../../auth/api-keys/api-keys.service';
+import { Actor, AuditEntry, AuditLog } from '../../auth/audit-log';
+import { PasswordResetLink } from '../../auth/password-reset/dto/password-reset.dto';
+import {
+  FIRST_PASSWORD_HOURS,
+  PasswordResets,
+  RESET_HOURS,
+} from '../../auth/password-reset/password-resets.service';
+import { SessionsService } from '../../auth/sessions.service';
+import { User } from '../../users/user.entity';
+import { UsersService } from '../../users/users.service';
+import type { ChangeUser } from './dto/change-user.dto';
+import type { CreatedUserResponse, CreateUser } from './dto/create-user.dto';
+import type { AdminUserResponse } from './dto/users-query.dto';
+import { holdActiveAdmins, refuseLastAdmin } from './last-admin';
+import { UserDirectory } from './user-directory.service';
+
+const FIRST_KEY_NAME = 'first key';
+
+/** What administrators do with accounts. Every change and its row in the audit log are one transaction. */
+@Injectable()
+export class UserAdministration {
+  constructor(
+    private readonly users: UsersService,
+    private readonly directory: UserDirectory,
+    private readonly apiKeys: ApiKeysService,
+    private readonly sessions: SessionsService,
+    private readonly passwordResets: PasswordResets,
+    private readonly auditLog: AuditLog,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  /** An account with a first API key and, when no password is given, a link to set one: all or nothing. */
+  async create(actor: Actor, dto: CreateUser): Promise<CreatedUserResponse> {
+    const prepared = await this.users.prepare({
+      username: dto.username,
+      password: dto.password ?? null,
+      email: dto.email,
+      name: dto.name,
+      role: dto.role,
+      tokenCap: dto.token_limit,
+    });
+    const { userId, key, link } = await this.dataSource.transaction(async (manager) => {
+      const user = await this.users.insert(prepared, manager);
+      const { key } = await this.apiKeys.mint(user.id, { name: FIRST_KEY_NAME }, manager);
+      const link =
+        user.passwordHash === null
+          ? await this.passwordResets.issue(user.id, FIRST_PASSWORD_HOURS, manager)
+          : null;
+      const after = { role: user.role, status: user.status, token_limit: dto.token_limit };
+      await this.record(actor, { action: 'user.created', userId: user.id, after }, manager);
+      return { userId: user.id, key, link };
+    });
+    return { ...(await this.directory.get(userId)), api_key: key, password_link: link };
+  }
+
+  /** @throws ApiException 409 when it would leave no active administrator */
+  async change(actor: Actor, userId: string, change: ChangeUser): Promise<AdminUserResponse> {
+    await this.dataSource.transaction(async (manager) => {
+      const endsAdmin = change.role === 'user' || change.status === 'disabled';
+      const admins = endsAdmin ? await holdActiveAdmins(manager) : [];
+      const user = await this.hold(userId, manager);
+      const after = changed(user, change);
+      if (Object.keys(after).length === 0) return;
+      if (endsAdmin && isActiveAdmin(user)) refuseLastAdmin(admins, userId);
+      await manager.update(User, { id: userId }, { ...after, updatedAt: () => 'now()' });
+      const reason = after.status === 'disabled' ? 'disabled' : after.role && 'role_changed';
+      if (reason) await this.sessions.endAll(userId, { reason }, manager);
+      await this.record(actor, { action: 'user.changed', userId, ...accountOf(user, after) }, manager);
+    });
+    return this.directory.get(userId);
+  }
+
+  /** Forgets who it was and keeps what was used. @throws ApiException 409 for the last active administrator */
+  async delete(actor: Actor, userId: string): Promise<void> {
+    const revoked = await this.dataSource.transaction(async (manager) => {
+      const admins = await holdActiveAdmins(manager);
+      const user = await this.hold(userId, manager);
+      if (isActiveAdmin(user)) refuseLastAdmin(admins, userId);
+      await this.users.anonymise(userId, manager);
+      await manager.query('DELETE FROM sessions WHERE user_id = $1', [userId]);
+      await this.passwordResets.withdraw(userId, manager);
+      const keys = await this.apiKeys.markRevoked({ userId }, manager);
+      await manager.query(`UPDATE api_keys SET name = 'deleted' WHERE user_id = $1`, [userId]);
+      const before = { role: user.role, status: user.status };
+      await this.record(actor, { action: 'user.deleted', userId, before }, manager);
+      return keys;
+    });
+    this.apiKeys.forget(revoked);
+  }
+
+  /** The old password stays until the link is used. */
+  issuePasswordReset(actor: Actor, userId: string): Promise<PasswordResetLink> {
+    return this.dataSource.transaction(async (manager) => {
+      await this.hold(userId, manager);
+      const link = await this.passwordResets.issue(userId, RESET_HOURS, manager);
+      const after = { expires_at: link.expires_at };
+      await this.record(actor, { action: 'user.password_reset_issued', userId, after }, manager);
+      return link;
+    });
+  }
+
+  private async hold(userId: string, manager: EntityManager): Promise<User> {
+    const user = await this.users.hold(userId, manager);
+    if (!user) throw new NotFoundException('There is no such user.');
+    return user;
+  }
+
+  private record(
+    actor: Actor,
+    { userId, ...entry }: Pick<AuditEntry, 'action' | 'before' | 'after'> & { userId: string },
+    manager: EntityManager,
+  ): Promise<void> {
+    return this.auditLog.record({ ...actor, ...entry, subject: 'user', subjectId: userId }, manager);
+  }
+}
+
+type Changes = Partial<Pick<User, 'role' | 'status' | 'name' | 'email'>>;
+
+/** What of a change is another value than before. */
+function changed(user: User, { role, status, name, email }: ChangeUser): Changes {
+  const wanted = { role, status, name, email };
+  return Object.fromEntries(
+    Object.entries(wanted).filter(
+      ([field, value]) => value !== undefined && value !== user[field as keyof Changes],
+    ),
+  );
+}
+
+function isActiveAdmin(user: User): boolean {
+  return user.role === 'admin' && user.status === 'active';
+}
+
+/** For the audit log: the values of what is not personal, and which of the rest has changed. */
+function accountOf(user: User, { role, status, ...personal }: Changes): Pick<AuditEntry, 'before' | 'after'> {
+  return {
+    before: { role: user.role, status: user.status },
+    after: {
+      role: role ?? user.role,
+      status: status ?? user.status,
+      ...(Object.keys(personal).length > 0 ? { also_changed: Object.keys(personal) } : {}),
+    },
+  };
+}

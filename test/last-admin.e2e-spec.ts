@@ -1,0 +1,95 @@
+import { asAdmin } from './support/administration';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { Answer, Sent } from './support/send';
+
+type Request = (path: string, sent?: Sent) => Promise<Answer>;
+
+const WAYS: [name: string, sent: Sent][] = [
+  ['demoted', { method: 'PATCH', json: { role: 'user' } }],
+  ['disabled', { method: 'PATCH', json: { status: 'disabled' } }],
+  ['deleted', { method: 'DELETE' }],
+];
+
+describe('the last active administrator', () => {
+  let gateway: TestGateway;
+  let replica: TestGateway;
+  let admin: TestUser;
+  let request: Request;
+  const activeAdmins = async () => {
+    const rows = await gateway.dataSource.query(
+      `SELECT id FROM users WHERE role = 'admin' AND status = 'active' AND deleted_at IS NULL`,
+    );
+    return rows as { id: string }[];
+  };
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    replica = await startGateway({ replicaOf: gateway });
+    admin = await gateway.registerAdmin();
+    request = asAdmin(gateway, admin);
+  });
+  afterAll(async () => {
+    await replica.close();
+    await gateway.close();
+  });
+
+  it.each(WAYS)('cannot be %s', async (_, sent) => {
+    const answer = await request(`/users/${admin.id}`, sent);
+    expect([answer.status, answer.body.code]).toEqual([409, 'last_admin']);
+    expect(await activeAdmins()).toEqual([{ id: admin.id }]);
+  });
+
+  it('stays the last one beside administrators who are disabled or deleted', async () => {
+    const bob = await gateway.registerAdmin();
+    await request(`/users/${bob.id}`, { method: 'PATCH', json: { status: 'disabled' } });
+    expect((await request(`/users/${admin.id}`, { method: 'DELETE' })).status).toBe(409);
+    await request(`/users/${bob.id}`, { method: 'DELETE' });
+    expect((await request(`/users/${admin.id}`, { method: 'DELETE' })).status).toBe(409);
+  });
+
+  it('may change what leaves an administrator', async () => {
+    const answer = await request(`/users/${admin.id}`, {
+      method: 'PATCH',
+      json: { name: 'Ada', role: 'admin', status: 'active' },
+    });
+    expect([answer.status, answer.body.name]).toEqual([200, 'Ada']);
+  });
+
+  it.each(WAYS)(
+    'is left when two administrators are %s at once, each by the other, on two replicas',
+    async (_, sent) => {
+      for (let round = 0; round < 8; round += 1) {
+        const [a, b] = [await gateway.registerAdmin(), await gateway.registerAdmin()];
+        // Only these two, so that each of them is the other's last colleague.
+        await gateway.dataSource.query(
+          `UPDATE users SET role = 'user' WHERE role = 'admin' AND id <> ALL ($1)`,
+          [[a.id, b.id]],
+        );
+        const answers = await Promise.all([
+          asAdmin(gateway, a)(`/users/${b.id}`, sent),
+          asAdmin(replica, b)(`/users/${a.id}`, sent),
+        ]);
+        // The loser may also be refused because its own session has ended by then.
+        const statuses = answers.map(({ status }) => status);
+        expect(statuses.filter((status) => status === 200 || status === 204)).toHaveLength(1);
+        expect([401, 403, 409]).toContain(Math.max(...statuses));
+        expect(await activeAdmins()).toHaveLength(1);
+      }
+    },
+    60_000,
+  );
+
+  it('is left when five administrators all resign at once', async () => {
+    const crowd = await Promise.all(Array.from({ length: 5 }, () => gateway.registerAdmin()));
+    await gateway.dataSource.query(`UPDATE users SET role = 'user' WHERE role = 'admin' AND id <> ALL ($1)`, [
+      crowd.map(({ id }) => id),
+    ]);
+    const answers = await Promise.all(
+      crowd.map((one, i) =>
+        asAdmin(i % 2 ? gateway : replica, one)(`/users/${one.id}`, { method: 'DELETE' }),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 204, 204, 204, 409]);
+    expect(await activeAdmins()).toHaveLength(1);
+  });
+});

@@ -1,0 +1,138 @@
+import { asAdmin, auditOf } from './support/administration';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { Answer, send, Sent } from './support/send';
+
+const NEW = 'a quiet lantern burns on';
+
+describe('password links', () => {
+  let gateway: TestGateway;
+  let admin: TestUser;
+  let request: (path: string, sent?: Sent) => Promise<Answer>;
+  const issue = async (user: { id: string }) => {
+    const answer = await request(`/users/${user.id}/password-reset`, { method: 'POST' });
+    return answer as Answer & { body: { token: string; url: string; expires_at: string } };
+  };
+  const use = (token: unknown, new_password: unknown = NEW) =>
+    send(`${gateway.url}/auth/password-reset`, { json: { token, new_password } });
+  const logIn = (user: TestUser, password: string) =>
+    send(`${gateway.url}/auth/token`, { json: { username: user.username, password } });
+
+  beforeAll(async () => {
+    gateway = await startGateway({ settings: { PUBLIC_URL: 'https://llm.example.com' } });
+    admin = await gateway.registerAdmin();
+    request = asAdmin(gateway, admin);
+  });
+  afterAll(() => gateway.close());
+
+  it('come with a token shown once, kept as a hash, and good for a day', async () => {
+    const bob = await gateway.register();
+    const { status, body, headers } = await issue(bob);
+    expect([status, headers.get('cache-control')]).toEqual([201, 'no-store']);
+    expect(body.token).toMatch(/^llmp_[\w-]{43}$/);
+    expect(body.url).toBe(`https://llm.example.com/auth/password-reset#${body.token}`);
+    const hours = (Date.parse(body.expires_at) - Date.now()) / 3_600_000;
+    expect([hours > 23.9, hours <= 24]).toEqual([true, true]);
+    for (const table of ['password_resets', 'audit_log', 'users']) {
+      const rows = await gateway.dataSource.query(`SELECT t::text AS row FROM ${table} t`);
+      expect(JSON.stringify(rows)).not.toContain(body.token);
+      expect(JSON.stringify(rows)).not.toContain(body.token.slice(5));
+    }
+  });
+
+  it('change nothing until they are used; then the new password counts, and all sessions end', async () => {
+    const bob = await gateway.register();
+    const { body } = await issue(bob);
+    expect((await logIn(bob, bob.password)).status).toBe(200);
+    expect((await use(body.token)).status).toBe(204);
+    expect((await logIn(bob, bob.password)).status).toBe(401);
+    expect((await send(`${gateway.url}/users/me`, { bearer: bob.accessToken })).status).toBe(401);
+    const refreshed = await send(`${gateway.url}/auth/refresh`, {
+      json: { refresh_token: bob.refreshToken },
+    });
+    expect(refreshed.status).toBe(401);
+    expect((await send(`${gateway.url}/v1/models`, { bearer: bob.key })).status).toBe(200);
+    expect((await logIn(bob, NEW)).status).toBe(200);
+    expect((await auditOf(gateway, bob.id)).map(({ action, actor_id }) => [action, actor_id])).toEqual([
+      ['user.password_reset_issued', admin.id],
+      ['user.password_reset_used', bob.id],
+    ]);
+  });
+
+  it('work once, also when 20 use one at once on two replicas', async () => {
+    const replica = await startGateway({ replicaOf: gateway });
+    try {
+      const bob = await gateway.register();
+      const { body } = await issue(bob);
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          send(`${i % 2 ? gateway.url : replica.url}/auth/password-reset`, {
+            json: { token: body.token, new_password: `${NEW} ${i}` },
+          }),
+        ),
+      );
+      expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
+      const others = answers.filter(({ status }) => status !== 204);
+      expect(new Set(others.map(({ body: { code } }) => code))).toEqual(new Set(['invalid_reset_token']));
+      const winner = answers.findIndex(({ status }) => status === 204);
+      expect((await logIn(bob, `${NEW} ${winner}`)).status).toBe(200);
+    } finally {
+      await replica.close();
+    }
+  });
+
+  it('are replaced by the next one, and void after a change of the password', async () => {
+    const bob = await gateway.register();
+    const first = await issue(bob);
+    const second = await issue(bob);
+    expect((await use(first.body.token)).status).toBe(400);
+    const changed = await send(`${gateway.url}/auth/password`, {
+      bearer: bob.accessToken,
+      json: { current_password: bob.password, new_password: `${NEW} myself` },
+    });
+    expect(changed.status).toBe(204);
+    expect((await use(second.body.token)).status).toBe(400);
+  });
+
+  it('stop working when their time is over or the account is deleted', async () => {
+    const bob = await gateway.register();
+    const { body } = await issue(bob);
+    await gateway.dataSource.query(
+      `UPDATE password_resets SET expires_at = now() - interval '1 second' WHERE user_id = $1`,
+      [bob.id],
+    );
+    expect((await use(body.token)).body.code).toBe('invalid_reset_token');
+    const again = await issue(bob);
+    await request(`/users/${bob.id}`, { method: 'DELETE' });
+    expect((await use(again.body.token)).body.code).toBe('invalid_reset_token');
+  });
+
+  it('do not let a disabled user in', async () => {
+    const bob = await gateway.register();
+    const { body } = await issue(bob);
+    await request(`/users/${bob.id}`, { method: 'PATCH', json: { status: 'disabled' } });
+    expect((await use(body.token)).status).toBe(204);
+    expect((await logIn(bob, NEW)).status).toBe(401);
+  });
+
+  it('stay as they were when the password is refused', async () => {
+    const bob = await gateway.register();
+    const { body } = await issue(bob);
+    const weak = await use(body.token, 'password1234');
+    expect([weak.status, weak.body.code, weak.body.param]).toEqual([400, 'weak_password', 'new_password']);
+    expect((await use(body.token)).status).toBe(204);
+  });
+
+  it.each([
+    '',
+    'llmp_',
+    `llmp_${'a'.repeat(43)}`,
+    '\u0000',
+    "'; DROP TABLE users--",
+    `llmp_${'a'.repeat(300)}`,
+    1,
+    null,
+  ])('refuse %j', async (token) => {
+    const answer = await use(token);
+    expect([answer.status, answer.body.param]).toEqual([400, 'token']);
+  });
+});

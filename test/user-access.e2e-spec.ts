@@ -1,0 +1,84 @@
+import { asAdmin, auditOf } from './support/administration';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { Answer, send, Sent } from './support/send';
+
+describe('what a user gets in with, ended by an administrator', () => {
+  let gateway: TestGateway;
+  let admin: TestUser;
+  let bob: TestUser;
+  let request: (path: string, sent?: Sent) => Promise<Answer>;
+  const status = async (url: string, bearer: string) => (await send(gateway.url + url, { bearer })).status;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    admin = await gateway.registerAdmin();
+    request = asAdmin(gateway, admin);
+  });
+  afterAll(() => gateway.close());
+  beforeEach(async () => {
+    bob = await gateway.register();
+  });
+
+  it('sessions end at once, and only theirs', async () => {
+    const ada = await gateway.register();
+    expect((await request(`/users/${bob.id}/sessions`, { method: 'DELETE' })).status).toBe(204);
+    expect(await status('/users/me', bob.accessToken)).toBe(401);
+    const refreshed = await send(`${gateway.url}/auth/refresh`, {
+      json: { refresh_token: bob.refreshToken },
+    });
+    expect(refreshed.status).toBe(401);
+    expect([await status('/users/me', ada.accessToken), await status('/v1/models', bob.key)]).toEqual([
+      200, 200,
+    ]);
+    expect(await auditOf(gateway, bob.id)).toEqual([
+      expect.objectContaining({ action: 'user.sessions_ended', actor_id: admin.id, after: { ended: 1 } }),
+    ]);
+  });
+
+  it('keys are listed without themselves', async () => {
+    const { body, text } = await request(`/users/${bob.id}/api-keys`);
+    expect(body).toEqual([
+      expect.objectContaining({
+        name: 'first key',
+        prefix: bob.key.slice(0, 8),
+        last_four: bob.key.slice(-4),
+      }),
+    ]);
+    expect(text).not.toContain(bob.key.slice(8, -4));
+  });
+
+  it('one key is revoked, the other one goes on', async () => {
+    const second = await send(`${gateway.url}/users/me/api-keys`, {
+      bearer: bob.accessToken,
+      json: { name: 'b' },
+    });
+    expect(await status('/v1/models', bob.key)).toBe(200);
+    const keys = (await request(`/users/${bob.id}/api-keys`)).body as unknown as {
+      id: string;
+      name: string;
+    }[];
+    const first = keys.find(({ name }) => name === 'first key');
+    const path = `/users/${bob.id}/api-keys/${first?.id}`;
+    expect((await request(path, { method: 'DELETE' })).status).toBe(204);
+    expect(await status('/v1/models', bob.key)).toBe(401);
+    expect(await status('/v1/models', String(second.body.key))).toBe(200);
+    expect((await request(path, { method: 'DELETE' })).status).toBe(404);
+    expect((await auditOf(gateway, bob.id)).map(({ action, after }) => [action, after])).toEqual([
+      ['user.api_keys_revoked', { key_ids: [first?.id] }],
+    ]);
+  });
+
+  it("one user's key is not found under another", async () => {
+    const keys = (await request(`/users/${bob.id}/api-keys`)).body as unknown as { id: string }[];
+    const wrong = await request(`/users/${admin.id}/api-keys/${keys[0]?.id}`, { method: 'DELETE' });
+    expect(wrong.status).toBe(404);
+    expect(await status('/v1/models', bob.key)).toBe(200);
+  });
+
+  it('all keys are revoked', async () => {
+    await send(`${gateway.url}/users/me/api-keys`, { bearer: bob.accessToken, json: { name: 'b' } });
+    expect((await request(`/users/${bob.id}/api-keys`, { method: 'DELETE' })).status).toBe(204);
+    expect((await request(`/users/${bob.id}/api-keys`)).body).toEqual([]);
+    expect(await status('/v1/models', bob.key)).toBe(401);
+  });
+});
