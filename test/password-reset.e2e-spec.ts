@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { Answer, send, Sent } from './support/send';
@@ -134,5 +135,18 @@ describe('password links', () => {
   ])('refuse %j', async (token) => {
     const answer = await use(token);
     expect([answer.status, answer.body.param]).toEqual([400, 'token']);
+  });
+
+  it('lead to a page that runs one script of its own and asks nobody else', async () => {
+    const { status, text, headers } = await send(`${gateway.url}/auth/password-reset`);
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    const policy = headers.get('content-security-policy') ?? '';
+    for (const element of ['script', 'style']) {
+      const [, content = ''] = new RegExp(`<${element}>([^]*?)</${element}>`).exec(text) ?? [];
+      const hash = createHash('sha256').update(content).digest('base64');
+      expect(policy).toContain(`${element}-src 'sha256-${hash}';`);
+    }
+    expect(policy).toContain("default-src 'none'");
+    expect(text).not.toMatch(/https?:\/\//);
   });
 });

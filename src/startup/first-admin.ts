@@ -93,7 +93,7 @@ async function create(
         action: 'first_admin_created',
         subject: 'user',
         subjectId: user.id,
-        after: { username, role: 'admin' },
+        after: { role: 'admin' },
       },
       manager,
     );

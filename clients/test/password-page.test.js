@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { chromium } from 'playwright-core';
+import { findBrowser } from '../support/docs-page.js';
+import { firstAdmin, url } from '../support/gateway.js';
+
+const executablePath = findBrowser();
+const skip = executablePath ? false : 'no chromium on the PATH: the page was not tried';
+const PASSWORD = 'a quiet lantern burns';
+
+async function post(path, body, bearer) {
+  const headers = {
+    'content-type': 'application/json',
+    ...(bearer && { authorization: `Bearer ${bearer}` }),
+  };
+  const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, body: await answer.json() };
+}
+
+describe('the page behind a password link', { skip }, () => {
+  const username = `grace${Date.now()}`;
+  const complaints = [];
+  let browser;
+  let page;
+  let link;
+
+  before(async () => {
+    const { username: name, password } = firstAdmin;
+    const session = await post('/auth/token', { username: name, password });
+    const made = await post('/admin/users', { username }, session.body.access_token);
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    link = url + new URL(made.body.password_link.url).pathname + `#${made.body.password_link.token}`;
+    const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    browser = await chromium.launch({ executablePath, args });
+    page = await browser.newPage();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on(
+      'console',
+      (message) => message.text().includes('Content Security') && complaints.push(message.text()),
+    );
+    page.on('request', (request) => request.url().startsWith(url) || complaints.push(request.url()));
+    await page.goto(link);
+  });
+  after(() => browser?.close());
+
+  const set = async (password, again = password) => {
+    await page.getByLabel('New password').fill(password);
+    await page.getByLabel('Once more').fill(again);
+    await page.getByRole('button', { name: 'Set password' }).click();
+  };
+  const says = (text) => page.getByRole('status').filter({ hasText: text }).waitFor({ timeout: 10_000 });
+
+  it('says what is wrong with a password', async () => {
+    await set(PASSWORD, `${PASSWORD}!`);
+    await says('The two are not the same.');
+    await set('password1234');
+    await says('among the first ones that attackers try');
+  });
+
+  it('sets one, which then logs in, and forgets the link', async () => {
+    await set(PASSWORD);
+    await says('The password is set.');
+    assert.equal(new URL(page.url()).hash, '');
+    assert.equal((await post('/auth/token', { username, password: PASSWORD })).status, 200);
+  });
+
+  it('says of a link that has been used that it is not valid any more', async () => {
+    await page.goto('about:blank');
+    await page.goto(link);
+    await set(`${PASSWORD} again`);
+    await says('not valid (any more)');
+  });
+
+  it('asks nothing of anybody else, and breaks no policy', () => assert.deepEqual(complaints, []));
+});
