@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
 import { UsersModule } from '../users/users.module';
+import { AuditLogReader } from './audit-log/audit-log-reader.service';
+import { AuditLogController } from './audit-log/audit-log.controller';
 import { AdminUsersController } from './users/admin-users.controller';
 import { UserAccessController } from './users/user-access.controller';
 import { UserAccess } from './users/user-access.service';
@@ -10,7 +12,7 @@ import { UserDirectory } from './users/user-directory.service';
 /** What administrators do with accounts. Limits are administered in `usage`, beside what they hold. */
 @Module({
   imports: [UsersModule, AuthModule],
-  controllers: [AdminUsersController, UserAccessController],
-  providers: [UserAccess, UserAdministration, UserDirectory],
+  controllers: [AdminUsersController, AuditLogController, UserAccessController],
+  providers: [AuditLogReader, UserAccess, UserAdministration, UserDirectory],
 })
 export class AdministrationModule {}

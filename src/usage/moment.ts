@@ -20,6 +20,13 @@ export function parseMoment(text: string): Moment | null {
   return Number.isNaN(instant.getTime()) ? null : { instant };
 }
 
+/** A moment as two parameters of a query, [instant, day], of which one or none is set. */
+export function momentParameters(text: string | undefined): [Date | null, string | null] {
+  const moment = text === undefined ? null : parseMoment(text);
+  if (moment === null) return [null, null];
+  return 'day' in moment ? [null, moment.day] : [moment.instant, null];
+}
+
 export const IsMoment = (): PropertyDecorator =>
   ValidateBy({
     name: 'isMoment',

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { ApiException } from '../common/api.exception';
-import { Moment, parseMoment } from './moment';
+import { momentParameters } from './moment';
 
 /** [from, to), with the whole days inside it: those come from the rollups, the rest from the ledger. */
 export interface UsageRange {
@@ -57,27 +57,12 @@ export async function resolveRange(
 ): Promise<UsageRange> {
   const rows: RangeRow[] = await dataSource.query(RESOLVE, [
     zone,
-    ...parametersOf(query.from),
-    ...parametersOf(query.to),
+    ...momentParameters(query.from),
+    ...momentParameters(query.to),
   ]);
   const row = rows[0];
   if (!row) throw new Error('the range query answered no row');
-  if (row.from > row.to) {
-    throw new ApiException({
-      status: 400,
-      code: 'invalid_request',
-      param: 'from',
-      message: 'from must not be after to.',
-    });
-  }
-  if (row.to.getTime() - row.from.getTime() > MAX_RANGE_MS) {
-    throw new ApiException({
-      status: 422,
-      code: 'range_too_long',
-      param: 'from',
-      message: `The range from ${row.from.toISOString()} to ${row.to.toISOString()} is longer than ${MAX_DAYS} days; ask for it in parts.`,
-    });
-  }
+  checkRange(row);
   return {
     from: row.from,
     to: row.to,
@@ -88,9 +73,22 @@ export async function resolveRange(
   };
 }
 
-/** [instant, day], of which one or none is set. */
-function parametersOf(text: string | undefined): [Date | null, string | null] {
-  const moment: Moment | null = text === undefined ? null : parseMoment(text);
-  if (moment === null) return [null, null];
-  return 'day' in moment ? [null, moment.day] : [moment.instant, null];
+/** @throws ApiException 400 when from is after to, 422 when the range is longer than 366 days. */
+export function checkRange({ from, to }: { from: Date; to: Date }): void {
+  if (from > to) {
+    throw new ApiException({
+      status: 400,
+      code: 'invalid_request',
+      param: 'from',
+      message: 'from must not be after to.',
+    });
+  }
+  if (to.getTime() - from.getTime() > MAX_RANGE_MS) {
+    throw new ApiException({
+      status: 422,
+      code: 'range_too_long',
+      param: 'from',
+      message: `The range from ${from.toISOString()} to ${to.toISOString()} is longer than ${MAX_DAYS} days; ask for it in parts.`,
+    });
+  }
 }

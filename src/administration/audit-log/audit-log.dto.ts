@@ -1,0 +1,90 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsOptional, IsUUID, Matches } from 'class-validator';
+import { IsMoment } from '../../usage/moment';
+import { PageQuery } from '../page-query';
+
+export class AuditLogQuery extends PageQuery {
+  @ApiPropertyOptional({ format: 'uuid', description: 'Who did it' })
+  @IsOptional()
+  @IsUUID()
+  actor_id?: string;
+
+  @ApiPropertyOptional({ description: 'What was done, such as user.changed' })
+  @IsOptional()
+  @Matches(/^[a-z_]{1,64}(\.[a-z_]{1,64})?$/, {
+    message: 'action must be the name of an action such as user.changed',
+  })
+  action?: string;
+
+  @ApiPropertyOptional({ description: 'To what kind of thing, such as user, key or invitation' })
+  @IsOptional()
+  @Matches(/^[a-z_]{1,64}$/, { message: 'subject must be a kind of thing such as user' })
+  subject?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'To which of them' })
+  @IsOptional()
+  @IsUUID()
+  subject_id?: string;
+
+  @ApiPropertyOptional({
+    description: 'RFC 3339 date such as 2026-11-01, or date-time; default: 366 days before `to`',
+  })
+  @IsOptional()
+  @IsMoment()
+  from?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'RFC 3339 date (that day included) or date-time (excluded); default: 366 days after `from`, or now',
+  })
+  @IsOptional()
+  @IsMoment()
+  to?: string;
+}
+
+export class AuditedPerson {
+  @ApiProperty({ format: 'uuid', example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b' }) id: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'ada',
+    description: 'As it is today; null when the account is deleted',
+  })
+  username: string | null;
+}
+
+export class AuditLogEntry {
+  @ApiProperty({ example: '1042' }) id: string;
+  @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:00.000Z' }) at: string;
+  @ApiProperty({ type: AuditedPerson, nullable: true, description: 'null: the command line of the server' })
+  actor: AuditedPerson | null;
+  @ApiProperty({ example: 'user.changed' }) action: string;
+  @ApiProperty({ example: 'user' }) subject: string;
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2c',
+  })
+  subject_id: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'grace',
+    description: 'When the subject is a user who is not deleted',
+  })
+  subject_username: string | null;
+  @ApiProperty({ type: Object, nullable: true, example: { role: 'user', status: 'active' } })
+  before: Record<string, unknown> | null;
+  @ApiProperty({ type: Object, nullable: true, example: { role: 'admin', status: 'active' } })
+  after: Record<string, unknown> | null;
+  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7' }) address: string | null;
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'x-request-id of the request' })
+  request_id: string | null;
+}
+
+export class AuditLogPage {
+  @ApiProperty({ type: [AuditLogEntry], description: 'Newest first' }) data: AuditLogEntry[];
+  @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
+  next_cursor: string | null;
+}

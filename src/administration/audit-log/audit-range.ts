@@ -1,0 +1,34 @@
+import type { DataSource } from 'typeorm';
+import { momentParameters } from '../../usage/moment';
+import { checkRange } from '../../usage/usage-range';
+
+/** [from, to) */
+export interface AuditRange {
+  readonly from: Date;
+  readonly to: Date;
+}
+
+// A minute of slack: the database writes the times, and what has just happened belongs to "until now".
+const RESOLVE = `
+  WITH given AS (
+    SELECT coalesce($2::timestamptz, $3::date::timestamp AT TIME ZONE $1) AS "from",
+      coalesce($4::timestamptz, ($5::date + 1)::timestamp AT TIME ZONE $1) AS "to"
+  )
+  SELECT coalesce("from", coalesce("to", now()) - interval '366 days') AS "from",
+    coalesce("to", "from" + interval '366 days', now() + interval '1 minute') AS "to"
+  FROM given`;
+
+/**
+ * A day as `to` is included whole; an instant is not.
+ * @throws ApiException 400 when from is after to, 422 when the range is longer than 366 days.
+ */
+export async function resolveAuditRange(
+  dataSource: DataSource,
+  zone: string,
+  { from, to }: { from?: string; to?: string },
+): Promise<AuditRange> {
+  const parameters = [zone, ...momentParameters(from), ...momentParameters(to)];
+  const [range] = await dataSource.query<[AuditRange]>(RESOLVE, parameters);
+  checkRange(range);
+  return range;
+}
