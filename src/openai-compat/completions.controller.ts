@@ -3,7 +3,7 @@ import { ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
 import { ApiKeyOnly } from '../common/access.decorator';
 import { CurrentExchange, MeteredEndpoint } from '../proxy/metered-endpoint.decorator';
-import type { Exchange, Receipt } from '../proxy/relay/exchange';
+import type { Exchange, Running } from '../proxy/relay/exchange';
 import { RelayService } from '../proxy/relay/relay.service';
 
 /** The generating half of /v1, as OpenAI's clients call it. */
@@ -16,13 +16,13 @@ export class CompletionsController {
 
   @Post('chat/completions')
   @MeteredEndpoint('chat_completions')
-  chat(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Promise<Receipt> {
+  chat(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Running {
     return this.relay.relay(exchange, response);
   }
 
   @Post('completions')
   @MeteredEndpoint('completions')
-  complete(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Promise<Receipt> {
+  complete(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Running {
     return this.relay.relay(exchange, response);
   }
 }

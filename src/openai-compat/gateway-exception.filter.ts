@@ -1,20 +1,25 @@
 import { ArgumentsHost, Catch, ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Env } from '../config/env';
-import { describeFailure, Failure } from '../common/problem';
+import { FailureAnswers } from '../common/failure-answers';
+import { describeFailure } from '../common/problem';
 import { requestContext } from '../common/request-context';
 import { failureAnswer } from './failure-answer';
 
 /** Shapes every failure, whatever raised it: OpenAI's envelope on /v1 and /chat, problem details elsewhere. */
 @Catch()
-export class GatewayExceptionFilter implements ExceptionFilter {
+export class GatewayExceptionFilter implements ExceptionFilter, FailureAnswers {
   private readonly logger = new Logger(GatewayExceptionFilter.name);
 
   constructor(private readonly env: Env) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
-    const request = host.switchToHttp().getRequest<Request>();
-    const response = host.switchToHttp().getResponse<Response>();
+    const http = host.switchToHttp();
+    this.answer(exception, http.getRequest<Request>(), http.getResponse<Response>());
+  }
+
+  answer(exception: unknown, request: IncomingMessage, response: ServerResponse): void {
     const failure = describeFailure(exception);
     if (failure.status >= 500 && !(exception instanceof HttpException)) {
       this.logger.error({ request_id: requestContext(request).requestId, err: exception }, 'request failed');
@@ -25,10 +30,7 @@ export class GatewayExceptionFilter implements ExceptionFilter {
       return;
     }
     for (const [name, value] of Object.entries(failure.headers)) response.setHeader(name, value);
-    this.answer(request.path, response, failure);
-  }
-
-  private answer(path: string, response: Response, failure: Failure): void {
+    const { path } = request as Request;
     const { type, text } = failureAnswer(path, failure, this.env.publicUrl);
     response.writeHead(failure.status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
     response.end(text);

@@ -1,5 +1,6 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { FailureAnswers } from '../common/failure-answers';
 import { ProxyModule } from '../proxy/proxy.module';
 import { CompletionsController } from './completions.controller';
 import { GatewayExceptionFilter } from './gateway-exception.filter';
@@ -9,9 +10,17 @@ import { OpencodeController } from './opencode/opencode.controller';
 import { OpencodeService } from './opencode/opencode.service';
 
 /** The public contract at /v1, how to set up a client for it, and the one place that shapes errors. */
+@Global()
 @Module({
   imports: [ProxyModule],
   controllers: [CompletionsController, ModelsController, OpencodeController],
-  providers: [ModelsService, OpencodeService, { provide: APP_FILTER, useClass: GatewayExceptionFilter }],
+  providers: [
+    ModelsService,
+    OpencodeService,
+    GatewayExceptionFilter,
+    { provide: APP_FILTER, useExisting: GatewayExceptionFilter },
+    { provide: FailureAnswers, useExisting: GatewayExceptionFilter },
+  ],
+  exports: [FailureAnswers],
 })
 export class OpenaiCompatModule {}

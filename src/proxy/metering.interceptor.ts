@@ -2,6 +2,7 @@ import { CallHandler, ExecutionContext, Injectable, NestInterceptor } from '@nes
 import { Reflector } from '@nestjs/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { from, lastValueFrom, Observable } from 'rxjs';
+import { FailureAnswers } from '../common/failure-answers';
 import type { Principal } from '../common/principal';
 import { requestContext } from '../common/request-context';
 import { Metrics } from '../observability/metrics';
@@ -10,13 +11,15 @@ import { SettlementService } from '../usage/admission/settlement.service';
 import type { Settlement } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
 import { LiveRequests } from './live-requests';
-import type { Exchange, Receipt } from './relay/exchange';
+import type { Exchange, Receipt, Running } from './relay/exchange';
 import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
 import { RequestIntake } from './request/request-intake';
 import { ReservationService } from './reservation.service';
 
 export const METERED_ENDPOINT = 'metered-endpoint';
+
+type MeteredRequest = IncomingMessage & { user: Principal };
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>();
 
@@ -40,46 +43,61 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly prompts: PromptCounter,
     private readonly live: LiveRequests,
     private readonly metrics: Metrics,
+    private readonly failures: FailureAnswers,
   ) {}
 
+  /**
+   * Nest's part ends as soon as the request is on its way to vLLM: what Nest and rxjs hold for a request in the making
+   * is more than all the rest of a stream, which may run for an hour.
+   */
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, context.getHandler());
     const http = context.switchToHttp();
-    const request = http.getRequest<IncomingMessage & { user: Principal }>();
-    const metered = this.live.track(this.meter(request, http.getResponse<ServerResponse>(), endpoint, next));
-    requestContext(request).metered = metered;
-    return from(metered);
+    const request = http.getRequest<MeteredRequest>();
+    const response = http.getResponse<ServerResponse>();
+    const sent = this.send(request, response, endpoint, next);
+    const metered = sent.then(({ call, running }) => this.finish(call, running, request, response));
+    requestContext(request).metered = this.live.track(metered);
+    return from(sent.then(() => undefined));
   }
 
-  private async meter(
-    request: IncomingMessage & { user: Principal },
+  /** @throws ApiException when it is refused; nothing is held then */
+  private async send(
+    request: MeteredRequest,
     response: ServerResponse,
     endpoint: EndpointName | null,
     next: CallHandler,
-  ): Promise<void> {
+  ): Promise<{ call: ProxiedCall; running: Running }> {
     const { requestId, arrivedAt } = requestContext(request);
     const call = await this.intake.read(request, endpoint, request.user);
     const { budget, clamped, rates } = await this.reservations.reserve(call, requestId, request.user);
     for (const [name, value] of Object.entries(rateLimitHeaders(rates, new Date())))
       response.setHeader(name, value);
     if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
-    exchanges.set(request, {
-      requestId,
-      arrivedAt,
-      upstreamPath: call.upstreamPath,
-      body: call.encode(budget),
-      stream: call.stream,
-      expected: call.expected,
-    });
-    if (call.stream) this.metrics.streamStarted();
-    const receipt = await lastValueFrom<Receipt>(next.handle());
+    const { upstreamPath, stream, expected } = call;
+    const body = call.encode(budget);
+    exchanges.set(request, { requestId, arrivedAt, upstreamPath, body, stream, expected });
+    if (stream) this.metrics.streamStarted();
+    const running = await lastValueFrom<Running>(next.handle());
+    exchanges.delete(request);
+    call.keepOnly(body);
+    return { call, running };
+  }
+
+  private async finish(
+    call: ProxiedCall,
+    running: Running,
+    request: MeteredRequest,
+    response: ServerResponse,
+  ): Promise<void> {
+    const receipt = await running.receipt;
     if (call.stream) this.metrics.streamEnded();
     const settlement = await this.settlementOf(call, receipt, request);
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
     await this.settlements.settle(settlement);
-    if (receipt.failure) throw receipt.failure;
-    receipt.deliver?.();
+    if (receipt.failure) this.failures.answer(receipt.failure, request, response);
+    else receipt.deliver?.();
   }
 
   private countForMetrics(call: ProxiedCall, { outcome, usage, timeToFirstTokenMs }: Settlement): void {
@@ -97,7 +115,7 @@ export class MeteringInterceptor implements NestInterceptor {
   private async settlementOf(
     call: ProxiedCall,
     receipt: Receipt,
-    request: IncomingMessage & { user: Principal },
+    request: MeteredRequest,
   ): Promise<Settlement> {
     const { requestId, arrivedAt } = requestContext(request);
     const principal = request.user;

@@ -13,6 +13,12 @@ export interface Exchange {
   readonly arrivedAt: number;
 }
 
+/** An exchange that has been sent on its way. */
+export interface Running {
+  /** Never rejects: an exchange that failed has a receipt, too. */
+  readonly receipt: Promise<Receipt>;
+}
+
 /** How an exchange ended: what the ledger needs, and what is still to be told to the client. */
 export interface Receipt {
   readonly outcome: Outcome;

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { Env } from '../../config/env';
 import { OpenRequests } from '../../usage/leases/open-requests';
 import { UpstreamClient } from '../upstream/upstream.client';
-import type { Exchange, Receipt } from './exchange';
+import type { Exchange, Running } from './exchange';
 import { RelayTask } from './relay-task';
 import { StallWatch } from './stall-watch';
 
@@ -23,8 +23,7 @@ export class RelayService {
     private readonly env: Env,
   ) {}
 
-  /** Always resolves, once nothing more will come: an exchange that failed has a receipt, too. */
-  async relay(exchange: Exchange, response: ServerResponse): Promise<Receipt> {
+  relay(exchange: Exchange, response: ServerResponse): Running {
     const task = new RelayTask(exchange, response, this.watch, {
       firstByteMs: this.env.UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
       idleMs: this.env.UPSTREAM_IDLE_TIMEOUT_MS,
@@ -44,9 +43,8 @@ export class RelayService {
       },
       task,
     );
-    const receipt = await task.receipt;
-    this.tasks.delete(task);
-    return receipt;
+    void task.receipt.then(() => this.tasks.delete(task));
+    return task;
   }
 
   /** Ends whatever is under way: its client reads why, and what was counted is billed. */

@@ -2,7 +2,7 @@ import { EndpointName, ENDPOINTS } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
-import { JsonMember, withEdits } from './json-members';
+import { JsonMember, topLevelMembers, withEdits } from './json-members';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 
 /** A request body whose fields have all been checked. */
@@ -31,12 +31,16 @@ export class ProxiedCall {
   private readonly requested: number | null;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
+  private body: CheckedBody | null;
+  private sent: Buffer | null = null;
+
   constructor(
-    private readonly body: CheckedBody,
+    body: CheckedBody,
     readonly model: CatalogueModel,
     private readonly cacheSalt: string,
     private readonly defaultMax: number,
   ) {
+    this.body = body;
     const { fields, endpoint } = body;
     this.endpoint = endpoint;
     this.upstreamPath = ENDPOINTS[endpoint].upstreamPath;
@@ -64,14 +68,32 @@ export class ProxiedCall {
     };
   }
 
+  /**
+   * Lets go of the parsed body, which is some times as large as its bytes: an answer may take an hour. What vLLM was
+   * sent is held anyway until the answer ends, and says the same should the prompt have to be counted in the end.
+   */
+  keepOnly(sent: Buffer): void {
+    this.body = null;
+    this.sent = sent;
+  }
+
+  private get content(): CheckedBody {
+    if (this.body !== null) return this.body;
+    const bytes = this.sent ?? Buffer.from('{}');
+    const fields = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
+    const members = topLevelMembers(bytes, Number.POSITIVE_INFINITY);
+    return { endpoint: this.endpoint, bytes, members, fields, dropped: [] };
+  }
+
   /** The cheap upper bound of the prompt: a token is at least one byte, and templates add little. */
   get promptBound(): PromptSize {
-    const { messages, tools } = this.body.fields;
+    const { bytes, fields } = this.content;
+    const { messages, tools } = fields;
     const overhead =
       TEMPLATE_TOKENS +
       (tools ? TOOLS_TEMPLATE_TOKENS : 0) +
       (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 8 * this.prompts);
-    return { tokens: this.body.bytes.length + overhead, exact: false, bounded: !holdsMedia(messages) };
+    return { tokens: bytes.length + overhead, exact: false, bounded: !holdsMedia(messages) };
   }
 
   outputQuestion(prompt: PromptSize): OutputQuestion {
@@ -88,33 +110,34 @@ export class ProxiedCall {
 
   /** The bytes for vLLM: the client's own, but for the fields that the gateway answers for. */
   encode(budget: OutputBudget): Buffer {
-    const edits = new Map<string, string | null>(this.body.dropped.map((field) => [field, null]));
+    const { bytes, members, dropped } = this.content;
+    const edits = new Map<string, string | null>(dropped.map((field) => [field, null]));
     edits.set('model', JSON.stringify(this.model.servedName));
     edits.set('cache_salt', JSON.stringify(this.cacheSalt));
     edits.set('stream_options', this.stream ? ALWAYS_COUNT : null);
     edits.set('max_tokens', null);
     edits.set('max_completion_tokens', null);
     if (budget.maxTokens !== null) edits.set(this.maxField, String(budget.maxTokens));
-    return withEdits(this.body.bytes, this.body.members, edits);
+    return withEdits(bytes, members, edits);
   }
 
   /** Bodies for vLLM's /tokenize whose counts add up to the prompt; null: more of them than is worth asking. */
   tokenizeBodies(): Buffer[] | null {
-    const { bytes, members } = this.body;
+    const { bytes, members, fields } = this.content;
     const model = JSON.stringify(this.model.servedName);
     if (this.endpoint === 'chat_completions') {
       const edits = new Map<string, string | null>([['model', model]]);
       for (const { key } of members) if (!TOKENIZE_FIELDS.has(key)) edits.set(key, null);
       return [withEdits(bytes, members, edits)];
     }
-    const texts = promptTexts(this.body.fields.prompt).filter((text) => typeof text === 'string');
+    const texts = promptTexts(fields.prompt).filter((text) => typeof text === 'string');
     if (texts.length > MOST_TOKENIZE_CALLS) return null;
     return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
   }
 
   /** Tokens of prompts that came as token ids. */
   get promptTokenIds(): number {
-    return promptTexts(this.body.fields.prompt)
+    return promptTexts(this.content.fields.prompt)
       .filter((item) => Array.isArray(item))
       .reduce((sum, ids) => sum + ids.length, 0);
   }
