@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 const swc = [
   '@swc/jest',
   {
@@ -25,6 +27,8 @@ const overDatabase = {
 /** @type {import('jest').Config} */
 module.exports = {
   testTimeout: 30_000,
+  // Jest would leave one core free; on two, that is one test at a time, and most of them wait rather than compute.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   projects: [
     { ...base, displayName: 'unit', roots: ['<rootDir>/src'], testRegex: '\\.spec\\.ts$' },
     { ...base, ...overDatabase, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },

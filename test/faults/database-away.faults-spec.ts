@@ -206,7 +206,9 @@ describe('PostgreSQL goes away', () => {
     await until(
       async () => (await gateway.post('/v1/chat/completions', user.key, body(1, {}, false))).status === 200,
     );
-    expect(await counterDifferences(watcher)).toEqual([]);
+    // PostgreSQL may come only now to admissions that were given up long ago: they are released again.
+    await until(async () => (await counterDifferences(watcher)).length === 0, 30_000);
+    await untilNothingOpen(watcher);
   });
 });
 
