@@ -13,6 +13,7 @@ import {
   startProcess,
 } from './support/gateway-process';
 import { createDatabase, TestDatabase } from './support/postgres';
+import { send } from './support/send';
 
 const ONCE = 'This is shown once';
 const BUILD_MS = 90_000;
@@ -173,7 +174,8 @@ describe('a start in production', () => {
     expect(gateway.output()).not.toContain(new URL(database.url).password || 'postgres:');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).toMatch(/llmk_\w{49}/);
-    await logIn(gateway.url, { username: 'root@example.com', password });
+    const session = await logIn(gateway.url, { username: 'root@example.com', password });
+    expect(await registerByInvitation(gateway.url, session)).toEqual(['invitation_required', 201]);
 
     // Behind a load balancer: still served, but no longer ready.
     gateway.kill('SIGTERM');
@@ -195,6 +197,15 @@ async function logIn(url: string, account: { username: string; password: string 
   });
   expect(answer.status).toBe(200);
   return ((await answer.json()) as { access_token: string }).access_token;
+}
+
+/** What a registration is answered without an invitation, and with one. */
+async function registerByInvitation(url: string, session: string): Promise<unknown[]> {
+  const account = { username: 'grace', password: 'a phrase of her own' };
+  const invited = await send(`${url}/admin/invitations`, { bearer: session, json: {} });
+  const without = await send(`${url}/auth/register`, { json: account });
+  const json = { ...account, invitation: invited.body.token };
+  return [without.body.code, (await send(`${url}/auth/register`, { json })).status];
 }
 
 async function getJson(url: string, credential: string): Promise<unknown> {

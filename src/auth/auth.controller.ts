@@ -37,6 +37,7 @@ export class AuthController {
   @ApiCreatedResponse({ type: RegisteredResponse })
   @ApiProblem(400, 'weak_password', 'password must have at least 12 characters')
   @ApiProblem(403, 'registration_closed', 'Registration is closed here; ask an administrator for an account.')
+  @ApiProblem(403, 'invitation_required', 'The invitation is missing or not valid (any more).')
   @ApiProblem(409, 'username_taken', 'This username is already taken; choose another.')
   @ApiProblem(422, 'limit_exceeds_cap', 'token_limit is above the cap of 1000000 tokens a month')
   register(@Body() dto: Register, @CurrentClient() client: Client): Promise<RegisteredResponse> {

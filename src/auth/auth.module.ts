@@ -16,6 +16,7 @@ import { AuthSecrets } from './auth-secrets';
 import { AuthController } from './auth.controller';
 import { AuthService } from './auth.service';
 import { AuthenticationGuard } from './authentication.guard';
+import { Invitations } from './invitations/invitations.service';
 import { JwtStrategy } from './jwt.strategy';
 import { PasswordResetController } from './password-reset/password-reset.controller';
 import { PasswordResets } from './password-reset/password-resets.service';
@@ -40,6 +41,7 @@ import { ThrottleService } from './throttle.service';
     AuditLog,
     AuthSecrets,
     AuthService,
+    Invitations,
     JwtStrategy,
     PasswordResets,
     RefreshService,
@@ -50,6 +52,6 @@ import { ThrottleService } from './throttle.service';
     { provide: APP_GUARD, useClass: AuthenticationGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
   ],
-  exports: [ApiKeysService, AuditLog, PasswordResets, SessionsService],
+  exports: [ApiKeysService, AuditLog, Invitations, PasswordResets, SessionsService],
 })
 export class AuthModule {}

@@ -1,13 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, EntityManager } from 'typeorm';
 import { ApiException } from '../common/api.exception';
 import { Env } from '../config/env';
+import { User } from '../users/user.entity';
 import { UserProfiles } from '../users/user-profiles';
 import { usernameKey } from '../users/username';
 import { UsersService } from '../users/users.service';
 import { ApiKeysService } from './api-keys/api-keys.service';
+import { AuditLog } from './audit-log';
 import type { Client } from './current-client.decorator';
 import type { Register, RegisteredResponse } from './dto/register.dto';
+import { Invitation, invitationRequired, Invitations } from './invitations/invitations.service';
+import { oneTimeTokenHash } from './one-time-token';
 import { ThrottleService } from './throttle.service';
 import { Turns } from './turns';
 
@@ -21,40 +25,73 @@ export class RegistrationService {
     private readonly users: UsersService,
     private readonly profiles: UserProfiles,
     private readonly apiKeys: ApiKeysService,
+    private readonly invitations: Invitations,
+    private readonly auditLog: AuditLog,
     private readonly throttle: ThrottleService,
     private readonly dataSource: DataSource,
     private readonly env: Env,
   ) {}
 
-  /** An account, its limits and its first key: all or nothing. */
+  /** An account, its limits and its first key, and the end of its invitation: all or nothing. */
   async register(dto: Register, client: Client): Promise<RegisteredResponse> {
-    this.refuseUnlessOpen();
+    this.refuseUnlessOpen(dto);
     const buckets = this.throttle.registrationBuckets(client.address);
     await this.throttle.check(buckets);
     await this.throttle.count(buckets);
-    const { userId, key } = await this.turns.take(usernameKey(dto.username), () => this.createAccount(dto));
+    const { userId, key } = await this.inTurn(dto, () => this.createAccount(dto, client));
     return { ...(await this.profiles.get(userId)), api_key: key };
   }
 
-  private async createAccount({ username, password, email, name, token_limit: tokenLimit }: Register) {
-    const prepared = await this.users.prepare({ username, password, email, name, tokenLimit });
+  /** A race for an invitation or for a name costs one password hash at a time. Always in this order: never a circle. */
+  private inTurn<T>({ username, invitation }: Register, work: () => Promise<T>): Promise<T> {
+    const forName = () => this.turns.take(usernameKey(username), work);
+    if (!isGiven(invitation)) return forName();
+    // With its space it is no username.
+    return this.turns.take(`invitation ${oneTimeTokenHash(invitation).toString('hex')}`, forName);
+  }
+
+  private async createAccount(dto: Register, client: Client): Promise<{ userId: string; key: string }> {
+    const { username, password, email, name, token_limit: tokenLimit } = dto;
+    const invitation = isGiven(dto.invitation) ? await this.invitations.find(dto.invitation) : null;
+    const given = invitation?.limits;
+    const role = invitation?.role;
+    const prepared = await this.users.prepare({ username, password, email, name, tokenLimit, given, role });
     return this.dataSource.transaction(async (manager) => {
       const user = await this.users.insert(prepared, manager);
+      if (invitation) await this.admit(user, invitation, client, manager);
       const { key } = await this.apiKeys.mint(user.id, { name: FIRST_KEY_NAME }, manager);
       return { userId: user.id, key };
     });
   }
 
-  private refuseUnlessOpen(): void {
+  private async admit(
+    user: User,
+    invitation: Invitation,
+    { address, requestId }: Client,
+    manager: EntityManager,
+  ): Promise<void> {
+    const actor = { actorId: user.id, address, requestId };
+    await this.invitations.use(invitation, actor, manager);
+    const after = { role: user.role, status: user.status, invitation_id: invitation.id };
+    await this.auditLog.record(
+      { ...actor, action: 'user.created', subject: 'user', subjectId: user.id, after },
+      manager,
+    );
+  }
+
+  private refuseUnlessOpen({ invitation }: Register): void {
     const mode = this.env.registration;
-    if (mode === 'open') return;
+    if (mode === 'invite' && !isGiven(invitation)) throw invitationRequired();
+    if (mode !== 'closed') return;
     throw new ApiException({
       status: 403,
-      code: mode === 'closed' ? 'registration_closed' : 'invitation_required',
-      message:
-        mode === 'closed'
-          ? 'Registration is closed here; ask an administrator for an account.'
-          : 'Registration needs a valid invitation here; ask an administrator for one.',
+      code: 'registration_closed',
+      message: 'Registration is closed here; ask an administrator for an account.',
     });
   }
+}
+
+/** An empty one is given, and wrong. */
+function isGiven(invitation: string | null | undefined): invitation is string {
+  return invitation !== null && invitation !== undefined;
 }

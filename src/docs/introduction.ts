@@ -2,7 +2,9 @@ import type { Env } from '../config/env';
 
 const REGISTER: Readonly<Record<Env['registration'], string>> = {
   open: 'Make an account with **POST /auth/register**. Its answer carries a first API key, shown once.',
-  invite: 'Ask an administrator for an account.',
+  invite:
+    'Ask an administrator for an invitation, and make an account with **POST /auth/register**. ' +
+    'Its answer carries a first API key, shown once.',
   closed: 'Ask an administrator for an account.',
 };
 

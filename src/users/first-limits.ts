@@ -1,54 +1,75 @@
 import type { EntityManager } from 'typeorm';
 import type { Env } from '../config/env';
 
-/** A limit that a new user begins with. */
-interface FirstLimit {
-  readonly metric: 'tokens' | 'requests' | 'concurrent_requests';
-  readonly period: 'minute' | 'month' | 'total';
-  readonly amount: number;
-  readonly setBy: 'default' | 'admin' | 'self';
+type Metric = 'tokens' | 'requests' | 'concurrent_requests';
+type Period = 'minute' | 'hour' | 'day' | 'week' | 'month' | 'total';
+
+/** What an administrator decided for a new user. It takes the place of the default for the same counter. */
+export interface GivenLimit {
+  readonly metric: Metric;
+  /** Of concurrent requests: total. */
+  readonly period: Period;
+  /** Public model name, or '' for any. */
+  readonly model: string;
+  /** Null: no limit, not even the default one. */
+  readonly amount: number | null;
 }
 
-export interface FirstTokenLimits {
+export interface FirstLimits {
   /** The user's own monthly limit. */
   readonly tokenLimit?: number | null;
-  /** The monthly cap an administrator gives; null: none at all; absent: the default. */
-  readonly tokenCap?: number | null;
+  readonly given?: readonly GivenLimit[];
+}
+
+type FirstLimit = GivenLimit & { readonly setBy: 'default' | 'admin' | 'self' };
+
+const MONTHLY_TOKENS = { metric: 'tokens', period: 'month', model: '' } as const;
+
+/** A monthly cap on tokens; null: none at all. */
+export function monthlyTokens(amount: number | null): GivenLimit {
+  return { ...MONTHLY_TOKENS, amount };
 }
 
 /** The monthly cap a new user will have; null when there is none. */
-export function firstTokenCap(env: Env, { tokenCap }: FirstTokenLimits): number | null {
-  if (tokenCap !== undefined) return tokenCap;
+export function firstTokenCap(env: Env, { given = [] }: FirstLimits): number | null {
+  const cap = given.find((limit) => isSameCounter(limit, MONTHLY_TOKENS));
+  if (cap) return cap.amount;
   return env.DEFAULT_TOKEN_LIMIT < 0 ? null : env.DEFAULT_TOKEN_LIMIT;
 }
 
 export async function insertFirstLimits(
   manager: EntityManager,
   userId: string,
-  chosen: FirstTokenLimits,
+  chosen: FirstLimits,
   env: Env,
 ): Promise<void> {
-  for (const { metric, period, amount, setBy } of firstLimits(chosen, env)) {
+  for (const { metric, period, model, amount, setBy } of firstLimits(chosen, env)) {
     await manager.query(
-      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('user', $1, $2, $3, $4, $5)`,
-      [userId, metric, period, amount, setBy],
+      `INSERT INTO limits (subject, subject_id, metric, period, model, amount, set_by)
+       VALUES ('user', $1, $2, $3, $4, $5, $6)`,
+      [userId, metric, period, model, amount, setBy],
     );
   }
 }
 
-function firstLimits(chosen: FirstTokenLimits, env: Env): FirstLimit[] {
-  const tokens = { metric: 'tokens', period: 'month' } as const;
-  const cap = firstTokenCap(env, chosen);
-  const limits: (Omit<FirstLimit, 'amount'> & { amount: number | null })[] = [
-    { ...tokens, amount: cap, setBy: chosen.tokenCap === undefined ? 'default' : 'admin' },
-    { ...tokens, amount: chosen.tokenLimit ?? null, setBy: 'self' },
-    { metric: 'requests', period: 'minute', amount: env.DEFAULT_REQUESTS_PER_MINUTE, setBy: 'default' },
-    {
-      metric: 'concurrent_requests',
-      period: 'total',
-      amount: env.DEFAULT_CONCURRENT_REQUESTS,
-      setBy: 'default',
-    },
+export function isSameCounter(one: Omit<GivenLimit, 'amount'>, other: Omit<GivenLimit, 'amount'>): boolean {
+  return one.metric === other.metric && one.period === other.period && one.model === other.model;
+}
+
+function firstLimits({ tokenLimit = null, given = [] }: FirstLimits, env: Env): FirstLimit[] {
+  const defaults = defaultLimits(env).filter((limit) => !given.some((other) => isSameCounter(limit, other)));
+  const limits: FirstLimit[] = [
+    ...defaults.map((limit) => ({ ...limit, setBy: 'default' as const })),
+    ...given.map((limit) => ({ ...limit, setBy: 'admin' as const })),
+    { ...monthlyTokens(tokenLimit), setBy: 'self' },
   ];
-  return limits.filter((limit): limit is FirstLimit => limit.amount !== null && limit.amount >= 0);
+  return limits.filter(({ amount }) => amount !== null && amount >= 0);
+}
+
+function defaultLimits(env: Env): GivenLimit[] {
+  return [
+    monthlyTokens(env.DEFAULT_TOKEN_LIMIT),
+    { metric: 'requests', period: 'minute', model: '', amount: env.DEFAULT_REQUESTS_PER_MINUTE },
+    { metric: 'concurrent_requests', period: 'total', model: '', amount: env.DEFAULT_CONCURRENT_REQUESTS },
+  ];
 }

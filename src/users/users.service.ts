@@ -5,13 +5,13 @@ import { v7 as uuidV7 } from 'uuid';
 import { ApiException } from '../common/api.exception';
 import type { Role } from '../common/principal';
 import { Env } from '../config/env';
-import { FirstTokenLimits, firstTokenCap, insertFirstLimits } from './first-limits';
+import { FirstLimits, firstTokenCap, insertFirstLimits } from './first-limits';
 import { PasswordHasher } from './password-hasher';
 import { passwordFault } from './password-rules';
 import { User } from './user.entity';
 import { isUsername, usernameKey } from './username';
 
-export interface NewUser extends FirstTokenLimits {
+export interface NewUser extends FirstLimits {
   readonly username: string;
   /** Null: the user sets one with a link. */
   readonly password: string | null;
@@ -169,7 +169,7 @@ export class UsersService {
     }
   }
 
-  private checkOwnLimit(chosen: FirstTokenLimits): void {
+  private checkOwnLimit(chosen: FirstLimits): void {
     const cap = firstTokenCap(this.env, chosen);
     const own = chosen.tokenLimit ?? null;
     if (own === null || cap === null || own <= cap) return;

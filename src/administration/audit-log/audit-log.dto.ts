@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsUUID, Matches } from 'class-validator';
 import { IsMoment } from '../../usage/moment';
 import { PageQuery } from '../page-query';
+import { PersonReference } from '../person-reference';
 
 export class AuditLogQuery extends PageQuery {
   @ApiPropertyOptional({ format: 'uuid', description: 'Who did it' })
@@ -42,22 +43,11 @@ export class AuditLogQuery extends PageQuery {
   to?: string;
 }
 
-export class AuditedPerson {
-  @ApiProperty({ format: 'uuid', example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b' }) id: string;
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    example: 'ada',
-    description: 'As it is today; null when the account is deleted',
-  })
-  username: string | null;
-}
-
 export class AuditLogEntry {
   @ApiProperty({ example: '1042' }) id: string;
   @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:00.000Z' }) at: string;
-  @ApiProperty({ type: AuditedPerson, nullable: true, description: 'null: the command line of the server' })
-  actor: AuditedPerson | null;
+  @ApiProperty({ type: PersonReference, nullable: true, description: 'null: the command line of the server' })
+  actor: PersonReference | null;
   @ApiProperty({ example: 'user.changed' }) action: string;
   @ApiProperty({ example: 'user' }) subject: string;
   @ApiProperty({

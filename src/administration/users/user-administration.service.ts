@@ -2,6 +2,7 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { ApiKeysService } from '../../auth/api-keys/api-keys.service';
 import { Actor, AuditEntry, AuditLog } from '../../auth/audit-log';
+import { Invitations } from '../../auth/invitations/invitations.service';
 import { PasswordResetLink } from '../../auth/password-reset/dto/password-reset.dto';
 import {
   FIRST_PASSWORD_HOURS,
@@ -9,6 +10,7 @@ import {
   RESET_HOURS,
 } from '../../auth/password-reset/password-resets.service';
 import { SessionsService } from '../../auth/sessions.service';
+import { monthlyTokens } from '../../users/first-limits';
 import { User } from '../../users/user.entity';
 import { UsersService } from '../../users/users.service';
 import type { ChangeUser } from './dto/change-user.dto';
@@ -28,6 +30,7 @@ export class UserAdministration {
     private readonly apiKeys: ApiKeysService,
     private readonly sessions: SessionsService,
     private readonly passwordResets: PasswordResets,
+    private readonly invitations: Invitations,
     private readonly auditLog: AuditLog,
     private readonly dataSource: DataSource,
   ) {}
@@ -40,7 +43,7 @@ export class UserAdministration {
       email: dto.email,
       name: dto.name,
       role: dto.role,
-      tokenCap: dto.token_limit,
+      given: dto.token_limit === undefined ? [] : [monthlyTokens(dto.token_limit)],
     });
     const { userId, key, link } = await this.dataSource.transaction(async (manager) => {
       const user = await this.users.insert(prepared, manager);
@@ -68,6 +71,7 @@ export class UserAdministration {
       await manager.update(User, { id: userId }, { ...after, updatedAt: () => 'now()' });
       const reason = after.status === 'disabled' ? 'disabled' : after.role && 'role_changed';
       if (reason) await this.sessions.endAll(userId, { reason }, manager);
+      if (endsAdmin) await this.invitations.revokeAllOf(userId, actor, manager);
       await this.record(actor, { action: 'user.changed', userId, ...accountOf(user, after) }, manager);
     });
     return this.directory.get(userId);
@@ -82,6 +86,8 @@ export class UserAdministration {
       await this.users.anonymise(userId, manager);
       await manager.query('DELETE FROM sessions WHERE user_id = $1', [userId]);
       await this.passwordResets.withdraw(userId, manager);
+      await this.invitations.revokeAllOf(userId, actor, manager);
+      await this.invitations.forgetPerson(userId, manager);
       const keys = await this.apiKeys.markRevoked({ userId }, manager);
       await manager.query(`UPDATE api_keys SET name = 'deleted' WHERE user_id = $1`, [userId]);
       const before = { role: user.role, status: user.status };

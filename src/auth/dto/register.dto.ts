@@ -28,7 +28,7 @@ export class Register {
     type: Number,
     nullable: true,
     example: 500_000,
-    description: 'A monthly limit of your own, at most the default cap; it can be changed later',
+    description: 'A monthly limit of your own, at most your cap; it can be changed later',
   })
   @IsOptional()
   @IsInt()
@@ -40,7 +40,8 @@ export class Register {
     type: String,
     nullable: true,
     example: null,
-    description: 'An invitation code, if needed',
+    description:
+      'From an administrator; works once. It decides over role and cap, and is needed with REGISTRATION=invite',
   })
   @IsOptional()
   @IsString()
