@@ -2,28 +2,20 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { ApiKeysService } from '../auth/api-keys/api-keys.service';
 import { AuditLog } from '../auth/audit-log';
-import { randomBytes } from 'node:crypto';
 import { ApiException } from '../common/api.exception';
 import type { Principal } from '../common/principal';
 import { Env } from '../config/env';
-import { passwordFault } from '../users/password-rules';
-import { isUsername } from '../users/username';
 import { UsersService } from '../users/users.service';
+import { AdminCredentials, adminCredentials } from './admin-credentials';
 import { StartupFailure } from './startup-failure';
 
 /** What can be shown of a first admin once, and never again. */
-export interface FirstAdmin {
-  readonly username: string;
-  readonly password: string;
-  /** False when ADMIN_PASSWORD chose it. */
-  readonly passwordGenerated: boolean;
+export interface FirstAdmin extends AdminCredentials {
   readonly apiKey: string;
   readonly principal: Principal;
 }
 
 const DEFAULT_USERNAME = 'admin';
-/** 16 random bytes: 22 characters of base64url. */
-const PASSWORD_BYTES = 16;
 const KEY_NAME = 'first key';
 /** Held while the first admin is made, so that replicas that start together make one. */
 const FIRST_ADMIN_LOCK = '7311823310495028002';
@@ -39,15 +31,15 @@ export async function ensureFirstAdmin(
 ): Promise<FirstAdmin | null> {
   const dataSource = app.get(DataSource, { strict: false });
   if (await hasAdmin(dataSource.manager)) return null;
-  const { username, password } = chosen(app.get(Env));
+  const env = app.get(Env);
+  const credentials = adminCredentials(env, env.ADMIN_USERNAME ?? DEFAULT_USERNAME);
   return dataSource.transaction(async (manager) => {
     // Others wait as long as one password hash and a few statements take.
     await manager.query('SELECT pg_advisory_xact_lock($1)', [FIRST_ADMIN_LOCK]);
     if (await hasAdmin(manager)) return null;
-    const admin = await create(app, manager, { username, password: password ?? generated() });
-    const first = { ...admin, passwordGenerated: password === undefined };
-    await keep(first);
-    return first;
+    const admin = await create(app, manager, credentials);
+    await keep(admin);
+    return admin;
   });
 }
 
@@ -58,29 +50,12 @@ async function hasAdmin(manager: EntityManager): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** @throws StartupFailure when ADMIN_USERNAME or ADMIN_PASSWORD breaks the rules of every account */
-function chosen(env: Env): { username: string; password: string | undefined } {
-  const { ADMIN_USERNAME: username = DEFAULT_USERNAME, ADMIN_PASSWORD: password } = env;
-  if (!isUsername(username)) {
-    throw new StartupFailure(
-      'ADMIN_USERNAME must be 1 to 128 characters without spaces or any of " ( ) , : ; < > [ ] \\.',
-    );
-  }
-  const fault =
-    password === undefined ? null : passwordFault(password, { minimum: env.PASSWORD_MIN, username });
-  if (fault) throw new StartupFailure(`ADMIN_PASSWORD ${fault}.`);
-  return { username, password };
-}
-
-function generated(): string {
-  return randomBytes(PASSWORD_BYTES).toString('base64url');
-}
-
 async function create(
   app: INestApplicationContext,
   manager: EntityManager,
-  { username, password }: { username: string; password: string },
-): Promise<Omit<FirstAdmin, 'passwordGenerated'>> {
+  credentials: AdminCredentials,
+): Promise<FirstAdmin> {
+  const { username, password } = credentials;
   const users = app.get(UsersService, { strict: false });
   try {
     const user = await users.create({ username, password, role: 'admin' }, manager);
@@ -98,7 +73,7 @@ async function create(
       manager,
     );
     const principal: Principal = { userId: user.id, username, role: 'admin', via: 'api_key' };
-    return { username, password, apiKey: key, principal };
+    return { ...credentials, apiKey: key, principal };
   } catch (error) {
     throw error instanceof ApiException && error.getStatus() === 409 ? nameTaken(username) : error;
   }

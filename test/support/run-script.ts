@@ -8,13 +8,14 @@ export interface ScriptRun {
   readonly errors: string;
 }
 
-/** Runs a program of scripts/ in a folder to its end, with nothing in its environment but these settings. */
+/** Runs a program of scripts/ (and its words) in a folder to its end, with these settings alone in its environment. */
 export function runScript(
-  name: string,
+  command: string | readonly [name: string, ...words: string[]],
   cwd: string,
   settings: Record<string, string> = {},
 ): Promise<ScriptRun> {
-  const child = spawn(process.execPath, [join(ROOT, 'scripts', name)], {
+  const [name = '', ...words] = typeof command === 'string' ? [command] : command;
+  const child = spawn(process.execPath, [join(ROOT, 'scripts', name), ...words], {
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
