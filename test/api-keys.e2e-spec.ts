@@ -48,6 +48,8 @@ describe('API keys', () => {
       expires_at: null,
       created_at: expect.any(String),
       last_used_at: null,
+      previous_secret: null,
+      limits: [],
     });
     const listed = await keys();
     expect(JSON.parse(listed.text)).toEqual([rest, expect.objectContaining({ name: 'first key' })]);
@@ -159,6 +161,16 @@ describe('API keys', () => {
     }
     expect(answers.filter((status) => status === 201)).toHaveLength(49);
     expect(answers.filter((status) => status === 409)).toHaveLength(11);
+  });
+
+  it('are 50 when 51 are asked for at once', async () => {
+    await revoke((JSON.parse((await keys()).text) as Key[])[0]?.id ?? '');
+    const answers = await Promise.all(
+      Array.from({ length: 51 }, () => keys({ json: { name: 'one of 51' } })),
+    );
+    const statuses = answers.map(({ status }) => status).sort();
+    expect(statuses).toEqual([...Array.from({ length: 50 }, () => 201), 409]);
+    expect(JSON.parse((await keys()).text)).toHaveLength(50);
   });
 
   it('of others do not exist', async () => {

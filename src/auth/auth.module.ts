@@ -6,6 +6,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { UsersModule } from '../users/users.module';
 import { AccessTokens } from './access-tokens.service';
 import { ApiKeyAuthenticator } from './api-keys/api-key-authenticator';
+import { ApiKeyRotation } from './api-keys/api-key-rotation.service';
 import { ApiKeyUse } from './api-keys/api-key-use';
 import { ApiKey } from './api-keys/api-key.entity';
 import { ApiKeysController } from './api-keys/api-keys.controller';
@@ -35,6 +36,7 @@ import { ThrottleService } from './throttle.service';
   providers: [
     AccessTokens,
     ApiKeyAuthenticator,
+    ApiKeyRotation,
     ApiKeyStrategy,
     ApiKeyUse,
     ApiKeysService,

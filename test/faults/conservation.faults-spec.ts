@@ -135,7 +135,7 @@ async function makeAccounts(gateway: TestGateway): Promise<Account[]> {
       [username],
     );
     const id = user?.id as string;
-    const { key } = await keys.create(id, { name: 'key' });
+    const { key } = await keys.create({ actorId: id }, id, { name: 'key' });
     accounts.push({ id, key });
     // Some live under limits, and their windows end while it runs.
     if (index % 5 === 0) await addLimit(gateway, id, 'tokens', 'minute', 3_000);

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { apiKeyNotFound, ApiKeysService } from '../../auth/api-keys/api-keys.service';
+import { ApiKeysService } from '../../auth/api-keys/api-keys.service';
 import type { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dto';
+import { apiKeyNotFound } from '../../auth/api-keys/own-key';
 import { Actor, AuditLog } from '../../auth/audit-log';
 import { SessionsService } from '../../auth/sessions.service';
 import { UsersService } from '../../users/users.service';

@@ -13,9 +13,19 @@ interface KeyRow {
   readonly username: string;
   readonly role: Role;
   readonly models: string[] | null;
-  /** Null: the key does not expire. */
-  readonly expires_in_ms: number | null;
+  /** Null: this secret does not end by itself. */
+  readonly ends_in_ms: number | null;
 }
+
+// A key has one secret, and for the overlap of a rotation the one before as well. Each has an index of its own.
+const LOOK_UP = `
+  SELECT k.id, k.user_id, u.username, u.role, k.models,
+    (extract(epoch FROM least(k.expires_at, CASE WHEN k.key_hash <> $1 THEN k.previous_valid_until END) - now())
+      * 1000)::float8 AS ends_in_ms
+  FROM api_keys k JOIN users u ON u.id = k.user_id
+  WHERE (k.key_hash = $1 OR (k.previous_key_hash = $1 AND k.previous_valid_until > now()))
+    AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+    AND u.status = 'active' AND u.deleted_at IS NULL`;
 
 /** API key → principal: checksum, then cache, then one query. */
 @Injectable()
@@ -42,29 +52,25 @@ export class ApiKeyAuthenticator {
 
   /** What was believed of a key on this replica no longer holds. */
   forget(hash: Buffer): void {
-    this.cache.forget(hash.toString('hex'));
+    const hex = hash.toString('hex');
+    this.lookups.delete(hex);
+    this.cache.forget(hex);
   }
 
   // A burst with one new key asks once.
   private lookUpOnce(hash: Buffer, hex: string): Promise<Principal | null> {
-    let lookup = this.lookups.get(hex);
-    if (!lookup) {
-      lookup = orUnavailable(this.lookUp(hash, hex)).finally(() => this.lookups.delete(hex));
-      this.lookups.set(hex, lookup);
-    }
+    const underWay = this.lookups.get(hex);
+    if (underWay) return underWay;
+    const lookup = orUnavailable(this.lookUp(hash, hex)).finally(() => {
+      if (this.lookups.get(hex) === lookup) this.lookups.delete(hex);
+    });
+    this.lookups.set(hex, lookup);
     return lookup;
   }
 
   private async lookUp(hash: Buffer, hex: string): Promise<Principal | null> {
     const askedAt = performance.now();
-    const rows: KeyRow[] = await this.dataSource.query(
-      `SELECT k.id, k.user_id, u.username, u.role, k.models,
-         (extract(epoch FROM k.expires_at - now()) * 1000)::float8 AS expires_in_ms
-       FROM api_keys k JOIN users u ON u.id = k.user_id
-       WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-         AND u.status = 'active' AND u.deleted_at IS NULL`,
-      [hash],
-    );
+    const rows: KeyRow[] = await this.dataSource.query(LOOK_UP, [hash]);
     const row = rows[0];
     if (!row) {
       this.cache.remember(hex, null, askedAt);
@@ -78,7 +84,7 @@ export class ApiKeyAuthenticator {
       apiKeyId: row.id,
       models: row.models,
     };
-    this.cache.remember(hex, { principal, expiresAt: askedAt + (row.expires_in_ms ?? Infinity) }, askedAt);
+    this.cache.remember(hex, { principal, expiresAt: askedAt + (row.ends_in_ms ?? Infinity) }, askedAt);
     this.use.note(row.id);
     return principal;
   }

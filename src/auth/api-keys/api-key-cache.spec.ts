@@ -28,10 +28,22 @@ describe('ApiKeyCache', () => {
     expect(cache.get('expired')).toBeNull();
   });
 
-  it('forgets a revoked key', () => {
+  it('forgets a key that has changed, whatever it knew of it', () => {
     const cache = new ApiKeyCache();
     cache.remember('valid', { principal, expiresAt: Infinity }, performance.now());
+    cache.remember('expired', null, performance.now());
     cache.forget('valid');
+    cache.forget('expired');
+    expect([cache.get('valid'), cache.get('expired')]).toEqual([undefined, undefined]);
+  });
+
+  it('believes no answer to a question that is older than the change', () => {
+    const cache = new ApiKeyCache();
+    const askedAt = performance.now();
+    cache.forget('valid');
+    cache.remember('valid', { principal, expiresAt: Infinity }, askedAt);
     expect(cache.get('valid')).toBeUndefined();
+    cache.remember('valid', { principal, expiresAt: Infinity }, performance.now() + 1);
+    expect(cache.get('valid')).toEqual(principal);
   });
 });

@@ -19,6 +19,7 @@ interface KnownKey {
 export class ApiKeyCache {
   private readonly known = new LRUCache<string, KnownKey>({ max: MAX_KNOWN, ttl: BELIEVED_MS });
   private readonly unknown = new LRUCache<string, true>({ max: MAX_UNKNOWN, ttl: BELIEVED_MS });
+  private readonly forgottenAt = new LRUCache<string, number>({ max: MAX_KNOWN, ttl: BELIEVED_MS });
 
   /** The principal, null for a key known to be invalid, undefined when the database has to be asked. */
   get(hash: string): Principal | null | undefined {
@@ -29,11 +30,15 @@ export class ApiKeyCache {
 
   /** @param askedAt performance.now() before the look-up: an answer is as old as its question. */
   remember(hash: string, answer: KnownKey | null, askedAt: number): void {
+    if (askedAt <= (this.forgottenAt.get(hash) ?? -Infinity)) return;
     if (answer) this.known.set(hash, answer, { start: askedAt });
     else this.unknown.set(hash, true, { start: askedAt });
   }
 
+  /** What was known of a key no longer holds, nor does what a look-up under way will answer. */
   forget(hash: string): void {
     this.known.delete(hash);
+    this.unknown.delete(hash);
+    this.forgottenAt.set(hash, performance.now());
   }
 }

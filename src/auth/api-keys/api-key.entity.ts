@@ -9,6 +9,10 @@ export class ApiKey {
   @Column('bytea', { name: 'key_hash' }) keyHash: Buffer;
   @Column('text') prefix: string;
   @Column('text', { name: 'last_four' }) lastFour: string;
+  /** The secret before the last rotation; the three are null or set together. */
+  @Column('bytea', { name: 'previous_key_hash', nullable: true }) previousKeyHash: Buffer | null;
+  @Column('text', { name: 'previous_last_four', nullable: true }) previousLastFour: string | null;
+  @Column('timestamptz', { name: 'previous_valid_until', nullable: true }) previousValidUntil: Date | null;
   @Column('text', { array: true, nullable: true }) models: string[] | null;
   @Column('timestamptz', { name: 'expires_at', nullable: true }) expiresAt: Date | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt: Date;

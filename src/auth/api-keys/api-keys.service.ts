@@ -1,14 +1,21 @@
-import { Injectable, NotFoundException } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { EntityManager, Repository } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
 import { ApiException } from '../../common/api.exception';
+import { Actor, AuditLog } from '../audit-log';
 import { AuthSecrets } from '../auth-secrets';
 import { ApiKeyAuthenticator } from './api-key-authenticator';
+import { accessOf, changed } from './api-key-changes';
 import { apiKeyHash, apiKeyHint, mintApiKey } from './api-key-token';
+import { shownKey } from './api-key-view';
 import { ApiKey } from './api-key.entity';
+import type { ChangeApiKey } from './dto/change-api-key.dto';
 import type { CreateApiKey } from './dto/create-api-key.dto';
 import type { ApiKeyResponse, CreatedApiKeyResponse } from './dto/api-key-response.dto';
+import type { KeyLimit } from './dto/key-limit.dto';
+import { insertFirstKeyLimits, limitsOfKeys } from './key-limits';
+import { apiKeyNotFound, holdOwnKey, OwnKey } from './own-key';
 
 const KEYS_PER_USER = 50;
 
@@ -17,11 +24,14 @@ export interface NewApiKey {
   readonly expiresAt?: Date | null;
   /** Public model names the key may use; null or absent: all. */
   readonly models?: readonly string[] | null;
+  readonly limits?: readonly KeyLimit[] | null;
 }
 
-export interface RevokedKey {
+/** A key whose secrets, both of them, this replica is to forget. */
+export interface ForgottenKey {
   readonly id: string;
   readonly keyHash: Buffer;
+  readonly previousKeyHash: Buffer | null;
 }
 
 @Injectable()
@@ -30,66 +40,13 @@ export class ApiKeysService {
     @InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>,
     private readonly authenticator: ApiKeyAuthenticator,
     private readonly secrets: AuthSecrets,
+    private readonly auditLog: AuditLog,
   ) {}
 
-  /** Makes a key, in `manager`'s transaction or in its own; the answer is the only time it is shown. */
-  mint(userId: string, newKey: NewApiKey, manager?: EntityManager): Promise<CreatedApiKeyResponse> {
-    return manager
-      ? this.insert(userId, newKey, manager)
-      : this.keys.manager.transaction((own) => this.insert(userId, newKey, own));
-  }
-
-  create(userId: string, { name, expires_at, models }: CreateApiKey): Promise<CreatedApiKeyResponse> {
-    return this.mint(userId, { name, models, expiresAt: expires_at ? new Date(expires_at) : null });
-  }
-
-  async list(userId: string): Promise<ApiKeyResponse[]> {
-    const keys = await this.keys
-      .createQueryBuilder('k')
-      .where('k.userId = :userId AND k.revokedAt IS NULL', { userId })
-      .orderBy('k.id', 'DESC')
-      .getMany();
-    return keys.map(shown);
-  }
-
-  /** @throws NotFoundException for a key that is not the user's own, or is revoked already. */
-  async revoke(userId: string, keyId: string): Promise<void> {
-    const revoked = await this.markRevoked({ userId, keyId }, this.keys.manager);
-    if (revoked.length === 0) throw apiKeyNotFound();
-    this.forget(revoked);
-  }
-
-  /** Revokes one key of a user, or all, in `manager`'s transaction; after its end they are to be forgotten. */
-  async markRevoked(
-    { userId, keyId }: { userId: string; keyId?: string },
-    manager: EntityManager,
-  ): Promise<RevokedKey[]> {
-    const [revoked]: [{ id: string; key_hash: Buffer }[], number] = await manager.query(
-      `UPDATE api_keys SET revoked_at = now()
-       WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND revoked_at IS NULL RETURNING id, key_hash`,
-      [userId, keyId ?? null],
-    );
-    return revoked.map(({ id, key_hash: keyHash }) => ({ id, keyHash }));
-  }
-
-  /** What this replica believes of revoked keys ends at once; the others ask again within 5 seconds. */
-  forget(revoked: readonly RevokedKey[]): void {
-    for (const { keyHash } of revoked) this.authenticator.forget(keyHash);
-  }
-
-  private async insert(
-    userId: string,
-    newKey: NewApiKey,
-    manager: EntityManager,
-  ): Promise<CreatedApiKeyResponse> {
-    // Two at once must not both become the fiftieth.
-    await manager.query('SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId]);
-    const live = await manager
-      .createQueryBuilder(ApiKey, 'k')
-      .where('k.userId = :userId AND k.revokedAt IS NULL', { userId })
-      .andWhere('(k.expiresAt IS NULL OR k.expiresAt > now())')
-      .getCount();
-    if (live >= KEYS_PER_USER) throw tooManyKeys();
+  /** Makes a key in `manager`'s transaction; the answer is the only time it is shown. */
+  async mint(userId: string, newKey: NewApiKey, manager: EntityManager): Promise<CreatedApiKeyResponse> {
+    await holdUser(userId, manager);
+    await this.requireRoom(userId, manager);
     const key = mintApiKey();
     const id = uuidV7();
     await manager.insert(ApiKey, {
@@ -101,25 +58,129 @@ export class ApiKeysService {
       models: newKey.models ? [...newKey.models] : null,
       expiresAt: newKey.expiresAt ?? null,
     });
-    return { ...shown(await manager.findOneByOrFail(ApiKey, { id })), key };
+    await insertFirstKeyLimits(id, newKey.limits ?? [], manager);
+    return { ...(await this.show(await manager.findOneByOrFail(ApiKey, { id }), manager)), key };
+  }
+
+  create(actor: Actor, userId: string, { expires_at, ...dto }: CreateApiKey): Promise<CreatedApiKeyResponse> {
+    return this.keys.manager.transaction(async (manager) => {
+      const created = await this.mint(
+        userId,
+        { ...dto, expiresAt: expires_at ? new Date(expires_at) : null },
+        manager,
+      );
+      const after = { models: created.models, expires_at: created.expires_at, limits: created.limits };
+      await this.auditLog.record(
+        { ...actor, action: 'key.created', subject: 'key', subjectId: created.id, after },
+        manager,
+      );
+      return created;
+    });
+  }
+
+  async list(userId: string): Promise<ApiKeyResponse[]> {
+    const keys = await this.keys
+      .createQueryBuilder('k')
+      .where('k.userId = :userId AND k.revokedAt IS NULL', { userId })
+      .orderBy('k.id', 'DESC')
+      .getMany();
+    const limits = await limitsOfKeys(
+      keys.map(({ id }) => id),
+      this.keys.manager,
+    );
+    return keys.map((key) => shownKey(key, limits.get(key.id) ?? []));
+  }
+
+  /** @throws NotFoundException for a key that is not the user's own, or is revoked. */
+  async get({ userId, keyId }: OwnKey): Promise<ApiKeyResponse> {
+    const key = await this.keys
+      .createQueryBuilder('k')
+      .where('k.id = :keyId AND k.userId = :userId AND k.revokedAt IS NULL', { keyId, userId })
+      .getOne();
+    if (!key) throw apiKeyNotFound();
+    return this.show(key, this.keys.manager);
+  }
+
+  /** @throws ApiException 409 when an expired key would come back beside 50 others. */
+  async change(actor: Actor, own: OwnKey, change: ChangeApiKey): Promise<ApiKeyResponse> {
+    const held = await this.keys.manager.transaction(async (manager) => {
+      await holdUser(own.userId, manager);
+      const key = await holdOwnKey(own, manager);
+      const after = changed(key, change);
+      if (Object.keys(after).length === 0) return null;
+      if (after.expiresAt !== undefined) await this.requireRoom(own.userId, manager, own.keyId);
+      await manager.update(ApiKey, { id: key.id }, after);
+      await this.auditLog.record(
+        { ...actor, action: 'key.changed', subject: 'key', subjectId: key.id, ...accessOf(key, after) },
+        manager,
+      );
+      return key;
+    });
+    if (held) this.forget([held]);
+    return this.get(own);
+  }
+
+  /** @throws NotFoundException for a key that is not the user's own, or is revoked already. */
+  async revoke(actor: Actor, own: OwnKey): Promise<void> {
+    const revoked = await this.keys.manager.transaction(async (manager) => {
+      const keys = await this.markRevoked(own, manager);
+      if (keys.length === 0) throw apiKeyNotFound();
+      await this.auditLog.record(
+        { ...actor, action: 'key.revoked', subject: 'key', subjectId: own.keyId },
+        manager,
+      );
+      return keys;
+    });
+    this.forget(revoked);
+  }
+
+  /** Revokes one key of a user, or all, in `manager`'s transaction; after its end they are to be forgotten. */
+  async markRevoked(
+    { userId, keyId }: { userId: string; keyId?: string },
+    manager: EntityManager,
+  ): Promise<ForgottenKey[]> {
+    const [revoked]: [{ id: string; key_hash: Buffer; previous_key_hash: Buffer | null }[], number] =
+      await manager.query(
+        `UPDATE api_keys SET revoked_at = now()
+         WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND revoked_at IS NULL
+         RETURNING id, key_hash, previous_key_hash`,
+        [userId, keyId ?? null],
+      );
+    return revoked.map((row) => ({
+      id: row.id,
+      keyHash: row.key_hash,
+      previousKeyHash: row.previous_key_hash,
+    }));
+  }
+
+  /** What this replica believes of changed keys ends at once; the others ask again within 5 seconds. */
+  forget(changedKeys: readonly ForgottenKey[]): void {
+    for (const { keyHash, previousKeyHash } of changedKeys) {
+      this.authenticator.forget(keyHash);
+      if (previousKeyHash) this.authenticator.forget(previousKeyHash);
+    }
+  }
+
+  async show(key: ApiKey, manager: EntityManager): Promise<ApiKeyResponse> {
+    const limits = await limitsOfKeys([key.id], manager);
+    return shownKey(key, limits.get(key.id) ?? []);
+  }
+
+  /** @param beside a key that is there already */
+  private async requireRoom(userId: string, manager: EntityManager, beside?: string): Promise<void> {
+    const live = await manager
+      .createQueryBuilder(ApiKey, 'k')
+      .where('k.userId = :userId AND k.revokedAt IS NULL', { userId })
+      .andWhere('(k.expiresAt IS NULL OR k.expiresAt > now())')
+      .andWhere('k.id IS DISTINCT FROM :beside', { beside: beside ?? null })
+      .getCount();
+    if (live >= KEYS_PER_USER) throw tooManyKeys();
   }
 }
 
-function shown(key: ApiKey): ApiKeyResponse {
-  return {
-    id: key.id,
-    name: key.name,
-    prefix: key.prefix,
-    last_four: key.lastFour,
-    models: key.models,
-    expires_at: key.expiresAt?.toISOString() ?? null,
-    created_at: key.createdAt.toISOString(),
-    last_used_at: key.lastUsedAt?.toISOString() ?? null,
-  };
-}
-
-export function apiKeyNotFound(): NotFoundException {
-  return new NotFoundException('There is no such API key.');
+/** Until the end of the transaction: two at once must not both become the fiftieth. */
+async function holdUser(userId: string, manager: EntityManager): Promise<void> {
+  await manager.query('SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId]);
 }
 
 function tooManyKeys(): ApiException {

@@ -1,4 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { KeyLimitResponse } from './key-limit.dto';
+
+export class PreviousSecret {
+  @ApiProperty({ example: 'Zk71', description: 'How it ends' }) last_four: string;
+  @ApiProperty({ format: 'date-time', example: '2026-11-24T09:30:00.000Z' }) valid_until: string;
+}
 
 export class ApiKeyResponse {
   @ApiProperty({ format: 'uuid', example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b' }) id: string;
@@ -23,6 +29,15 @@ export class ApiKeyResponse {
     description: 'To the minute; null: never',
   })
   last_used_at: string | null;
+  @ApiProperty({
+    type: PreviousSecret,
+    nullable: true,
+    example: null,
+    description: 'The secret before the last rotation, while it still works',
+  })
+  previous_secret: PreviousSecret | null;
+  @ApiProperty({ type: [KeyLimitResponse], example: [], description: 'Those of its owner hold as well' })
+  limits: KeyLimitResponse[];
 }
 
 export class CreatedApiKeyResponse extends ApiKeyResponse {

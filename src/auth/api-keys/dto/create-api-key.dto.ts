@@ -1,26 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  ArrayMinSize,
-  ArrayUnique,
-  IsArray,
-  IsOptional,
-  IsISO8601,
-  ValidateBy,
-} from 'class-validator';
+import { Type } from 'class-transformer';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsOptional, ValidateNested } from 'class-validator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
-
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
-
-const IsInFuture = (): PropertyDecorator =>
-  ValidateBy({
-    name: 'isInFuture',
-    validator: {
-      validate: (value) =>
-        typeof value === 'string' && TIMESTAMP.test(value) && Date.parse(value) > Date.now(),
-      defaultMessage: () => '$property must be a time in the future such as 2027-11-23T00:00:00Z',
-    },
-  });
+import { IsExpiry } from './expiry.decorator';
+import { counterName, KeyLimit } from './key-limit.dto';
+import { IsModelList } from './model-list.decorator';
 
 export class CreateApiKey {
   @ApiProperty({ example: 'opencode on my laptop' })
@@ -29,8 +13,7 @@ export class CreateApiKey {
 
   @ApiPropertyOptional({ type: String, format: 'date-time', nullable: true, example: null })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'expires_at must be a time such as 2027-11-23T00:00:00Z' })
-  @IsInFuture()
+  @IsExpiry()
   expires_at?: string | null;
 
   @ApiPropertyOptional({
@@ -40,10 +23,21 @@ export class CreateApiKey {
     description: 'Leave it out for all models',
   })
   @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1, { message: 'models must name at least one model; leave it out for all' })
-  @ArrayMaxSize(100)
-  @ArrayUnique()
-  @IsPlainText(256, { each: true })
+  @IsModelList()
   models?: string[] | null;
+
+  @ApiPropertyOptional({
+    type: [KeyLimit],
+    example: [],
+    description: 'What this key may use at most; the limits of its owner hold as well',
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(20)
+  @ValidateNested({ each: true })
+  @Type(() => KeyLimit)
+  @ArrayUnique((limit: KeyLimit | null) => limit && counterName(limit), {
+    message: 'limits must not hold two limits on the same metric, window and model',
+  })
+  limits?: KeyLimit[] | null;
 }
