@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
 import { DefaultLimits } from './limits/default-limits.service';
 import { KeyUsageController } from './key-usage.controller';
+import { KeyLimitsController } from './limits/key-limits.controller';
+import { KeyLimits } from './limits/key-limits.service';
 import { LimitCounters } from './limits/limit-counters.service';
 import { LimitWindows } from './limits/limit-windows.service';
 import { LimitsTimeZone } from './limits/limits-time-zone.service';
@@ -9,6 +11,7 @@ import { LimitsController } from './limits/limits.controller';
 import { Limits } from './limits/limits.service';
 import { TokenLimitController } from './limits/token-limit.controller';
 import { TokenLimits } from './limits/token-limits.service';
+import { OwnKeyUsageController } from './own-key-usage.controller';
 import { UsageController } from './usage.controller';
 import { UsageRecords } from './usage-records.service';
 import { UsageService } from './usage.service';
@@ -16,12 +19,20 @@ import { UsageService } from './usage.service';
 /** What people have used and may use. The hot path, which counts, is in admission/. */
 @Module({
   imports: [AuthModule],
-  controllers: [UsageController, KeyUsageController, TokenLimitController, LimitsController],
+  controllers: [
+    UsageController,
+    KeyUsageController,
+    OwnKeyUsageController,
+    TokenLimitController,
+    KeyLimitsController,
+    LimitsController,
+  ],
   providers: [
     UsageService,
     UsageRecords,
     LimitWindows,
     LimitCounters,
+    KeyLimits,
     Limits,
     DefaultLimits,
     LimitsTimeZone,

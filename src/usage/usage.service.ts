@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { apiKeyNotFound, OwnKey } from '../auth/api-keys/own-key';
 import { Env } from '../config/env';
 import type { UsageQuery } from './dto/usage-query.dto';
 import type { KeyUsage, UsageSummary, UsageWindow } from './dto/usage-summary.dto';
@@ -38,6 +39,16 @@ export class UsageService {
       by_model: [...breakdown.byModel],
       by_key: [...breakdown.byKey],
     };
+  }
+
+  /** Of a revoked key too: what it was used for is asked most when it has leaked. @throws NotFoundException */
+  async ofOwnKey({ userId, keyId }: OwnKey, query: UsageQuery): Promise<KeyUsage> {
+    const own: unknown[] = await this.dataSource.query(
+      'SELECT 1 FROM api_keys WHERE id = $1 AND user_id = $2',
+      [keyId, userId],
+    );
+    if (own.length === 0) throw apiKeyNotFound();
+    return this.ofKey(keyId, userId, query);
   }
 
   /** What the key and its owner have used and have left: everything that can stop this key. */

@@ -15,13 +15,12 @@ export interface BlockingLimit {
 
 // opencode decides by text too: a final refusal must hold no digits (they may read as 429 or 500) and none of the
 // words it takes for a passing fault. Numbers are in the headers and at GET /v1/usage.
-const RESETS: Readonly<Record<BlockingLimit['period'], string>> = {
+const RESETS: Readonly<Record<Exclude<BlockingLimit['period'], 'total'>, string>> = {
   minute: 'at the start of the next minute',
   hour: 'at the start of the next hour',
   day: 'at the start of the next day',
   week: 'at the start of next week',
   month: 'at the start of next month',
-  total: 'never by itself: only an administrator can raise it',
 };
 
 const OWNERS: Readonly<Record<BlockingLimit['subject'], string>> = {
@@ -66,17 +65,28 @@ export function quotaExceeded(
 /** A window that opens again soon: worth waiting for. */
 export const isShort = ({ period }: BlockingLimit): boolean => period === 'minute' || period === 'hour';
 
-function usedUp({ metric, subject, period, setBy }: BlockingLimit): string {
+function usedUp(limit: BlockingLimit): string {
+  const { metric, subject, period } = limit;
   const what = metric === 'tokens' ? 'token' : 'request';
-  const own = setBy === 'self' ? ' It is a limit you set yourself and may lift.' : '';
-  return `The ${what} quota of ${OWNERS[subject]} is used up ${PERIODS[period]}. It resets ${RESETS[period]}.${own}`;
+  const resets = period === 'total' ? 'It never resets by itself.' : `It resets ${RESETS[period]}.`;
+  // Time helps in every other window; of a cap in those, an administrator need not be asked.
+  const help = period === 'total' || limit.setBy === 'self' ? ` ${whoLifts(limit)}` : '';
+  return `The ${what} quota of ${OWNERS[subject]} is used up ${PERIODS[period]}. ${resets}${help}`;
+}
+
+function whoLifts({ subject, setBy }: BlockingLimit): string {
+  if (setBy !== 'self') return 'Only an administrator can raise it.';
+  return subject === 'key'
+    ? 'The owner of the key has set this limit and may lift it.'
+    : 'It is a limit you set yourself and may lift.';
 }
 
 /** A window that opens again soon, but would never be wide enough. */
-function neverFits({ metric, subject, period }: BlockingLimit): string {
+function neverFits(limit: BlockingLimit): string {
+  const { metric, subject, period } = limit;
   return metric === 'tokens'
     ? `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. Shorten it.`
-    : `The limit of ${OWNERS[subject]} allows no requests at all. Ask an administrator.`;
+    : `The limit of ${OWNERS[subject]} allows no requests at all. ${whoLifts(limit)}`;
 }
 
 /** Room exists, but other requests under way hold it. */

@@ -19,8 +19,14 @@ interface Unfilled {
   backfill_before: string;
 }
 
+const NO_END = Number.MAX_SAFE_INTEGER;
 const NAMED = `subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5`;
-const OWNERS = { user: 'e.user_id = $3', key: 'e.key_id = $3', everyone: '$3::uuid IS NOT NULL' } as const;
+// The ledger has an index by user, and none by key.
+const OWNERS = {
+  user: 'e.user_id = $3',
+  key: 'e.key_id = $3 AND e.user_id = (SELECT user_id FROM api_keys WHERE id = $3)',
+  everyone: '$3::uuid IS NOT NULL',
+} as const;
 
 /** Makes counters for windows that were not counted so far; a new limit starts from what has been used already. */
 @Injectable()
@@ -30,10 +36,13 @@ export class LimitCounters {
     private readonly env: Env,
   ) {}
 
-  /** Requests under way are not counted by a new limit on concurrent requests: it begins with the next one. */
-  async ensure(counter: CounterName): Promise<void> {
+  /**
+   * Requests under way are not counted by a new limit on concurrent requests: it begins with the next one.
+   * @param most a subject that has so many counters gets no further one
+   */
+  async ensure(counter: CounterName, most = NO_END): Promise<void> {
     if (counter.metric === 'concurrent_requests') return;
-    if (!(await this.exists(counter))) await this.add(counter);
+    if (!(await this.exists(counter))) await this.add(counter, most);
     const unfilled = await this.unfilled(counter);
     if (unfilled) await this.backfill(counter, unfilled);
   }
@@ -46,14 +55,15 @@ export class LimitCounters {
     return rows.length > 0;
   }
 
-  private add(counter: CounterName): Promise<void> {
+  private add(counter: CounterName, most: number): Promise<void> {
     return this.dataSource.transaction(async (manager) => {
       await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
       await manager.query(
         `INSERT INTO limit_windows (subject, subject_id, metric, period, model, window_start, backfill_before)
          SELECT $1, $2, $3, $4::text, $5, limit_window_start($4::text, t.now, $6), t.now FROM clock_timestamp() AS t (now)
+         WHERE (SELECT count(*) FROM limit_windows WHERE subject = $1 AND subject_id = $2) < $7
          ON CONFLICT DO NOTHING`,
-        [...valuesOf(counter), this.env.LIMITS_TIME_ZONE],
+        [...valuesOf(counter), this.env.LIMITS_TIME_ZONE, most],
       );
     });
   }
