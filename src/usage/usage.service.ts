@@ -4,6 +4,7 @@ import { apiKeyNotFound, OwnKey } from '../auth/api-keys/own-key';
 import { Env } from '../config/env';
 import type { UsageQuery } from './dto/usage-query.dto';
 import type { KeyUsage, UsageSummary, UsageWindow } from './dto/usage-summary.dto';
+import { limitWarning, spentShare } from './limits/limit-warning';
 import { LimitWindows, tightestTokenWindow, WindowState } from './limits/limit-windows.service';
 import { breakDown } from './usage-breakdown';
 import { resolveRange } from './usage-range';
@@ -106,5 +107,10 @@ function toUsageWindow({
     reserved,
     remaining: rest.remaining,
     resets_at: rest.resetsAt?.toISOString() ?? null,
+    warning: metric === 'tokens' ? warningOf(limit, rest.remaining) : null,
   };
+}
+
+function warningOf(limit: number | null, remaining: number | null): UsageWindow['warning'] {
+  return limit === null || remaining === null ? null : limitWarning(spentShare({ limit, remaining }));
 }

@@ -1,8 +1,12 @@
+import { limitWarning, spentShare } from '../limits/limit-warning';
+
 /** What is left of the tightest limit on one metric. */
 export interface RateState {
   readonly limit: number;
   /** Of tokens: after what this request has reserved. */
   readonly remaining: number;
+  /** What this request has found: before it reserved anything itself. */
+  readonly found: number;
   /** null: never by itself. */
   readonly resetsAt: Date | null;
 }
@@ -13,7 +17,10 @@ export interface RateStates {
   readonly requests: RateState | null;
 }
 
-/** The headers OpenAI names `x-ratelimit-*`; a reset is a duration such as `1s` or `6m0s`, as theirs are. */
+/**
+ * The headers OpenAI names `x-ratelimit-*`; a reset is a duration such as `1s` or `6m0s`, as theirs are. From 80 % of
+ * the token limit on, a warning of our own.
+ */
 export function rateLimitHeaders(states: RateStates, now: Date): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const metric of ['requests', 'tokens'] as const) {
@@ -25,7 +32,14 @@ export function rateLimitHeaders(states: RateStates, now: Date): Record<string, 
       headers[`x-ratelimit-reset-${metric}`] = duration(secondsUntil(state.resetsAt, now));
     }
   }
+  const share = states.tokens && spentShare({ limit: states.tokens.limit, remaining: states.tokens.found });
+  if (share !== null && limitWarning(share) !== null) headers['x-llm-limit-warning'] = warningOf(share);
   return headers;
+}
+
+/** RFC 9651: an item with a parameter. Cut off, not rounded: 0.95 is said when 95 % are reached. */
+function warningOf(share: number): string {
+  return `tokens; used=${(Math.floor(share * 100) / 100).toFixed(2)}`;
 }
 
 /** Whole seconds, at least 1: who comes back then finds the window new. */

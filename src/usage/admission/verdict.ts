@@ -56,9 +56,22 @@ export function toVerdict(row: VerdictRow): Verdict {
 }
 
 const ratesOf = (row: VerdictRow): RateStates => ({
-  tokens: rateOf(row.token_limit, row.token_remaining, row.tokens_reset_at),
-  requests: rateOf(row.request_limit, row.request_remaining, row.requests_reset_at),
+  tokens: rateOf(row.token_limit, row.token_remaining, row.tokens_reset_at, row.granted),
+  requests: rateOf(
+    row.request_limit,
+    row.request_remaining,
+    row.requests_reset_at,
+    row.verdict === 'admitted' ? 1 : 0,
+  ),
 });
 
-const rateOf = (limit: string | null, remaining: string, resetsAt: Date | null): RateState | null =>
-  limit === null ? null : { limit: Number(limit), remaining: Number(remaining), resetsAt };
+function rateOf(
+  limit: string | null,
+  left: string,
+  resetsAt: Date | null,
+  taken: string | number,
+): RateState | null {
+  if (limit === null) return null;
+  const remaining = Number(left);
+  return { limit: Number(limit), remaining, found: remaining + Number(taken), resetsAt };
+}

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { LimitWarning } from '../limits/limit-warning';
 import type { Limit, LimitPeriod } from '../limits/limit.entity';
 
 const COUNT = { type: 'integer', format: 'int64' } as const;
@@ -56,6 +57,14 @@ export class UsageWindow {
     description: 'null: never',
   })
   resets_at: string | null;
+  @ApiProperty({
+    type: String,
+    enum: ['80_percent', '95_percent'],
+    nullable: true,
+    example: null,
+    description: 'That much of a token limit is used or held; null: less, or none',
+  })
+  warning: LimitWarning | null;
 }
 
 export class UsageSummary {
