@@ -1,25 +1,38 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
+import { UsageModule } from '../usage/usage.module';
 import { UsersModule } from '../users/users.module';
 import { AuditLogReader } from './audit-log/audit-log-reader.service';
 import { AuditLogController } from './audit-log/audit-log.controller';
 import { InvitationAdministration } from './invitations/invitation-administration.service';
 import { InvitationDirectory } from './invitations/invitation-directory.service';
 import { InvitationsController } from './invitations/invitations.controller';
+import { OwnAccountController } from './own-account/own-account.controller';
+import { OwnAccount } from './own-account/own-account.service';
 import { AdminUsersController } from './users/admin-users.controller';
 import { UserAccessController } from './users/user-access.controller';
 import { UserAccess } from './users/user-access.service';
 import { UserAdministration } from './users/user-administration.service';
 import { UserDirectory } from './users/user-directory.service';
 
-/** What administrators do with accounts. Limits are administered in `usage`, beside what they hold. */
+/**
+ * What is done with whole accounts, by administrators and by their owners. Limits are administered in `usage`, beside
+ * what they hold.
+ */
 @Module({
-  imports: [UsersModule, AuthModule],
-  controllers: [AdminUsersController, AuditLogController, InvitationsController, UserAccessController],
+  imports: [UsersModule, AuthModule, UsageModule],
+  controllers: [
+    AdminUsersController,
+    AuditLogController,
+    InvitationsController,
+    OwnAccountController,
+    UserAccessController,
+  ],
   providers: [
     AuditLogReader,
     InvitationAdministration,
     InvitationDirectory,
+    OwnAccount,
     UserAccess,
     UserAdministration,
     UserDirectory,

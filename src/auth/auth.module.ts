@@ -54,6 +54,6 @@ import { ThrottleService } from './throttle.service';
     { provide: APP_GUARD, useClass: AuthenticationGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
   ],
-  exports: [ApiKeysService, AuditLog, Invitations, PasswordResets, SessionsService],
+  exports: [ApiKeysService, AuditLog, AuthService, Invitations, PasswordResets, SessionsService],
 })
 export class AuthModule {}

@@ -50,14 +50,22 @@ export class AuthService {
     return this.answer(refreshed.userId, refreshed.sessionId, refreshed.refreshToken);
   }
 
+  /**
+   * That whoever has the session is the user, for what a session alone may not do. Failures count as failed logins.
+   * @throws ApiException 400 for a wrong password, 429 after too many
+   */
+  async confirmPassword(userId: string, password: string, client: Client): Promise<User> {
+    const user = await this.users.getById(userId);
+    const owner = await this.checkPassword(user.username, client, async () =>
+      (await this.users.hasPassword(user, password)) ? user : null,
+    );
+    if (!owner) throw wrongPassword();
+    return owner;
+  }
+
   /** Changes the password and ends the user's other sessions. */
   async changePassword(principal: Principal, dto: ChangePassword, client: Client): Promise<void> {
-    const user = await this.users.getById(principal.userId);
-    await this.checkPassword(user.username, client, async () =>
-      (await this.users.hasPassword(user, dto.current_password)) ? user : null,
-    ).then((owner) => {
-      if (!owner) throw wrongPassword();
-    });
+    const user = await this.confirmPassword(principal.userId, dto.current_password, client);
     const passwordHash = await this.users.hashNewPassword(user, dto.new_password);
     await this.dataSource.transaction(async (manager) => {
       await this.users.setPasswordHash(user.id, passwordHash, manager);

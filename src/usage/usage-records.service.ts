@@ -6,7 +6,8 @@ import { fromCursor, toCursor } from './record-cursor';
 import { csvHeader, csvLine } from './usage-csv';
 
 const DEFAULT_PAGE = 50;
-const CSV_PAGE = 1_000;
+/** Where all records are read. */
+const LONG_PAGE = 1_000;
 
 /** Sorts before every UUIDv7 there will be, read backwards. */
 const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -37,26 +38,38 @@ export class UsageRecords {
 
   /** All records as CSV, read page by page while the client reads: neither memory nor a transaction holds them. */
   async csv(userId: string, { cursor }: UsageRecordsQuery): Promise<Readable> {
-    const before = cursor === undefined ? NEWEST : fromCursor(cursor);
+    const pages = this.pages(userId, cursor === undefined ? NEWEST : fromCursor(cursor));
     // The first page is read before the answer begins: a failure so far is still a proper error.
-    const first = await this.read(userId, before, CSV_PAGE);
-    return Readable.from(this.csvPages(userId, first), { objectMode: false });
+    const first = await pages.next();
+    return Readable.from(csvText(first, pages), { objectMode: false });
   }
 
-  private async *csvPages(userId: string, first: UsageRecord[]): AsyncGenerator<string> {
-    yield csvHeader();
-    let records = first;
-    for (;;) {
-      if (records.length > 0) yield records.map(csvLine).join('');
+  /** All records, newest first, each page read when it is asked for. */
+  async *pages(userId: string, newest = NEWEST): AsyncGenerator<readonly UsageRecord[], void> {
+    for (let before = newest; ;) {
+      const records = await this.read(userId, before, LONG_PAGE);
+      yield records;
       const last = records.at(-1);
-      if (!last || records.length < CSV_PAGE) return;
-      records = await this.read(userId, last.request_id, CSV_PAGE);
+      if (!last || records.length < LONG_PAGE) return;
+      before = last.request_id;
     }
   }
 
   private async read(userId: string, before: string, limit: number): Promise<UsageRecord[]> {
     const rows: RecordRow[] = await this.dataSource.query(PAGE, [userId, before, limit]);
     return rows.map(toRecord);
+  }
+}
+
+type RecordPages = AsyncGenerator<readonly UsageRecord[], void>;
+
+async function* csvText(
+  first: Awaited<ReturnType<RecordPages['next']>>,
+  rest: RecordPages,
+): AsyncGenerator<string> {
+  yield csvHeader();
+  for (let page = first; !page.done; page = await rest.next()) {
+    if (page.value.length > 0) yield page.value.map(csvLine).join('');
   }
 }
 

@@ -38,6 +38,6 @@ import { UsageService } from './usage.service';
     LimitsTimeZone,
     TokenLimits,
   ],
-  exports: [LimitWindows],
+  exports: [LimitWindows, UsageRecords],
 })
 export class UsageModule {}

@@ -1,0 +1,109 @@
+import { auditOf } from './support/administration';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, settledRows } from './support/ledger';
+import { Answer, send } from './support/send';
+
+/** How long a revoked key may still be believed, on any replica. Milliseconds. */
+const PROMISED_MS = 5_000;
+
+describe('DELETE /users/me', () => {
+  let gateway: TestGateway;
+  let replica: TestGateway;
+  let ada: TestUser;
+  const remove = (user: TestUser, json: unknown = { current_password: user.password }): Promise<Answer> =>
+    send(`${gateway.url}/users/me`, { method: 'DELETE', bearer: user.accessToken, json });
+  const statuses = (path: string, bearer: string): Promise<number[]> =>
+    Promise.all([gateway, replica].map(async ({ url }) => (await send(url + path, { bearer })).status));
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    replica = await startGateway({ replicaOf: gateway });
+  });
+  afterAll(async () => {
+    await replica.close();
+    await gateway.close();
+  });
+  beforeEach(async () => {
+    ada = await gateway.register();
+  });
+
+  it('ends every access on every replica within 5 s, keeps the ledger, and gives the name free', async () => {
+    const body = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 5 };
+    expect((await gateway.post('/v1/chat/completions', ada.key, body)).status).toBe(200);
+    const before = await settledRows(gateway, ada.id);
+    expect(await statuses('/v1/models', ada.key)).toEqual([200, 200]);
+
+    const answer = await remove(ada);
+    expect([answer.status, answer.text]).toEqual([204, '']);
+    const deletedAt = Date.now();
+    expect(await statuses('/users/me', ada.accessToken)).toEqual([401, 401]);
+    const refreshed = await send(`${replica.url}/auth/refresh`, {
+      json: { refresh_token: ada.refreshToken },
+    });
+    expect(refreshed.status).toBe(401);
+    const login = { username: ada.username, password: ada.password };
+    expect((await send(`${replica.url}/auth/token`, { json: login })).status).toBe(401);
+    expect((await replica.post('/v1/chat/completions', ada.key, body)).status).toBe(401);
+    while ((await statuses('/v1/models', ada.key)).includes(200)) {
+      expect(Date.now() - deletedAt).toBeLessThan(PROMISED_MS);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+
+    expect(await settledRows(gateway, ada.id)).toEqual(before);
+    expect(await counterDifferences(gateway)).toEqual([]);
+    const [row] = await gateway.dataSource.query(
+      'SELECT username, email, name, password_hash FROM users WHERE id = $1',
+      [ada.id],
+    );
+    expect(row).toEqual({ username: `deleted-${ada.id}`, email: null, name: null, password_hash: null });
+    expect((await gateway.register(ada.username)).id).not.toBe(ada.id);
+    expect(await auditOf(gateway, ada.id)).toEqual([
+      expect.objectContaining({
+        action: 'user.deleted',
+        actor_id: ada.id,
+        request_id: answer.headers.get('x-request-id'),
+      }),
+    ]);
+  });
+
+  it.each([
+    ['a wrong password', { current_password: 'wrong' }, 'wrong_password'],
+    ['no password', {}, 'invalid_request'],
+    ['no body', undefined, 'invalid_request'],
+    ['a password that is no text', { current_password: { $ne: 1 } }, 'invalid_request'],
+    ['a field too many', { current_password: 'x', user_id: 'y' }, 'invalid_request'],
+  ])('is refused for %s, and nothing is gone', async (_, json, code) => {
+    const answer = await send(`${gateway.url}/users/me`, {
+      method: 'DELETE',
+      bearer: ada.accessToken,
+      ...(json ? { json } : {}),
+    });
+    expect([answer.status, answer.body.code]).toEqual([400, code]);
+    expect(await statuses('/users/me', ada.accessToken)).toEqual([200, 200]);
+    expect(await auditOf(gateway, ada.id)).toEqual([]);
+  });
+
+  it('counts wrong passwords as failed logins', async () => {
+    for (let i = 0; i < 10; i += 1) await remove(ada, { current_password: 'x' });
+    const answer = await remove(ada);
+    expect([answer.status, answer.body.code]).toEqual([429, 'rate_limit_exceeded']);
+    expect(await statuses('/users/me', ada.accessToken)).toEqual([200, 200]);
+  });
+
+  it('is refused to the last active administrator, and not to one of two', async () => {
+    const [first, second] = [await gateway.registerAdmin(), await gateway.registerAdmin()];
+    expect((await remove(first)).status).toBe(204);
+    const last = await remove(second);
+    expect([last.status, last.body.code]).toEqual([409, 'last_admin']);
+    expect(await statuses('/users/me', second.accessToken)).toEqual([200, 200]);
+  });
+
+  it('is closed to API keys, whatever they know', async () => {
+    const answer = await send(`${gateway.url}/users/me`, {
+      method: 'DELETE',
+      bearer: ada.key,
+      json: { current_password: ada.password },
+    });
+    expect([answer.status, answer.body.code]).toEqual([403, 'session_required']);
+  });
+});
