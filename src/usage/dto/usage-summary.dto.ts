@@ -59,7 +59,7 @@ export class UsageWindow {
   resets_at: string | null;
   @ApiProperty({
     type: String,
-    enum: ['80_percent', '95_percent'],
+    enum: ['80_percent', '95_percent', null],
     nullable: true,
     example: null,
     description: 'That much of a token limit is used or held; null: less, or none',
