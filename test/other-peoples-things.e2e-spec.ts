@@ -1,0 +1,85 @@
+import { DocumentedRoute, documentedRoutes } from './support/documented-routes';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { recordGeneration } from './support/generations';
+import { Answer, send } from './support/send';
+
+const NOBODYS_ID = '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b';
+
+describe('what belongs to another user', () => {
+  let gateway: TestGateway;
+  let ada: TestUser;
+  let bob: TestUser;
+  let routes: DocumentedRoute[];
+  /** Bob's, by where it is found. A new kind of thing gets its line here. */
+  let things: readonly (readonly [prefix: string, id: string])[];
+
+  const asAda = (verb: string, path: string): Promise<Answer> =>
+    send(gateway.url + path, {
+      method: verb,
+      bearer: ada.accessToken,
+      ...(['POST', 'PUT', 'PATCH'].includes(verb) ? { json: {} } : {}),
+    });
+  const idIn = async (path: string): Promise<string> => {
+    const listed = await send(gateway.url + path, { bearer: bob.accessToken });
+    return (listed.body as unknown as { id: string }[])[0]?.id ?? '';
+  };
+  const seenBy = async (user: TestUser, path: string) =>
+    (await send(gateway.url + path, { bearer: user.accessToken })).text;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    [ada, bob] = [await gateway.register('ada'), await gateway.register('bob')];
+    await recordGeneration(gateway, { userId: bob.id, at: new Date(), prompt: 4_321, completion: 1 });
+    routes = await documentedRoutes(gateway);
+    things = [
+      ['/users/me/api-keys/', await idIn('/users/me/api-keys')],
+      ['/auth/sessions/', await idIn('/auth/sessions')],
+    ];
+  });
+  afterAll(() => gateway.close());
+
+  it('looks as if it were not there, and stays as it is', async () => {
+    const withId = routes.filter(
+      ({ path, takes }) => path.includes('{') && takes.includes('session') && !path.startsWith('/admin/'),
+    );
+    expect(withId.length).toBeGreaterThanOrEqual(2);
+    const before = [await seenBy(bob, '/users/me/api-keys'), await seenBy(bob, '/auth/sessions')];
+    for (const { verb, path } of withId) {
+      const id = things.find(([prefix]) => path.startsWith(prefix))?.[1];
+      expect([path, id]).toEqual([path, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+      const foreign = await asAda(verb, path.replaceAll(/\{\w+\}/g, id ?? ''));
+      const missing = await asAda(verb, path.replaceAll(/\{\w+\}/g, NOBODYS_ID));
+      expect([verb, path, foreign.status, foreign.text]).toEqual([verb, path, 404, missing.text]);
+      expect([...foreign.headers.keys()]).toEqual([...missing.headers.keys()]);
+    }
+    const after = [await seenBy(bob, '/users/me/api-keys'), await seenBy(bob, '/auth/sessions')];
+    expect(after).toEqual(before);
+  });
+
+  it('is in no answer of any route that can be read', async () => {
+    const bobs = [bob.id, bob.username, bob.key.slice(0, 8), '4321', ...things.map(([, id]) => id)];
+    const readable = routes.filter(
+      ({ verb, path, takes }) => verb === 'GET' && !path.includes('{') && takes.length > 0,
+    );
+    for (const { path, takes } of readable) {
+      const bearer = takes.includes('session') ? ada.accessToken : ada.key;
+      const { text } = await send(gateway.url + path, { bearer });
+      expect([path, bobs.filter((secret) => text.includes(secret))]).toEqual([path, []]);
+    }
+  });
+
+  it.each(['user_id', 'userId', 'user', 'subject_id', 'key_id', 'username'])(
+    'is not reached by a parameter %s: it is refused or means nothing',
+    async (name) => {
+      const readable = routes.filter(
+        ({ verb, path, takes }) =>
+          verb === 'GET' && !path.includes('{') && !path.startsWith('/admin/') && takes.length > 0,
+      );
+      for (const { path, takes } of readable) {
+        const bearer = takes.includes('session') ? ada.accessToken : ada.key;
+        const { text } = await send(`${gateway.url}${path}?${name}=${bob.id}`, { bearer });
+        expect([path, text.includes(bob.id), text.includes('4321')]).toEqual([path, false, false]);
+      }
+    },
+  );
+});
