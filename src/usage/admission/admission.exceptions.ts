@@ -1,4 +1,5 @@
 import { ApiException } from '../../common/api.exception';
+import { scrub } from '../../observability/scrub';
 import { secondsUntil } from './rate-limit-headers';
 
 /** The limit that stood in the way. */
@@ -138,12 +139,13 @@ export const userInactive = (): ApiException =>
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
 
+/** @param model as the client wrote it, which may have been a key in the wrong place */
 export const modelForbidden = (model: string): ApiException =>
   new ApiException({
     status: 404,
     code: 'model_not_found',
     param: 'model',
-    message: `The model \`${model}\` does not exist or this key may not use it. GET /v1/models lists what it may use.`,
+    message: `The model \`${scrub(model)}\` does not exist or this key may not use it. GET /v1/models lists what it may use.`,
   });
 
 /** In any doubt nobody is let through, and nobody is told that a good key is bad. */
