@@ -205,6 +205,20 @@ describe('API keys', () => {
     expect((await send(`${gateway.url}/v1/chat/completions`, { json })).status).toBe(401);
   });
 
+  it('that are mistyped or made up cost the database nothing', async () => {
+    await gateway.dataSource.query('ALTER TABLE api_keys RENAME TO api_keys_away');
+    try {
+      const [, secret = ''] = ada.key.split('_');
+      const swapped = secret.replace(/^(.)(.*?)(?!\1)(.)/, '$3$2$1');
+      for (const key of [`llmk_${swapped}`, `${ada.key.slice(0, -1)}_`, 'llmk_', `llmk_${'0'.repeat(49)}`])
+        expect([key, (await models({ bearer: key })).status]).toEqual([key, 401]);
+      // Whose checksum is right has to be looked up, and nobody passes when that cannot be done.
+      expect((await models({ bearer: mintApiKey() })).status).toBe(503);
+    } finally {
+      await gateway.dataSource.query('ALTER TABLE api_keys_away RENAME TO api_keys');
+    }
+  });
+
   it('note when they were last used, shortly after', async () => {
     const { id, key } = await create();
     await models({ bearer: key });

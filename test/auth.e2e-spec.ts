@@ -137,6 +137,28 @@ describe('logging in', () => {
     for (let i = 0; i < 9; i += 1) expect((await attempt('wrong')).status).toBe(401);
   });
 
+  it('answers a flood of logins at once: those beyond the queue with 503, while streams go on', async () => {
+    const ada = await gateway.register();
+    const content = 'SIM:{"tokens":40,"tbtMs":20}';
+    const body = { model: 'opencode-llm', stream: true, messages: [{ role: 'user', content }] };
+    const streams = Promise.all(
+      Array.from({ length: 10 }, async () =>
+        (await gateway.post('/v1/chat/completions', ada.key, body)).text(),
+      ),
+    );
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        token({ json: { username: `nobody-${i}`, password: 'x' }, headers: from(`192.0.2.${i}`) }),
+      ),
+    );
+    const of = (status: number) => answers.filter((answer) => answer.status === status);
+    expect([of(401).length + of(503).length, of(401).length >= 34]).toEqual([200, true]);
+    for (const { headers, body } of of(503))
+      expect([headers.get('retry-after'), body.error]).toEqual(['2', 'busy']);
+    expect((await streams).map((text) => text.endsWith('data: [DONE]\n\n'))).not.toContain(false);
+    expect((await token({ json: { username: ada.username, password: ada.password } })).status).toBe(200);
+  });
+
   it('stops one address from trying many accounts', async () => {
     await token({ json: { username: 'first', password: 'x' }, headers: from('192.0.2.9') });
     await gateway.dataSource.query('UPDATE login_throttles SET failures = 99 + failures');

@@ -1,6 +1,7 @@
 import { DocumentedRoute, documentedRoutes } from './support/documented-routes';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { recordGeneration } from './support/generations';
+import { settledRows } from './support/ledger';
 import { Answer, send } from './support/send';
 
 const NOBODYS_ID = '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b';
@@ -82,4 +83,34 @@ describe('what belongs to another user', () => {
       }
     },
   );
+
+  it('is no secret of theirs to administrators either', async () => {
+    const admin = await gateway.registerAdmin();
+    const secrets = [bob.password, bob.key, bob.accessToken, bob.refreshToken];
+    for (const { verb, path, takes } of routes) {
+      if (verb !== 'GET' || path === '/docs-json') continue;
+      const bearer = takes.includes('session') ? admin.accessToken : admin.key;
+      const { text } = await send(gateway.url + path.replaceAll(/\{\w+\}/g, bob.id), { bearer });
+      expect([path, secrets.filter((secret) => text.includes(secret))]).toEqual([path, []]);
+      expect([path, /argon2|(password|token|key)_hash/i.exec(text)?.[0]]).toEqual([path, undefined]);
+    }
+  });
+
+  it('is never in an answer to the same question, asked at the same time', async () => {
+    const ask = async (user: TestUser, tokens: number) => {
+      const said = `for ${user.username} alone, ${tokens}`;
+      const messages = [{ role: 'user', content: `SIM:${JSON.stringify({ text: said })}` }];
+      const body = { model: 'opencode-llm', messages, stream: tokens % 2 === 0 };
+      const answer = await gateway.post('/v1/chat/completions', user.key, body);
+      const parts = (await answer.text()).matchAll(/"content": ?"([^"]*)"/g);
+      const heard = [...parts].map(([, part]) => part).join('');
+      return [heard === said ? null : heard, answer.headers.get('x-request-id')];
+    };
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(i % 2 ? ada : bob, i >> 1)));
+    expect(answers.filter(([mixed]) => mixed)).toEqual([]);
+    const rows = [await settledRows(gateway, ada.id), await settledRows(gateway, bob.id)];
+    const billed = rows.map((own) => new Set(own.map((row) => row.request_id)));
+    const wrong = answers.filter(([, id], i) => !billed[i % 2 ? 0 : 1]?.has(String(id)));
+    expect(wrong).toEqual([]);
+  });
 });

@@ -1,4 +1,5 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, settledRows } from './support/ledger';
 
 const PATH = '/users/me/token-limit';
 const CAP = 1_000_000;
@@ -123,6 +124,25 @@ describe('PUT /users/me/token-limit', () => {
         remaining: 70_000 - usage.total_tokens,
       });
     }
+  });
+
+  it('changes while requests race, and never lets more through than the cap', async () => {
+    const cap = 3_000;
+    await setCap({ token_limit: cap });
+    const messages = [{ role: 'user', content: 'SIM:{"tokens":100}' }];
+    const body = { model: 'opencode-llm', max_tokens: 100, messages };
+    const wishes = [cap, 0, null, cap + 1, 10 ** 9, 1_000, null, cap];
+    const [answers, changes] = await Promise.all([
+      Promise.all(Array.from({ length: 60 }, () => gateway.post('/v1/chat/completions', user.key, body))),
+      Promise.all(wishes.map(async (wish) => (await setOwn({ token_limit: wish })).status)),
+    ]);
+    expect(changes).toEqual([200, 200, 200, 422, 422, 200, 200, 200]);
+    expect(answers.filter(({ status }) => ![200, 402, 429].includes(status))).toEqual([]);
+    const rows = await settledRows(gateway, user.id);
+    const used = rows.reduce((sum, row) => sum + row.prompt_tokens + row.completion_tokens, 0);
+    expect([used > 0, used <= cap]).toEqual([true, true]);
+    expect(await counterDifferences(gateway)).toEqual([]);
+    expect(await (await setOwn({ token_limit: null })).json()).toMatchObject({ used, cap });
   });
 
   it('writes down who changed what, from what and from where', async () => {
