@@ -53,6 +53,7 @@ describe('PUT /admin/limits', () => {
     [{ metric: 'euros', window: 'day', amount: 5 }, /metric/],
     [{ metric: 'tokens', window: 'day', amount: 5, set_by: 'self' }, /set_by/],
     [{ metric: 'tokens', window: 'day', amount: 5, subject_id: 'me' }, /subject_id/],
+    [{ metric: 'tokens', window: 'day', amount: 5, model: '\u0000' }, /model/],
     [
       {
         subject: 'everyone',

@@ -4,6 +4,10 @@ import { recordGeneration } from './support/generations';
 import { settledRows } from './support/ledger';
 import { Answer, send } from './support/send';
 
+/** What gets as far as looking for the thing, where {} is refused before. */
+const BODIES: Readonly<Record<string, object>> = {
+  'PUT /users/me/api-keys/{id}/limits': { metric: 'tokens', window: 'day', amount: 1 },
+};
 const NOBODYS_ID = '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b';
 
 describe('what belongs to another user', () => {
@@ -14,11 +18,11 @@ describe('what belongs to another user', () => {
   /** Bob's, by where it is found. A new kind of thing gets its line here. */
   let things: readonly (readonly [prefix: string, id: string])[];
 
-  const asAda = (verb: string, path: string): Promise<Answer> =>
-    send(gateway.url + path, {
+  const asAda = (verb: string, path: string, id: string): Promise<Answer> =>
+    send(gateway.url + path.replaceAll(/\{\w+\}/g, id), {
       method: verb,
       bearer: ada.accessToken,
-      ...(['POST', 'PUT', 'PATCH'].includes(verb) ? { json: {} } : {}),
+      ...(['POST', 'PUT', 'PATCH'].includes(verb) ? { json: BODIES[`${verb} ${path}`] ?? {} } : {}),
     });
   const idIn = async (path: string): Promise<string> => {
     const listed = await send(gateway.url + path, { bearer: bob.accessToken });
@@ -48,8 +52,8 @@ describe('what belongs to another user', () => {
     for (const { verb, path } of withId) {
       const id = things.find(([prefix]) => path.startsWith(prefix))?.[1];
       expect([path, id]).toEqual([path, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
-      const foreign = await asAda(verb, path.replaceAll(/\{\w+\}/g, id ?? ''));
-      const missing = await asAda(verb, path.replaceAll(/\{\w+\}/g, NOBODYS_ID));
+      const foreign = await asAda(verb, path, id ?? '');
+      const missing = await asAda(verb, path, NOBODYS_ID);
       expect([verb, path, foreign.status, foreign.text]).toEqual([verb, path, 404, missing.text]);
       expect([...foreign.headers.keys()]).toEqual([...missing.headers.keys()]);
     }

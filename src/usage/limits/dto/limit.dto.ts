@@ -1,17 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import {
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsString,
-  IsUUID,
-  Max,
-  MaxLength,
-  Min,
-  MinLength,
-  ValidateIf,
-} from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsUUID, Max, Min, ValidateIf } from 'class-validator';
+import { IsPlainText } from '../../../common/plain-text.decorator';
 import { digits } from '../../digits';
 import { IsMoment } from '../../moment';
 import type { Limit, LimitPeriod } from '../limit.entity';
@@ -59,9 +49,7 @@ export class PutLimit {
     description: 'The public name of a model; absent: all models',
   })
   @IsOptional()
-  @IsString()
-  @MinLength(1)
-  @MaxLength(256)
+  @IsPlainText(256)
   model?: string;
 
   @ApiProperty({ ...AMOUNT, example: 60 })
