@@ -2,7 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { OpenAPIObject, OperationObject, ParameterObject, SchemaObject } from '@nestjs/swagger';
+import type {
+  OpenAPIObject,
+  OperationObject,
+  ParameterObject,
+  ReferenceObject,
+  RequestBodyObject,
+  SchemaObject,
+} from '@nestjs/swagger';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 
 const ROOT = join(__dirname, '..');
@@ -70,6 +77,24 @@ describe('the documentation', () => {
     }
   });
 
+  // As Swagger UI sends them when nobody has typed anything.
+  it('has bodies that are valid as they stand', async () => {
+    const admin = await gateway.registerAdmin();
+    for (const [name, { requestBody }] of operationsOf(document)) {
+      const content = (requestBody as RequestBodyObject | undefined)?.content['application/json'];
+      if (!content || name.includes('completions')) continue;
+      const [verb, path] = name.split(' ') as [string, string];
+      const target = path.replaceAll(/\{\w+\}/g, '00000000-0000-7000-8000-000000000000');
+      const answer = await fetch(gateway.url + target, {
+        method: verb,
+        headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify(exampleOf(content.schema ?? {}, document)),
+      });
+      const text = await answer.text();
+      expect([name, text, /invalid_request|weak_password/.test(text)]).toEqual([name, text, false]);
+    }
+  });
+
   it('names the credential that the route really takes', async () => {
     for (const [name, { security }] of operationsOf(document)) {
       const [verb, path] = name.split(' ') as [string, string];
@@ -117,6 +142,24 @@ describe('the documentation', () => {
     expect(script).toMatch(/"deepLinking": true/);
   });
 });
+
+/** What Swagger UI makes of a schema. */
+function exampleOf(schema: SchemaObject | ReferenceObject, document: OpenAPIObject): unknown {
+  if ('$ref' in schema) {
+    const named = document.components?.schemas?.[schema.$ref.split('/').at(-1) as string];
+    return exampleOf(named ?? {}, document);
+  }
+  if (schema.example !== undefined) return schema.example as unknown;
+  if (schema.default !== undefined) return schema.default as unknown;
+  if (schema.enum) return schema.enum[0] as unknown;
+  if (schema.allOf?.[0]) return exampleOf(schema.allOf[0], document);
+  if (schema.type === 'array') return [exampleOf(schema.items ?? {}, document)];
+  if (schema.type === 'string') return 'string';
+  if (schema.type === 'integer' || schema.type === 'number') return schema.minimum ?? 0;
+  if (schema.type === 'boolean') return true;
+  const properties = Object.entries(schema.properties ?? {});
+  return Object.fromEntries(properties.map(([key, property]) => [key, exampleOf(property, document)]));
+}
 
 describe('DOCS_ACCESS', () => {
   let gateway: TestGateway;

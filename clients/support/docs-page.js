@@ -103,11 +103,14 @@ export class DocsPage {
     await this.closeDialog();
   }
 
-  /** Runs a route with what the page fills in; status and text of its answer. */
-  async run(operationId) {
+  /** Runs a route with what the page fills in, but for these parameters; status and text of its answer. */
+  async run(operationId, parameters = {}) {
     const block = this.page.locator(`.opblock[id$="-${operationId}"]`);
     if (!(await block.evaluate((element) => element.classList.contains('is-open')))) {
       await block.locator('.opblock-summary-control').click();
+    }
+    for (const [name, value] of Object.entries(parameters)) {
+      await block.locator(`tr[data-param-name="${name}"] input`).fill(value);
     }
     await block.locator('button.execute').click();
     const answer = block.locator('.live-responses-table .response');

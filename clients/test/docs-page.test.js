@@ -34,6 +34,17 @@ describe('Swagger UI in a browser', { skip }, () => {
     assert.ok(json(set).token_limit > 0, set.text);
   });
 
+  it('creates a user and sets a cap for that user, as an administrator', async () => {
+    const made = await docs.run('adminUsersCreate');
+    assert.equal(made.status, 201, made.text);
+    const { id } = json(made);
+    const set = await docs.run('tokenLimitSetCap', { id });
+    assert.equal(set.status, 200, set.text);
+    const shown = await docs.run('adminUsersShow', { id });
+    assert.equal(json(shown).token_limit, json(set).token_limit, shown.text);
+    await docs.shoot('admin', { fullPage: true });
+  });
+
   it('makes an API key, generates with it, and shows what it cost, all by the examples that stand there', async () => {
     const made = await docs.run('apiKeysCreate');
     assert.equal(made.status, 201, made.text);

@@ -16,7 +16,10 @@ export class CreateUser {
   username: string;
 
   @ApiPropertyOptional({
+    type: String,
     format: 'password',
+    nullable: true,
+    example: 'nine owls over the orchard',
     maxLength: 128,
     description: 'Leave it out to get a link with which the user sets one',
   })
