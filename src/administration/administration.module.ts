@@ -9,6 +9,9 @@ import { InvitationDirectory } from './invitations/invitation-directory.service'
 import { InvitationsController } from './invitations/invitations.controller';
 import { OwnAccountController } from './own-account/own-account.controller';
 import { OwnAccount } from './own-account/own-account.service';
+import { LiveRequestEnding } from './live-requests/live-request-ending.service';
+import { LiveRequestList } from './live-requests/live-request-list.service';
+import { LiveRequestsController } from './live-requests/live-requests.controller';
 import { AdminUsersController } from './users/admin-users.controller';
 import { UserAccessController } from './users/user-access.controller';
 import { UserAccess } from './users/user-access.service';
@@ -25,6 +28,7 @@ import { UserDirectory } from './users/user-directory.service';
     AdminUsersController,
     AuditLogController,
     InvitationsController,
+    LiveRequestsController,
     OwnAccountController,
     UserAccessController,
   ],
@@ -32,6 +36,8 @@ import { UserDirectory } from './users/user-directory.service';
     AuditLogReader,
     InvitationAdministration,
     InvitationDirectory,
+    LiveRequestEnding,
+    LiveRequestList,
     OwnAccount,
     UserAccess,
     UserAdministration,

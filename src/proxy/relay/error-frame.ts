@@ -1,10 +1,18 @@
+import type { ApiException } from '../../common/api.exception';
+
 /** The event that ends every stream, whole or not. */
 export const DONE = 'data: [DONE]\n\n';
 
 /** What a stream that was cut says before [DONE], as vLLM's does when it fails: never a clean end, never an empty one. */
-export function errorFrame(message: string, code: number): string {
-  const error = { message, type: 'upstream_error', param: null, code };
+export function errorFrame(message: string, code: number, type = 'upstream_error'): string {
+  const error = { message, type, param: null, code };
   return `data: ${JSON.stringify({ error })}\n\n`;
+}
+
+/** The same for what the gateway refuses: 401 and 403, of which no client takes the blame to vLLM. */
+export function failureFrame(failure: ApiException): string {
+  const status = failure.getStatus();
+  return errorFrame(failure.message, status, status === 401 ? 'authentication_error' : 'permission_error');
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Counted, Progress } from '../../usage/leases/open-requests';
+import type { ApiException } from '../../common/api.exception';
+import type { Progress, UnderWay } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
 import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
 import { upstreamFailed, upstreamTimedOut, upstreamUnreachable } from '../upstream/upstream.exceptions';
@@ -22,7 +23,7 @@ export interface RelayLimits {
 const LARGEST_REPLY = 128 * 1_024 * 1_024;
 
 /** One exchange under way: vLLM's answer on one side, the client on the other, and both can die. */
-export class RelayTask implements UpstreamReceiver, Watched, Counted {
+export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   readonly receipt: Promise<Receipt>;
   deadline: number;
   private finish!: (receipt: Receipt) => void;
@@ -110,6 +111,12 @@ export class RelayTask implements UpstreamReceiver, Watched, Counted {
     if (this.settled) return;
     const failure = upstreamFailed(message);
     this.stop(this.stream ? this.stream.cut(message, failure) : this.unanswered(failed(failure, 502)));
+  }
+
+  cutShort(failure: ApiException): void {
+    if (this.settled) return;
+    const unanswered = () => this.unanswered(failed(failure, failure.getStatus()));
+    this.stop(this.stream ? this.stream.cutShort(failure) : unanswered());
   }
 
   onStall(): void {

@@ -33,7 +33,7 @@ export class RelayService {
       drainEnded: () => (this.drains -= 1),
     });
     this.tasks.add(task);
-    this.open.count(exchange.requestId, task);
+    this.open.follow(exchange.requestId, task);
     this.upstream.send(
       {
         path: exchange.upstreamPath,

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import type { ApiException } from '../../common/api.exception';
 import type { Progress } from '../../usage/leases/open-requests';
-import { DONE, errorFrame, sanitiseErrorFrame } from './error-frame';
+import { DONE, errorFrame, failureFrame, sanitiseErrorFrame } from './error-frame';
 import { EventWriter } from './event-writer';
 import type { Exchange, Receipt } from './exchange';
 import { readRefusal, Reply } from './refusal';
@@ -79,6 +80,13 @@ export class StreamRelay {
   cut(message: string, failure: Error = upstreamFailed(message)): Receipt {
     if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', 502), failure };
     this.out += errorFrame(message, 502);
+    return this.close('upstream_error');
+  }
+
+  /** The gateway itself has a reason to end it. */
+  cutShort(failure: ApiException): Receipt {
+    if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', failure.getStatus()), failure };
+    this.out += failureFrame(failure);
     return this.close('upstream_error');
   }
 

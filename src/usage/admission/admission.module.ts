@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { HotStatements } from '../../database/hot-statements';
+import { EndedRequests } from '../leases/ended-requests.service';
 import { OpenRequests } from '../leases/open-requests';
 import { ProcessIdentity } from '../leases/process-identity';
 import { ProcessLease } from '../leases/process-lease.service';
@@ -11,7 +12,7 @@ import { AdmissionService } from './admission.service';
 import { LateSettlements } from './late-settlements';
 import { SettlementService } from './settlement.service';
 
-const leases = [ProcessIdentity, OpenRequests, ProcessLease, Reaper, StrayRequests];
+const leases = [ProcessIdentity, OpenRequests, ProcessLease, Reaper, StrayRequests, EndedRequests];
 
 /** Reserve and settle: the only writers of counters and of the ledger, whatever dies meanwhile. */
 @Module({

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { ApiException } from '../../common/api.exception';
 
 /** Tokens counted so far. */
 export interface Progress {
@@ -11,13 +12,16 @@ export interface Checkpoint extends Progress {
   readonly requestId: string;
 }
 
-/** Asked every few seconds; null while nothing is known. */
-export interface Counted {
+/** A request on its way to vLLM and back. */
+export interface UnderWay {
+  /** Asked every few seconds; null while nothing is known. */
   progress(): Progress | null;
+  /** Ends it now: vLLM is stopped, the client reads why, and what was counted is billed. */
+  cutShort(failure: ApiException): void;
 }
 
 interface OpenRequest {
-  counted: Counted | null;
+  underWay: UnderWay | null;
   /** Tokens at the last checkpoint that was written. */
   written: number;
 }
@@ -31,13 +35,18 @@ export class OpenRequests {
   private readonly requests = new Map<string, OpenRequest>();
 
   begin(requestId: string): void {
-    if (!this.requests.has(requestId)) this.requests.set(requestId, { counted: null, written: 0 });
+    if (!this.requests.has(requestId)) this.requests.set(requestId, { underWay: null, written: 0 });
   }
 
-  /** From now on it can be asked how far it is. */
-  count(requestId: string, counted: Counted): void {
+  /** From now on it can be asked how far it is, and be ended. */
+  follow(requestId: string, underWay: UnderWay): void {
     const request = this.requests.get(requestId);
-    if (request) request.counted = counted;
+    if (request) request.underWay = underWay;
+  }
+
+  /** Does nothing for what is not at vLLM yet, or not any more. */
+  cutShort(requestId: string, failure: ApiException): void {
+    this.requests.get(requestId)?.underWay?.cutShort(failure);
   }
 
   end(requestId: string): void {
@@ -56,7 +65,7 @@ export class OpenRequests {
   checkpoints(): Checkpoint[] {
     const due: Checkpoint[] = [];
     for (const [requestId, request] of this.requests) {
-      const progress = request.counted?.progress();
+      const progress = request.underWay?.progress();
       if (progress && progress.prompt + progress.completion > request.written)
         due.push({ requestId, ...progress });
     }
