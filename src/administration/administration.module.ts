@@ -12,6 +12,9 @@ import { OwnAccount } from './own-account/own-account.service';
 import { LiveRequestEnding } from './live-requests/live-request-ending.service';
 import { LiveRequestList } from './live-requests/live-request-list.service';
 import { LiveRequestsController } from './live-requests/live-requests.controller';
+import { AdminUsageController } from './usage/admin-usage.controller';
+import { AllUsageRecords } from './usage/all-usage-records.service';
+import { UsageReports } from './usage/usage-reports.service';
 import { AdminUsersController } from './users/admin-users.controller';
 import { UserAccessController } from './users/user-access.controller';
 import { UserAccess } from './users/user-access.service';
@@ -25,6 +28,7 @@ import { UserDirectory } from './users/user-directory.service';
 @Module({
   imports: [UsersModule, AuthModule, UsageModule],
   controllers: [
+    AdminUsageController,
     AdminUsersController,
     AuditLogController,
     InvitationsController,
@@ -33,6 +37,7 @@ import { UserDirectory } from './users/user-directory.service';
     UserAccessController,
   ],
   providers: [
+    AllUsageRecords,
     AuditLogReader,
     InvitationAdministration,
     InvitationDirectory,
@@ -42,6 +47,7 @@ import { UserDirectory } from './users/user-directory.service';
     UserAccess,
     UserAdministration,
     UserDirectory,
+    UsageReports,
   ],
 })
 export class AdministrationModule {}

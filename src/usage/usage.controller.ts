@@ -11,6 +11,7 @@ import type { Request } from 'express';
 import { ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
+import { wantsCsv } from './csv-file';
 import { UsageQuery } from './dto/usage-query.dto';
 import { UsageRecordsPage, UsageRecordsQuery } from './dto/usage-records.dto';
 import { UsageSummary } from './dto/usage-summary.dto';
@@ -62,17 +63,6 @@ export class UsageController {
     @Query() query: UsageRecordsQuery,
     @Req() request: Request,
   ): Promise<UsageRecordsPage | StreamableFile> {
-    return wantsCsv(query, request) ? this.csv(principal, query) : this.records.page(principal.userId, query);
+    return this.records[wantsCsv(query, request) ? 'csv' : 'page'](principal.userId, query);
   }
-
-  private async csv(principal: Principal, query: UsageRecordsQuery): Promise<StreamableFile> {
-    return new StreamableFile(await this.records.csv(principal.userId, query), {
-      type: 'text/csv; charset=utf-8',
-      disposition: 'attachment; filename="usage-records.csv"',
-    });
-  }
-}
-
-function wantsCsv(query: UsageRecordsQuery, request: Request): boolean {
-  return (query.format ?? (request.accepts(['json', 'csv']) === 'csv' ? 'csv' : 'json')) === 'csv';
 }

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
 import { DefaultLimits } from './limits/default-limits.service';
 import { KeyUsageController } from './key-usage.controller';
+import { LedgerReader } from './ledger-reader.service';
 import { KeyLimitsController } from './limits/key-limits.controller';
 import { KeyLimits } from './limits/key-limits.service';
 import { LimitCounters } from './limits/limit-counters.service';
@@ -30,6 +31,7 @@ import { UsageService } from './usage.service';
   providers: [
     UsageService,
     UsageRecords,
+    LedgerReader,
     LimitWindows,
     LimitCounters,
     KeyLimits,
@@ -38,6 +40,6 @@ import { UsageService } from './usage.service';
     LimitsTimeZone,
     TokenLimits,
   ],
-  exports: [LimitWindows, UsageRecords],
+  exports: [LedgerReader, LimitWindows, UsageRecords],
 })
 export class UsageModule {}

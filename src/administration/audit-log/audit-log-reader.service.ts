@@ -4,7 +4,7 @@ import { Env } from '../../config/env';
 import { fromCursor, toCursor } from '../page-cursor';
 import { DEFAULT_PAGE_SIZE } from '../page-query';
 import type { AuditLogEntry, AuditLogPage, AuditLogQuery } from './audit-log.dto';
-import { resolveAuditRange } from './audit-range';
+import { resolveRecentRange } from '../recent-range';
 
 type EntryRow = Omit<AuditLogEntry, 'at' | 'actor'> & {
   readonly at: Date;
@@ -45,7 +45,7 @@ export class AuditLogReader {
 
   async page({ cursor, limit = DEFAULT_PAGE_SIZE, ...query }: AuditLogQuery): Promise<AuditLogPage> {
     const [at = null, id = null] = cursor === undefined ? [] : fromCursor(cursor, PLACE);
-    const range = await resolveAuditRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query);
+    const range = await resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query);
     const rows: EntryRow[] = await this.dataSource.query(PAGE, [
       range.from,
       range.to,

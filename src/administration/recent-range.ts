@@ -1,9 +1,9 @@
 import type { DataSource } from 'typeorm';
-import { momentParameters } from '../../usage/moment';
-import { checkRange } from '../../usage/usage-range';
+import { momentParameters } from '../usage/moment';
+import { checkRange } from '../usage/usage-range';
 
 /** [from, to) */
-export interface AuditRange {
+export interface RecentRange {
   readonly from: Date;
   readonly to: Date;
 }
@@ -22,13 +22,13 @@ const RESOLVE = `
  * A day as `to` is included whole; an instant is not.
  * @throws ApiException 400 when from is after to, 422 when the range is longer than 366 days.
  */
-export async function resolveAuditRange(
+export async function resolveRecentRange(
   dataSource: DataSource,
   zone: string,
   { from, to }: { from?: string; to?: string },
-): Promise<AuditRange> {
+): Promise<RecentRange> {
   const parameters = [zone, ...momentParameters(from), ...momentParameters(to)];
-  const [range] = await dataSource.query<[AuditRange]>(RESOLVE, parameters);
+  const [range] = await dataSource.query<[RecentRange]>(RESOLVE, parameters);
   checkRange(range);
   return range;
 }

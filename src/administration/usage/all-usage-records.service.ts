@@ -1,0 +1,69 @@
+import { Injectable, StreamableFile } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Env } from '../../config/env';
+import { csvFile, CsvPart } from '../../usage/csv-file';
+import { LedgerFilter, LedgerReader, LedgerRecord } from '../../usage/ledger-reader.service';
+import { RECORD_COLUMNS } from '../../usage/record-columns';
+import { fromCursor, toCursor } from '../../usage/record-cursor';
+import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { resolveRecentRange } from '../recent-range';
+import type { AllUsageRecordsPage, AllUsageRecordsQuery, UsageRecordOfUser } from './all-usage-records.dto';
+import { userOf } from './usage-filter';
+
+const CSV_PAGE = 1_000;
+
+const NAMES = `
+  SELECT u.id, u.username AS name FROM users u WHERE u.id = ANY ($1::uuid[]) AND u.deleted_at IS NULL
+  UNION ALL SELECT k.id, k.name FROM api_keys k WHERE k.id = ANY ($2::uuid[])`;
+
+/** The ledger rows of all users, newest first, under the names of today. */
+@Injectable()
+export class AllUsageRecords {
+  constructor(
+    private readonly ledger: LedgerReader,
+    private readonly dataSource: DataSource,
+    private readonly env: Env,
+  ) {}
+
+  async page({ limit = DEFAULT_PAGE_SIZE, ...query }: AllUsageRecordsQuery): Promise<AllUsageRecordsPage> {
+    const place = placeOf(query);
+    const { records, next } = await this.ledger.part(await this.filterOf(query), place, limit);
+    return { data: await this.named(records), next_cursor: next === null ? null : toCursor(next) };
+  }
+
+  async csv(query: AllUsageRecordsQuery): Promise<StreamableFile> {
+    const place = placeOf(query);
+    const filter = await this.filterOf(query);
+    const part = async (before: string | null): Promise<CsvPart<UsageRecordOfUser>> => {
+      const { records, next } = await this.ledger.part(filter, before, CSV_PAGE);
+      return { rows: await this.named(records), next: next === null ? null : () => part(next) };
+    };
+    const columns = [...RECORD_COLUMNS, 'user_id', 'username', 'key_name'] as const;
+    return csvFile('usage-records-of-all.csv', columns, await part(place));
+  }
+
+  private async filterOf(query: AllUsageRecordsQuery): Promise<LedgerFilter> {
+    const [range, userId] = await Promise.all([
+      resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query),
+      userOf(this.dataSource, query),
+    ]);
+    return { userId, keyId: query.key_id, model: query.model, outcome: query.outcome, range };
+  }
+
+  private async named(records: readonly LedgerRecord[]): Promise<UsageRecordOfUser[]> {
+    if (records.length === 0) return [];
+    const users = new Set(records.map(({ userId }) => userId));
+    const keys = new Set(records.flatMap(({ record }) => record.key_id ?? []));
+    const rows: { id: string; name: string }[] = await this.dataSource.query(NAMES, [[...users], [...keys]]);
+    const names = new Map(rows.map(({ id, name }) => [id, name]));
+    return records.map(({ userId, record }) => ({
+      ...record,
+      user_id: userId,
+      username: names.get(userId) ?? null,
+      key_name: record.key_id === null ? null : (names.get(record.key_id) ?? null),
+    }));
+  }
+}
+
+const placeOf = ({ cursor }: AllUsageRecordsQuery): string | null =>
+  cursor === undefined ? null : fromCursor(cursor);

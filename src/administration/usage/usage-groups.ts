@@ -1,0 +1,95 @@
+import { COUNTED, NO_KEY, SUMS } from '../../usage/counted-usage';
+import type { Group, ReportSort, UsageReportRow } from './usage-report.dto';
+
+/** What a report adds up by. */
+export interface Grouping {
+  /** Of `counted`. */
+  readonly by: string;
+  /** Of a row of `grouped`, as text: never null, and of one group alone. */
+  readonly id: string;
+  readonly idForm: RegExp;
+  /** What it is sorted by as its name; '' when it has none. */
+  readonly name: string;
+  readonly joins: string;
+  /** What a row shows of the group. */
+  readonly shown: string;
+  readonly columns: readonly (keyof UsageReportRow)[];
+}
+
+const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const PERSON = 'LEFT JOIN users u ON u.id = g.user_id AND u.deleted_at IS NULL';
+
+export const GROUPINGS: Readonly<Record<Group, Grouping>> = {
+  user: {
+    by: 'user_id',
+    id: 'g.user_id::text',
+    idForm: new RegExp(`^${UUID}$`),
+    name: 'u.username_key',
+    joins: PERSON,
+    shown: 'g.user_id, u.username',
+    columns: ['user_id', 'username'],
+  },
+  // With the user: what was used with sessions has no key, and belongs to somebody all the same.
+  key: {
+    by: 'user_id, key_id',
+    id: `g.user_id::text || '/' || g.key_id::text`,
+    idForm: new RegExp(`^${UUID}/${UUID}$`),
+    name: 'k.name',
+    joins: `${PERSON} LEFT JOIN api_keys k ON k.id = g.key_id AND k.user_id = g.user_id`,
+    shown: `g.user_id, u.username, nullif(g.key_id, '${NO_KEY}') AS key_id, k.name AS key_name`,
+    columns: ['user_id', 'username', 'key_id', 'key_name'],
+  },
+  model: {
+    by: 'model',
+    id: 'g.model',
+    idForm: /^[^\p{Cc}\p{Cs}]{0,512}$/u,
+    name: 'g.model',
+    joins: '',
+    shown: 'g.model',
+    columns: ['model'],
+  },
+  day: {
+    by: 'day',
+    id: 'g.day::text',
+    idForm: /^\d{4}-\d\d-\d\d$/,
+    name: 'g.day::text',
+    joins: '',
+    shown: 'g.day::text AS day',
+    columns: ['day'],
+  },
+};
+
+/** How the value that is sorted by travels in a cursor: a number, or the beginning of a name. */
+export const PLACE_FORMS = { tokens: /^\d{1,20}$/, name: /^[^\p{Cc}\p{Cs}]{0,100}$/u } as const;
+
+export const sortKey = (sort: ReportSort): 'tokens' | 'name' => (sort.endsWith('name') ? 'name' : 'tokens');
+
+/**
+ * One page and the totals of all: $1 to $10 are those of COUNTED, $11 is how many rows, and $12 and $13 are the place
+ * behind which the page begins. Every order ends with the id, so that no two rows have the same place.
+ */
+export function reportPage(group: Group, sort: ReportSort, hasCursor: boolean): string {
+  const { by, id, name, joins, shown } = GROUPINGS[group];
+  const [type, place] =
+    sortKey(sort) === 'tokens'
+      ? ['numeric', 'g.prompt_tokens + g.completion_tokens']
+      : ['text', `left(coalesce(${name}, ''), 100) COLLATE "C"`];
+  const [direction, behind] = sort.startsWith('-') ? ['DESC', '<'] : ['ASC', '>'];
+  const order = (row: string) => `${row}.place ${direction}, ${row}.id ${direction}`;
+  return `
+    WITH ${COUNTED}, grouped AS MATERIALIZED (
+      SELECT ${by}, ${SUMS} FROM counted GROUP BY ${by}
+    ), totals AS (
+      SELECT ${SUMS} FROM grouped
+    ), page AS (
+      SELECT * FROM (
+        SELECT ${place} AS place, (${id}) COLLATE "C" AS id, ${shown}, g.prompt_tokens, g.completion_tokens,
+          g.cached_tokens, g.reasoning_tokens, g.requests
+        FROM grouped g ${joins}
+      ) p
+      ${hasCursor ? `WHERE (p.place, p.id) ${behind} ($12::${type}, $13::text)` : ''}
+      ORDER BY ${order('p')} LIMIT $11
+    )
+    SELECT row_to_json(t) AS totals, p.*, p.place::text AS place FROM totals t LEFT JOIN page p ON true
+    ORDER BY ${order('p')}`;
+}

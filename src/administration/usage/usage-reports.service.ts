@@ -1,0 +1,126 @@
+import { Injectable, StreamableFile } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Env } from '../../config/env';
+import { CountedFilter, countedParameters, sumsOf, SumsRow, UsageSums } from '../../usage/counted-usage';
+import { csvFile, CsvPart } from '../../usage/csv-file';
+import { resolveRange, UsageRange } from '../../usage/usage-range';
+import { fromCursor, toCursor } from '../page-cursor';
+import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { userOf } from './usage-filter';
+import { GROUPINGS, PLACE_FORMS, reportPage, sortKey } from './usage-groups';
+import type { Group, ReportSort, UsageReport, UsageReportQuery, UsageReportRow } from './usage-report.dto';
+
+/** So many groups of a CSV are summed at one moment; the next ones are summed anew. */
+const CSV_PAGE = 10_000;
+
+const SUM_COLUMNS = [
+  'requests',
+  'prompt_tokens',
+  'cached_tokens',
+  'completion_tokens',
+  'reasoning_tokens',
+  'total_tokens',
+] as const;
+
+type GroupRow = SumsRow & UsageReportRowOfGroup & { totals: SumsRow; id: string | null; place: string };
+type UsageReportRowOfGroup = Omit<UsageReportRow, keyof UsageSums>;
+
+interface Question {
+  readonly group: Group;
+  readonly sort: ReportSort;
+  readonly filter: CountedFilter;
+  readonly range: UsageRange;
+}
+
+interface Place {
+  readonly value: string;
+  readonly id: string;
+}
+
+interface Part {
+  readonly rows: UsageReportRow[];
+  readonly totals: UsageSums;
+  /** Null: nothing comes behind it. */
+  readonly next: Place | null;
+}
+
+/** What all users have used together, added up by one of four things. */
+@Injectable()
+export class UsageReports {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly env: Env,
+  ) {}
+
+  async page(query: UsageReportQuery): Promise<UsageReport> {
+    const question = await this.questionOf(query);
+    const { group, sort, range } = question;
+    const { rows, totals, next } = await this.part(question, placeOf(query, question), query.limit);
+    return {
+      from: range.from.toISOString(),
+      to: range.to.toISOString(),
+      group_by: group,
+      totals,
+      data: rows,
+      next_cursor: next ? toCursor([group, sort, next.value, next.id]) : null,
+    };
+  }
+
+  async csv(query: UsageReportQuery): Promise<StreamableFile> {
+    const question = await this.questionOf(query);
+    const part = async (place: Place | null): Promise<CsvPart<UsageReportRow>> => {
+      const { rows, next } = await this.part(question, place, CSV_PAGE);
+      return { rows, next: next && (() => part(next)) };
+    };
+    const columns = [...GROUPINGS[question.group].columns, ...SUM_COLUMNS];
+    return csvFile(`usage-by-${question.group}.csv`, columns, await part(placeOf(query, question)));
+  }
+
+  private async questionOf(query: UsageReportQuery): Promise<Question> {
+    const group = query.group_by ?? 'user';
+    const [range, userId] = await Promise.all([
+      resolveRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query),
+      userOf(this.dataSource, query),
+    ]);
+    return {
+      group,
+      sort: query.sort ?? (group === 'day' ? 'name' : '-tokens'),
+      filter: { userId, keyId: query.key_id, model: query.model },
+      range,
+    };
+  }
+
+  private async part(
+    { group, sort, filter, range }: Question,
+    place: Place | null,
+    limit = DEFAULT_PAGE_SIZE,
+  ): Promise<Part> {
+    const rows: GroupRow[] = await this.dataSource.query(reportPage(group, sort, place !== null), [
+      ...countedParameters(filter, this.env.LIMITS_TIME_ZONE, range),
+      limit + 1,
+      ...(place ? [place.value, place.id] : []),
+    ]);
+    const [first] = rows;
+    if (!first) throw new Error('the usage report answered no total');
+    // Beside the totals of nothing stands a row of nulls.
+    const groups = rows.filter(({ id }) => id !== null);
+    const last = groups.length > limit ? groups[limit - 1] : undefined;
+    return {
+      rows: groups.slice(0, limit).map((row) => shown(row, GROUPINGS[group].columns)),
+      totals: sumsOf(first.totals),
+      next: last ? { value: last.place, id: last.id ?? '' } : null,
+    };
+  }
+}
+
+function placeOf({ cursor }: UsageReportQuery, { group, sort }: Question): Place | null {
+  if (cursor === undefined) return null;
+  const forms = [new RegExp(`^${group}$`), new RegExp(`^${sort}$`), PLACE_FORMS[sortKey(sort)]];
+  const [, , value = '', id = ''] = fromCursor(cursor, [...forms, GROUPINGS[group].idForm]);
+  return { value, id };
+}
+
+function shown(row: GroupRow, columns: readonly (keyof UsageReportRow)[]): UsageReportRow {
+  const group = Object.fromEntries(columns.map((column) => [column, row[column as keyof GroupRow]]));
+  return { ...group, ...sumsOf(row) };
+}

@@ -1,0 +1,123 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { NO_KEY } from './counted-usage';
+import type { UsageRecord } from './dto/usage-records.dto';
+import type { Outcome } from './token-usage';
+
+export interface LedgerFilter {
+  readonly userId?: string;
+  /** NO_KEY: with a session. */
+  readonly keyId?: string;
+  /** Public name. */
+  readonly model?: string;
+  readonly outcome?: Outcome;
+  /** Of the admission: [from, to). */
+  readonly range?: { readonly from: Date; readonly to: Date };
+}
+
+export interface LedgerRecord {
+  readonly userId: string;
+  readonly record: UsageRecord;
+}
+
+export interface LedgerPart {
+  /** Newest first. */
+  readonly records: LedgerRecord[];
+  /** The request id to go on behind; null: there is nothing more. */
+  readonly next: string | null;
+}
+
+/**
+ * How many records a part looks through at most for those of a key, a model or an outcome, of which there is no index:
+ * a rare one must not become a walk through the whole ledger, nor every request pay for another index.
+ */
+export const LOOKED_THROUGH = 20_000;
+
+const OLDEST = '00000000-0000-0000-0000-000000000000';
+/** Sorts behind every UUIDv7 there will be. */
+const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+/** Between the clock that made a request id and the database's, which wrote the admission; milliseconds. */
+const CLOCK_SLACK_MS = 3_600_000;
+
+const COUNTS = ['prompt_tokens', 'cached_tokens', 'completion_tokens', 'reasoning_tokens'] as const;
+
+type RecordRow = Omit<UsageRecord, 'admitted_at' | 'settled_at' | 'total_tokens' | (typeof COUNTS)[number]> &
+  Record<(typeof COUNTS)[number], string> & { user_id: string; admitted_at: Date; settled_at: Date };
+
+const COLUMNS = `request_id, admitted_at, settled_at, user_id, model, key_id, endpoint, stream, outcome, source, status,
+    prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, time_to_first_token_ms, duration_ms`;
+
+// One index walks it, (user_id, request_id) or (request_id): a request id is a UUIDv7, its order that of arrival.
+const WALK = `
+  FROM usage_records
+  WHERE ($1::uuid IS NULL OR user_id = $1) AND request_id >= $2::uuid AND request_id < $3::uuid
+    AND ($4::timestamptz IS NULL OR admitted_at >= $4) AND ($5::timestamptz IS NULL OR admitted_at < $5)
+  ORDER BY request_id DESC`;
+
+const PART = `SELECT ${COLUMNS} ${WALK} LIMIT $6`;
+
+const NARROW_PART = `
+  SELECT * FROM (SELECT ${COLUMNS} ${WALK} LIMIT ${LOOKED_THROUGH}) walked
+  WHERE ($7::uuid IS NULL OR coalesce(key_id, '${NO_KEY}') = $7) AND ($8::text IS NULL OR model = $8)
+    AND ($9::text IS NULL OR outcome = $9)
+  ORDER BY request_id DESC LIMIT $6`;
+
+const LAST_LOOKED_AT = `SELECT request_id ${WALK} OFFSET ${LOOKED_THROUGH - 1} LIMIT 1`;
+
+/** Reads the ledger backwards in time, part by part: neither memory nor a transaction ever holds more. */
+@Injectable()
+export class LedgerReader {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /**
+   * At most `limit` records from before a request id. With a filter on key, model or outcome they may be fewer, even
+   * none, and yet not the last ones.
+   */
+  async part(filter: LedgerFilter, before: string | null, limit: number): Promise<LedgerPart> {
+    const { userId = null, keyId = null, model = null, outcome = null } = filter;
+    const walk = [userId, ...bounds(filter.range, before)];
+    const isNarrow = keyId !== null || model !== null || outcome !== null;
+    const rows: RecordRow[] = await (isNarrow
+      ? this.dataSource.query(NARROW_PART, [...walk, limit + 1, keyId, model, outcome])
+      : this.dataSource.query(PART, [...walk, limit + 1]));
+    const records = rows.slice(0, limit).map(toRecord);
+    if (rows.length > limit) return { records, next: records.at(-1)?.record.request_id ?? null };
+    return { records, next: isNarrow ? await this.lastLookedAt(walk) : null };
+  }
+
+  private async lastLookedAt(walk: readonly unknown[]): Promise<string | null> {
+    const rows: { request_id: string }[] = await this.dataSource.query(LAST_LOOKED_AT, [...walk]);
+    return rows[0]?.request_id ?? null;
+  }
+}
+
+/** The range as request ids, so that the index and the partitions know it, too; and as it is. */
+function bounds(range: LedgerFilter['range'], before: string | null): unknown[] {
+  if (!range) return [OLDEST, before ?? NEWEST, null, null];
+  const from = firstRequestId(range.from.getTime() - CLOCK_SLACK_MS);
+  const to = firstRequestId(range.to.getTime() + CLOCK_SLACK_MS);
+  return [from, before !== null && before < to ? before : to, range.from, range.to];
+}
+
+function firstRequestId(milliseconds: number): string {
+  const hex = Math.max(0, milliseconds).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
+function toRecord({ user_id, ...row }: RecordRow): LedgerRecord {
+  const prompt = Number(row.prompt_tokens);
+  const completion = Number(row.completion_tokens);
+  return {
+    userId: user_id,
+    record: {
+      ...row,
+      admitted_at: row.admitted_at.toISOString(),
+      settled_at: row.settled_at.toISOString(),
+      prompt_tokens: prompt,
+      cached_tokens: Number(row.cached_tokens),
+      completion_tokens: completion,
+      reasoning_tokens: Number(row.reasoning_tokens),
+      total_tokens: prompt + completion,
+    },
+  };
+}
