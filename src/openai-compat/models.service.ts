@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal';
 import { Env } from '../config/env';
 import { ModelCatalogue } from '../proxy/upstream/model-catalogue';
+import type { AdminModelList } from './admin-models.dto';
 import { ModelCard, ModelList, toModelCard } from './model-card';
 
 /** The gateway's catalogue in the shape of OpenAI's model list. */
@@ -19,6 +20,18 @@ export class ModelsService {
 
   async get(principal: Principal, id: string): Promise<ModelCard> {
     return toModelCard(await this.catalogue.resolve(id, principal), this.settings);
+  }
+
+  /** All of them, and what is behind their names. */
+  async listAll(): Promise<AdminModelList> {
+    const models = await this.catalogue.all();
+    return {
+      data: models.map((model) => {
+        const { id, context_length, max_output_tokens } = toModelCard(model, this.settings);
+        const { servedName: served_name } = model;
+        return { id, served_name, alias: id !== served_name, context_length, max_output_tokens };
+      }),
+    };
   }
 
   private get settings(): { simulated: boolean; defaultMax: number } {

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { FailureAnswers } from '../common/failure-answers';
 import { ProxyModule } from '../proxy/proxy.module';
+import { AdminModelsController } from './admin-models.controller';
 import { CompletionsController } from './completions.controller';
 import { GatewayExceptionFilter } from './gateway-exception.filter';
 import { ModelsController } from './models.controller';
@@ -13,7 +14,7 @@ import { OpencodeService } from './opencode/opencode.service';
 @Global()
 @Module({
   imports: [ProxyModule],
-  controllers: [CompletionsController, ModelsController, OpencodeController],
+  controllers: [AdminModelsController, CompletionsController, ModelsController, OpencodeController],
   providers: [
     ModelsService,
     OpencodeService,

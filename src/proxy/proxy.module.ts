@@ -11,6 +11,8 @@ import { CacheSalts } from './request/cache-salts';
 import { RequestIntake } from './request/request-intake';
 import { ReservationService } from './reservation.service';
 import { ModelCatalogue } from './upstream/model-catalogue';
+import { UpstreamStates } from './upstream/upstream-states.service';
+import { UpstreamsController } from './upstream/upstreams.controller';
 import { UpstreamClient } from './upstream/upstream.client';
 import { VllmApi } from './upstream/vllm-api.service';
 
@@ -26,8 +28,8 @@ const metering = [
 /** The wire to vLLM: what may go there, how it comes back, and what it costs. */
 @Module({
   imports: [HttpModule, AdmissionModule],
-  controllers: [ChatController],
-  providers: [CacheSalts, ...metering, StallWatch, UpstreamClient, VllmApi, ModelCatalogue],
+  controllers: [ChatController, UpstreamsController],
+  providers: [CacheSalts, ...metering, StallWatch, UpstreamClient, UpstreamStates, VllmApi, ModelCatalogue],
   exports: [...metering, AdmissionModule, ModelCatalogue, VllmApi],
 })
 export class ProxyModule {}

@@ -39,8 +39,13 @@ export class ModelCatalogue {
 
   /** @throws ApiException 502 when vLLM has never been reached */
   async list(principal: Principal): Promise<CatalogueModel[]> {
+    return (await this.all()).filter((model) => mayUse(principal, model.id));
+  }
+
+  /** @throws ApiException 502 when vLLM has never been reached */
+  async all(): Promise<CatalogueModel[]> {
     await this.ensureLoaded(FRESH_MS);
-    return [...this.models.values()].filter((model) => mayUse(principal, model.id));
+    return [...this.models.values()];
   }
 
   /** @throws ApiException 404 for a name that does not exist or is not for this key: the two look alike */

@@ -14,7 +14,17 @@ export interface ServedModel {
   readonly maxModelLen: number | null;
 }
 
+/** What vLLM's engines say they are doing. */
+export interface EngineLoad {
+  readonly running: number;
+  readonly waiting: number;
+}
+
 const TIMEOUT_MS = 5_000;
+/** For what somebody waits for in front of a screen or a load balancer. */
+const QUICK_MS = 2_000;
+/** The largest answer of vLLM's /metrics that is read, in bytes. */
+const LARGEST_METRICS = 4 * 1_024 * 1_024;
 
 /** What the gateway itself asks vLLM: its models, token counts, its health. Small JSON, never on a stream's path. */
 @Injectable()
@@ -67,13 +77,46 @@ export class VllmApi {
   }
 
   async isHealthy(): Promise<boolean> {
+    return (await this.ask('/health')) !== null;
+  }
+
+  /** Null when vLLM does not say. */
+  async version(): Promise<string | null> {
+    const answer = await this.ask('/version');
+    const version = typeof answer === 'object' && answer !== null && 'version' in answer && answer.version;
+    return typeof version === 'string' ? version.slice(0, LONGEST_VERSION) : null;
+  }
+
+  /** The sum over all engines and models; null when vLLM does not say. */
+  async load(): Promise<EngineLoad | null> {
+    const text = await this.ask('/metrics');
+    if (typeof text !== 'string') return null;
+    const [running, waiting] = [sumOf(text, 'num_requests_running'), sumOf(text, 'num_requests_waiting')];
+    return running === null || waiting === null ? null : { running, waiting };
+  }
+
+  /** Null when there is no good answer. */
+  private async ask(path: '/health' | '/version' | '/metrics'): Promise<unknown> {
     try {
-      await firstValueFrom(this.http.get(`${this.base}/health`, { ...this.options, timeout: 2_000 }));
-      return true;
+      const options = { ...this.options, timeout: QUICK_MS, maxContentLength: LARGEST_METRICS };
+      const { data } = await firstValueFrom(this.http.get<unknown>(this.base + path, options));
+      return data ?? '';
     } catch {
-      return false;
+      return null;
     }
   }
+}
+
+const LONGEST_VERSION = 100;
+
+/** Of a gauge of vLLM in Prometheus' text, one line for each engine. */
+function sumOf(text: string, gauge: 'num_requests_running' | 'num_requests_waiting'): number | null {
+  const values = [...text.matchAll(new RegExp(`^vllm:${gauge}(?:\\{.*\\})? (\\S+)$`, 'gm'))].map(
+    ([, value]) => Number(value),
+  );
+  return values.length > 0 && values.every(Number.isFinite)
+    ? values.reduce((sum, value) => sum + value)
+    : null;
 }
 
 function isCard(
