@@ -29,9 +29,11 @@ export interface LedgerPart {
 
 /**
  * How many records a part looks through at most for those of a key, a model or an outcome, of which there is no index:
- * a rare one must not become a walk through the whole ledger, nor every request pay for another index.
+ * a rare one must not become a walk through the whole ledger, nor every request pay for another index. What is not rare
+ * is found among the first few, which PostgreSQL then need not sort.
  */
-export const LOOKED_THROUGH = 20_000;
+const LOOK_FIRST = 1_000;
+const LOOK_AT_MOST = 10_000;
 
 const OLDEST = '00000000-0000-0000-0000-000000000000';
 /** Sorts behind every UUIDv7 there will be. */
@@ -56,13 +58,13 @@ const WALK = `
 
 const PART = `SELECT ${COLUMNS} ${WALK} LIMIT $6`;
 
-const NARROW_PART = `
-  SELECT * FROM (SELECT ${COLUMNS} ${WALK} LIMIT ${LOOKED_THROUGH}) walked
+const narrowPart = (lookedThrough: number) => `
+  SELECT * FROM (SELECT ${COLUMNS} ${WALK} LIMIT ${lookedThrough}) walked
   WHERE ($7::uuid IS NULL OR coalesce(key_id, '${NO_KEY}') = $7) AND ($8::text IS NULL OR model = $8)
     AND ($9::text IS NULL OR outcome = $9)
   ORDER BY request_id DESC LIMIT $6`;
 
-const LAST_LOOKED_AT = `SELECT request_id ${WALK} OFFSET ${LOOKED_THROUGH - 1} LIMIT 1`;
+const LAST_LOOKED_AT = `SELECT request_id ${WALK} OFFSET ${LOOK_AT_MOST - 1} LIMIT 1`;
 
 /** Reads the ledger backwards in time, part by part: neither memory nor a transaction ever holds more. */
 @Injectable()
@@ -76,19 +78,24 @@ export class LedgerReader {
   async part(filter: LedgerFilter, before: string | null, limit: number): Promise<LedgerPart> {
     const { userId = null, keyId = null, model = null, outcome = null } = filter;
     const walk = [userId, ...bounds(filter.range, before)];
-    const isNarrow = keyId !== null || model !== null || outcome !== null;
-    const rows: RecordRow[] = await (isNarrow
-      ? this.dataSource.query(NARROW_PART, [...walk, limit + 1, keyId, model, outcome])
-      : this.dataSource.query(PART, [...walk, limit + 1]));
-    const records = rows.slice(0, limit).map(toRecord);
-    if (rows.length > limit) return { records, next: records.at(-1)?.record.request_id ?? null };
-    return { records, next: isNarrow ? await this.lastLookedAt(walk) : null };
+    const read = async (statement: string, ...filters: unknown[]): Promise<RecordRow[]> =>
+      this.dataSource.query(statement, [...walk, limit + 1, ...filters]);
+    if (keyId === null && model === null && outcome === null) return partOf(await read(PART), limit, null);
+    let rows = await read(narrowPart(LOOK_FIRST), keyId, model, outcome);
+    if (rows.length <= limit) rows = await read(narrowPart(LOOK_AT_MOST), keyId, model, outcome);
+    return partOf(rows, limit, rows.length <= limit ? await this.lastLookedAt(walk) : null);
   }
 
   private async lastLookedAt(walk: readonly unknown[]): Promise<string | null> {
     const rows: { request_id: string }[] = await this.dataSource.query(LAST_LOOKED_AT, [...walk]);
     return rows[0]?.request_id ?? null;
   }
+}
+
+/** @param otherwise where to go on when there are no more than `limit` rows */
+function partOf(rows: readonly RecordRow[], limit: number, otherwise: string | null): LedgerPart {
+  const records = rows.slice(0, limit).map(toRecord);
+  return { records, next: rows.length > limit ? (rows[limit - 1]?.request_id ?? null) : otherwise };
 }
 
 /** The range as request ids, so that the index and the partitions know it, too; and as it is. */
