@@ -6,20 +6,21 @@ const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrom
 const SHOTS = join(import.meta.dirname, '..', 'output', 'docs');
 const PATIENCE_MS = 15_000;
 
-/** A browser of this machine; null when there is none on the PATH. */
+/** A browser of this machine; null when there is none on the PATH, which is no excuse where everything must be tried. */
 export function findBrowser() {
   const folders = (process.env.PATH ?? '').split(delimiter);
   const candidates = BROWSERS.flatMap((name) => folders.map((folder) => join(folder, name)));
-  return (
-    candidates.find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    }) ?? null
-  );
+  const found = candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  if (!found && process.env.CI)
+    throw new Error(`CI is set, and none of ${BROWSERS.join(', ')} is on the PATH`);
+  return found ?? null;
 }
 
 function shot(name) {
