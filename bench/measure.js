@@ -6,31 +6,32 @@ const { join } = require('node:path');
 async function measure(target, plan) {
   const cpu = target.cpu?.() ?? NaN;
   const database = target.databaseCpu?.() ?? NaN;
-  const result = await runLoad({ ...plan, port: target.port, key: target.key });
-  target.requests = (target.requests ?? 0) + result.sent;
+  const { result } = startLoad(target, plan);
+  const figures = await result;
   return {
-    ...result,
+    ...figures,
     cpu: (target.cpu?.() ?? NaN) - cpu,
     databaseCpu: (target.databaseCpu?.() ?? NaN) - database,
   };
 }
 
-function runLoad(plan) {
-  const { result } = startLoad(plan);
-  return result;
-}
-
 /** The load process, and the line it prints: with `hold` it stays until it is killed. */
-function startLoad(plan) {
-  const child = spawn(process.execPath, [join(__dirname, 'load.js'), JSON.stringify(plan)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+function startLoad(target, plan) {
+  const { port, key, path, model, headers } = target;
+  const child = spawn(
+    process.execPath,
+    [join(__dirname, 'load.js'), JSON.stringify({ port, key, path, model, headers, ...plan })],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   const result = new Promise((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (chunk) => {
       text += chunk;
       const line = text.indexOf('\n');
-      if (line !== -1) resolve(JSON.parse(text.slice(0, line)));
+      if (line === -1) return;
+      const figures = JSON.parse(text.slice(0, line));
+      target.requests = (target.requests ?? 0) + figures.sent;
+      resolve(figures);
     });
     child.on('error', reject);
     child.on('close', (code) => reject(new Error(`the load ended with ${code}`)));
@@ -39,7 +40,7 @@ function startLoad(plan) {
 }
 
 const median = (values) => {
-  const sorted = values.filter((value) => value !== null && !Number.isNaN(value)).sort((a, b) => a - b);
+  const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
   return sorted.length === 0 ? null : sorted[sorted.length >> 1];
 };
 

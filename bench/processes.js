@@ -62,6 +62,16 @@ function parentOf(pid) {
   }
 }
 
+/** The processes a gateway has forked to serve, told by the program they run. */
+function workersOf(pid, program) {
+  return childrenOf(pid).filter((child) => commandOf(child).includes(program));
+}
+
+/** How many files and sockets a process has open. */
+function openFilesOf(pid) {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
 /** The first process of the PostgreSQL whose command names this directory; null when none does. */
 function postgresIn(directory) {
   const found = readdirSync('/proc')
@@ -108,4 +118,14 @@ function stop(child) {
   });
 }
 
-module.exports = { cpuOf, cpuOfTree, memoryOf, childrenOf, postgresIn, start, stop };
+module.exports = {
+  cpuOf,
+  cpuOfTree,
+  memoryOf,
+  childrenOf,
+  openFilesOf,
+  postgresIn,
+  start,
+  stop,
+  workersOf,
+};

@@ -4,9 +4,9 @@
 const SYSTEM = 'You are a helpful assistant. Answer in one short paragraph. '.repeat(12);
 
 /** One HTTP/1.1 request as bytes. `command` is read by the upstream of the benchmark. */
-function requestBytes({ port, key, stream, command }) {
+function requestBytes({ port, key, path, model, headers, stream, command }) {
   const body = JSON.stringify({
-    model: 'bench-model',
+    model: model ?? 'bench-model',
     messages: [
       { role: 'system', content: SYSTEM },
       { role: 'user', content: command },
@@ -16,12 +16,13 @@ function requestBytes({ port, key, stream, command }) {
   });
   return Buffer.from(
     [
-      'POST /v1/chat/completions HTTP/1.1',
+      `POST ${path ?? '/v1/chat/completions'} HTTP/1.1`,
       `host: 127.0.0.1:${port}`,
       `authorization: Bearer ${key}`,
       'content-type: application/json',
       'user-agent: bench/1',
       'accept: application/json',
+      ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
       `content-length: ${Buffer.byteLength(body)}`,
       '',
       body,

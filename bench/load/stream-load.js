@@ -1,21 +1,18 @@
 'use strict';
 const net = require('node:net');
+const { ChunkedText } = require('./chunked-text');
+const { quantiles } = require('./quantiles');
 const { requestBytes } = require('./request-bytes');
 
-function quantiles(values) {
-  const sorted = Float64Array.from(values).sort();
-  const at = (q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? null;
-  return { p50: at(0.5), p99: at(0.99) };
-}
-
 /**
- * Event streams. `streams` of them at once, each of `chunks` events `interval` milliseconds apart; with `hold` each
- * stays open after its first events until the process is killed.
+ * Event streams. `streams` of them at once, each of `chunks` events `interval` milliseconds apart, or with
+ * `burst` as fast as they are read; with `hold` each stays open after its first events until the process is killed.
  */
 class StreamLoad {
   constructor(plan) {
     this.plan = plan;
-    const command = plan.hold ? 'bench hold' : `bench interval=${plan.interval} chunks=${plan.chunks}`;
+    const pace = plan.burst ? 'burst' : `interval=${plan.interval}`;
+    const command = plan.hold ? 'bench hold' : `bench ${pace} chunks=${plan.chunks}`;
     this.bytes = requestBytes({ ...plan, stream: true, command });
     this.delays = [];
     this.firsts = [];
@@ -26,6 +23,7 @@ class StreamLoad {
 
   async run() {
     const all = [];
+    const beganAt = performance.now();
     for (let at = 0; at < this.plan.streams; at += 1) {
       all.push(this.stream());
       // A hundred at a time: the queue of the listening socket is not what is measured.
@@ -37,6 +35,7 @@ class StreamLoad {
       answered: this.whole,
       failed: this.failed,
       events: this.events,
+      eventsPerSecond: this.events / ((performance.now() - beganAt) / 1_000),
       chunkDelay: quantiles(this.delays),
       firstEvent: quantiles(this.firsts),
     };
@@ -46,7 +45,7 @@ class StreamLoad {
     return new Promise((resolve) => {
       const startedAt = performance.now();
       const socket = net.connect(this.plan.port, '127.0.0.1');
-      const state = { seen: 0, whole: false, ended: false };
+      const state = { seen: 0, ended: false, chunks: new ChunkedText(), tail: '' };
       const finish = (whole) => {
         if (state.ended) return;
         state.ended = true;
@@ -58,9 +57,11 @@ class StreamLoad {
       socket.setNoDelay(true);
       socket.write(this.bytes);
       socket.on('data', (chunk) => {
-        const text = chunk.toString('latin1');
         if (state.seen === 0) this.firsts.push(performance.now() - startedAt);
-        this.read(text, state);
+        const text = state.tail + state.chunks.push(chunk.latin1Slice());
+        const whole = text.lastIndexOf('\n\n') + 2;
+        state.tail = text.slice(whole);
+        this.read(whole === text.length ? text : text.slice(0, whole), state);
         if (this.plan.hold && state.seen >= 2) finish(true);
         if (text.includes('data: [DONE]')) finish(state.seen >= this.plan.chunks);
       });

@@ -7,8 +7,8 @@ const { measure, startLoad } = require('../measure');
  * before the other scenarios: the garbage they leave behind would be taken for room, and what remains of the figure
  * (even less than nothing) tells when the collector last ran, not what a stream holds.
  */
-async function idle(targets, { count, progress }) {
-  const result = {};
+async function idle({ targets, progress }, { count }) {
+  const medians = {};
   for (const target of targets.filter(({ memory }) => memory)) {
     progress(`${count} idle streams: ${target.name}`);
     // The same work in every run, so that every run starts from a heap of the same kind.
@@ -16,25 +16,18 @@ async function idle(targets, { count, progress }) {
     await measure(target, { kind: 'stream', streams: 100, interval: 20, chunks: 50 });
     await sleep(1_500);
     const before = target.memory();
-    const load = startLoad({
-      kind: 'stream',
-      hold: true,
-      streams: count,
-      port: target.port,
-      key: target.key,
-    });
+    const load = startLoad(target, { kind: 'stream', hold: true, streams: count });
     try {
       const { failed } = await load.result;
-      target.requests = (target.requests ?? 0) + count;
       await sleep(1_500);
       const held = target.memory() - before;
-      result[target.name] = { megabytesPer1000: (held / count / 1_048_576) * 1_000, failed };
+      medians[target.name] = { megabytesPer1000: (held / count / 1_048_576) * 1_000, failed };
     } finally {
       load.child.kill('SIGKILL');
     }
     await sleep(1_500);
   }
-  return result;
+  return { medians, failed: medians.gateway.failed };
 }
 
 module.exports = { idle };

@@ -1,34 +1,29 @@
 'use strict';
-const { measure, median } = require('../measure');
+const { measure } = require('../measure');
+const { inRounds } = require('../rounds');
 
-const WARM_UP_REQUESTS = 4_000;
+/** What is compiled by the time it is measured. */
+const WARM_UP = { kind: 'json', connections: 32, requests: 4_000 };
 
-/** Whole answers: as fast as 32 connections go (CPU per request, req/s), and at a fixed rate (added latency). */
-async function json(targets, { rounds, seconds, rate, progress }) {
-  const rows = Object.fromEntries(targets.map(({ name }) => [name, { closed: [], rated: [] }]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const target of targets) {
-      progress(`JSON answers, round ${round + 1} of ${rounds}: ${target.name}`);
-      // A load of its own, so that its CPU is not counted either; a number of requests and not of seconds, because on a
-      // busy machine fewer are answered in a second and more of the compiling would be left for what counts.
-      if (round === 0) await measure(target, { kind: 'json', connections: 32, requests: WARM_UP_REQUESTS });
-      rows[target.name].closed.push(await measure(target, { kind: 'json', connections: 32, seconds }));
-      rows[target.name].rated.push(await measure(target, { kind: 'json', rate, seconds }));
-    }
-  }
-  return Object.fromEntries(
-    Object.entries(rows).map(([name, { closed, rated }]) => [
-      name,
-      {
-        cpuPerRequest: median(closed.map((one) => one.cpu / one.answered)),
-        databaseCpuPerRequest: median(closed.map((one) => one.databaseCpu / one.answered)),
-        perSecond: median(closed.map((one) => one.perSecond)),
-        p50AtRate: median(rated.map((one) => one.p50)),
-        p99AtRate: median(rated.map((one) => one.p99)),
-        failed: [...closed, ...rated].reduce((sum, one) => sum + one.failed, 0),
-      },
-    ]),
-  );
+/** Whole answers: as fast as 32 connections go (CPU per request, requests a second), and at a fixed rate (latency). */
+function json({ targets, progress }, { rounds, seconds, rate }) {
+  return inRounds(targets, rounds, {
+    label: 'JSON answers',
+    progress,
+    warmUp: WARM_UP,
+    one: async (target) => {
+      const closed = await measure(target, { kind: 'json', connections: 32, seconds });
+      const rated = await measure(target, { kind: 'json', rate, seconds });
+      return {
+        cpuPerRequest: closed.cpu / closed.answered,
+        databaseCpuPerRequest: closed.databaseCpu / closed.answered,
+        perSecond: closed.perSecond,
+        p50: rated.p50,
+        p99: rated.p99,
+        failed: closed.failed + rated.failed,
+      };
+    },
+  });
 }
 
-module.exports = { json };
+module.exports = { json, WARM_UP };

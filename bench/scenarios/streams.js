@@ -1,29 +1,45 @@
 'use strict';
-const { measure, median } = require('../measure');
+const { measure } = require('../measure');
+const { inRounds } = require('../rounds');
 
 /** Paced event streams: CPU per event, and how much later each event arrives. */
-async function streams(targets, { rounds, count, interval, seconds, progress }) {
+function streams({ targets, progress }, { rounds, count, interval, seconds, label = `${count} streams` }) {
   const plan = { kind: 'stream', streams: count, interval, chunks: Math.round((seconds * 1_000) / interval) };
-  const rows = Object.fromEntries(targets.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const target of targets) {
-      progress(`${count} streams, round ${round + 1} of ${rounds}: ${target.name}`);
-      if (round === 0) await measure(target, { ...plan, streams: 100, chunks: 50 });
-      rows[target.name].push(await measure(target, plan));
-    }
-  }
-  return Object.fromEntries(
-    Object.entries(rows).map(([name, runs]) => [
-      name,
-      {
-        cpuPerEvent: median(runs.map((one) => one.cpu / one.events)),
-        delayP50: median(runs.map((one) => one.chunkDelay.p50)),
-        delayP99: median(runs.map((one) => one.chunkDelay.p99)),
-        firstEventP50: median(runs.map((one) => one.firstEvent.p50)),
-        failed: runs.reduce((sum, one) => sum + one.failed, 0),
-      },
-    ]),
-  );
+  return inRounds(targets, rounds, {
+    label,
+    progress,
+    warmUp: { ...plan, streams: 100, chunks: 50 },
+    one: async (target) => {
+      const run = await measure(target, plan);
+      return {
+        cpuPerEvent: run.cpu / run.events,
+        delayP50: run.chunkDelay.p50,
+        delayP99: run.chunkDelay.p99,
+        failed: run.failed,
+      };
+    },
+  });
 }
 
-module.exports = { streams };
+/** The same with so few of them that nothing waits for anything else. */
+const light = (bench, size) => streams(bench, { ...size, label: `light load, ${size.count} streams` });
+
+/** Streams as fast as they are read: an answer that was made already, or a reader who was away. */
+function burst({ targets, progress }, { rounds, count, chunks }) {
+  const plan = { kind: 'stream', burst: true, streams: count, chunks };
+  return inRounds(targets, rounds, {
+    label: `${count} streams in a burst`,
+    progress,
+    warmUp: plan,
+    one: async (target) => {
+      const run = await measure(target, plan);
+      return {
+        cpuPerEvent: run.cpu / run.events,
+        eventsPerSecond: run.eventsPerSecond,
+        failed: run.failed,
+      };
+    },
+  });
+}
+
+module.exports = { streams, light, burst };

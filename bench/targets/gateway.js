@@ -3,48 +3,69 @@ const { randomBytes } = require('node:crypto');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { cpuOf, cpuOfTree, memoryOf, postgresIn, start, stop } = require('../processes');
+const { freePort } = require('../ports');
+const { cpuOf, cpuOfTree, memoryOf, postgresIn, start, stop, workersOf } = require('../processes');
+const { databaseWork, openConnections } = require('./gateway-database');
+
+const ROOT = join(__dirname, '..', '..');
 
 /**
  * The gateway as it ships: accounts, limits, metering, the ledger, one line of log a request. On the embedded
  * PostgreSQL, or on the one of DATABASE_URL when the environment names it; a `.env` file never does, because what is
  * measured is also written.
+ * @param options.preload a file of this folder that is loaded before the gateway
+ * @param options.build the directory of another build, to compare with
  */
-async function startGateway({ upstreamPort, port }) {
+async function startGateway({ upstreamPort, name = 'gateway', workers = 1, preload, build, settings = {} }) {
   const dataDir = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'));
-  const { child } = await start(process.execPath, [join(__dirname, '..', '..', 'dist', 'src', 'main.js')], {
-    label: 'the gateway',
-    ready: /listening/i,
-    cwd: dataDir,
-    env: {
-      ...(process.env.DATABASE_URL ? { MIGRATE_ON_START: 'true' } : {}),
-      NODE_ENV: 'production',
-      ALLOW_EMBEDDED_DATABASE: 'true',
-      ALLOW_GENERATED_SECRETS: 'true',
-      REGISTRATION: 'open',
-      DATA_DIR: dataDir,
-      PORT: String(port),
-      METRICS_PORT: '0',
-      VLLM_BASE_URL: `http://127.0.0.1:${upstreamPort}`,
-      DEFAULT_TOKEN_LIMIT: '1000000000000',
+  const port = await freePort();
+  const main = join(build ?? join(ROOT, 'dist'), 'src', 'main.js');
+  const { child, found } = await start(
+    process.execPath,
+    [...(preload ? ['--require', join(__dirname, preload)] : []), main],
+    {
+      label: name,
+      ready: /metrics: http:\/\/127\.0\.0\.1:(\d+)/,
+      cwd: dataDir,
+      env: {
+        ...(process.env.DATABASE_URL ? { MIGRATE_ON_START: 'true' } : {}),
+        NODE_ENV: 'production',
+        ALLOW_EMBEDDED_DATABASE: 'true',
+        ALLOW_GENERATED_SECRETS: 'true',
+        REGISTRATION: 'open',
+        DATA_DIR: dataDir,
+        PORT: String(port),
+        METRICS_PORT: String(await freePort()),
+        WORKERS: String(workers),
+        VLLM_BASE_URL: `http://127.0.0.1:${upstreamPort}`,
+        DEFAULT_TOKEN_LIMIT: '1000000000000',
+        ...settings,
+      },
     },
-  });
+  );
   const url = `http://127.0.0.1:${port}`;
   const credentials = {
     username: `bench-${randomBytes(6).toString('hex')}`,
     password: randomBytes(18).toString('base64url'),
   };
   const { api_key: key } = await post(`${url}/auth/register`, credentials);
-  const pid = child.pid;
+  const processes = () => [child.pid, ...(workers > 1 ? workersOf(child.pid, main) : [])];
+  const sum = (of) => processes().reduce((total, pid) => total + of(pid), 0);
   const database = postgresIn(dataDir);
   return {
-    name: 'gateway',
+    name,
     port,
     key,
-    cpu: () => cpuOf(pid),
-    memory: () => memoryOf(pid),
+    url,
+    dataDir,
+    pid: child.pid,
+    cpu: () => sum(cpuOf),
+    memory: () => sum(memoryOf),
     databaseCpu: () => (database === null ? NaN : cpuOfTree(database)),
+    databaseWork: () => databaseWork(dataDir),
+    openConnections: () => openConnections(dataDir),
     ledgerRows: () => ledgerRows(url, credentials),
+    metrics: async () => (await fetch(`http://127.0.0.1:${found[1]}/metrics`)).text(),
     stop: async () => {
       await stop(child);
       rmSync(dataDir, { recursive: true, force: true });

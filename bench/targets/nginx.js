@@ -46,7 +46,7 @@ ${process.getuid() === 0 ? 'user root;' : ''}
 worker_processes 1;
 pid nginx.pid;
 error_log logs/error.log;
-events { worker_connections 8192; }
+events { worker_connections 32768; }
 http {
   access_log off;
   client_body_temp_path body;
