@@ -8,6 +8,7 @@ import { DocsModule } from './docs/docs.module';
 import { HealthModule } from './health/health.module';
 import { ObservabilityModule } from './observability/observability.module';
 import { OpenaiCompatModule } from './openai-compat/openai-compat.module';
+import { OverloadModule } from './proxy/overload/overload.module';
 import { ProxyModule } from './proxy/proxy.module';
 import { RetentionModule } from './usage/retention/retention.module';
 import { UsageModule } from './usage/usage.module';
@@ -23,6 +24,7 @@ export class AppModule {
         ConfigModule.forEnv(env),
         DatabaseModule,
         ObservabilityModule,
+        OverloadModule,
         UsersModule,
         AuthModule,
         UsageModule,

@@ -61,6 +61,7 @@ export class Metrics {
   });
   private readonly admissions = this.counter('admissions_total', 'Admission decisions', ['verdict']);
   private readonly settlements = this.counter('settlements_total', 'Settled generations', ['outcome']);
+  private readonly refused = this.counter('shed_total', 'Generations refused for overload', []);
   private readonly missing = this.counter('usage_missing_total', 'Answers of vLLM that named no usage', []);
 
   constructor() {
@@ -89,6 +90,10 @@ export class Metrics {
 
   streamEnded(): void {
     this.streams.dec();
+  }
+
+  shed(): void {
+    this.refused.inc();
   }
 
   usageMissing(): void {

@@ -97,6 +97,11 @@ export class AdmissionService {
     }
   }
 
+  /** How long requests wait at present before PostgreSQL is asked about them, in milliseconds. */
+  get waitMs(): number {
+    return this.group.waitMs;
+  }
+
   private async submit(request: AdmissionRequest): Promise<Verdict> {
     if (this.spool.isFull) throw new Error('the spool for settlements is full');
     // Taken for dead, it would have its new requests settled under its hands.

@@ -1,6 +1,7 @@
 /** A caller's item and the promise it waits on. */
 interface Waiting<In, Out> {
   readonly item: In;
+  readonly since: number;
   readonly resolve: (value: Out) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -23,15 +24,24 @@ export class GroupCommit<In, Out> {
   private waiting: Waiting<In, Out>[] = [];
   private running = 0;
   private idle: (() => void)[] = [];
+  private lastWait = 0;
 
   constructor(private readonly options: GroupCommitOptions<In, Out>) {}
 
   submit(item: In): Promise<Out> {
     return new Promise<Out>((resolve, reject) => {
-      this.waiting.push({ item, resolve, reject });
+      this.waiting.push({ item, since: performance.now(), resolve, reject });
       // One turn of the microtask queue, so that what arrives in the same read travels together.
       if (this.running < this.options.lanes) queueMicrotask(() => this.pump());
     });
+  }
+
+  /**
+   * How long the first item of the last batch had waited for its turn, in milliseconds; 0 when nothing waits. Of a round
+   * trip that hangs it tells nothing: that is another fault than too many items.
+   */
+  get waitMs(): number {
+    return this.waiting.length === 0 ? 0 : this.lastWait;
   }
 
   /** Resolves once nothing is waiting or under way. */
@@ -44,6 +54,7 @@ export class GroupCommit<In, Out> {
   private pump(): void {
     while (this.running < this.options.lanes && this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.options.maxBatch);
+      this.lastWait = performance.now() - (batch[0] as Waiting<In, Out>).since;
       this.running += 1;
       void this.run(batch).finally(() => {
         this.running -= 1;

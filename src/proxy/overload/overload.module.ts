@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AdmissionModule } from '../../usage/admission/admission.module';
+import { OverloadGuard } from './overload.guard';
+
+/** Comes before the modules whose guards ask who calls: a refusal for overload must cost next to nothing. */
+@Module({ imports: [AdmissionModule], providers: [{ provide: APP_GUARD, useClass: OverloadGuard }] })
+export class OverloadModule {}
