@@ -88,6 +88,11 @@ function commandOf(pid) {
   }
 }
 
+/** What runs for this benchmark: it does not outlive it, whatever ends it. */
+const running = new Set();
+process.once('exit', () => running.forEach((child) => child.kill('SIGTERM')));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 /** Starts a program and resolves with it once a line of its output matches. */
 function start(program, args, { ready, env, cwd, label }) {
   const child = spawn(program, args, {
@@ -95,6 +100,8 @@ function start(program, args, { ready, env, cwd, label }) {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let said = '';
   return new Promise((resolve, reject) => {
     const hear = (chunk) => {

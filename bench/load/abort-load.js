@@ -4,15 +4,14 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { quantiles } = require('./quantiles');
 const { requestBytes } = require('./request-bytes');
 
-/** One in so many streams is left before its first byte. */
-const SILENT_EVERY = 4;
-const SILENT_MS = 15;
+/** Long enough for a stream without a first byte to have come as far as the upstream. */
+const SILENT_MS = 300;
 /** The longest wait for the last stream to be closed upstream, in milliseconds. */
 const PATIENCE_MS = 10_000;
 const now = () => (performance.timeOrigin + performance.now()) * 1_000;
 
 /**
- * Streams whose client leaves: `aborts` of them, `connections` at a time. Tells how long after that the connection to
+ * Streams whose client leaves: `aborts` of them, `connections` at a time, one in `silentEvery` before its first byte. Tells how long after that the connection to
  * the upstream was closed, and how many never were. Needs `upstreamPort`.
  */
 class AbortLoad {
@@ -20,7 +19,6 @@ class AbortLoad {
     this.plan = plan;
     this.leftAt = new Map();
     this.failed = 0;
-    this.seenUpstream = 0;
     this.next = 1;
   }
 
@@ -29,8 +27,7 @@ class AbortLoad {
     await Promise.all(Array.from({ length: this.plan.connections }, () => this.worker()));
     const delays = await this.delays();
     return {
-      // What never came as far as the upstream is no generation.
-      sent: this.seenUpstream,
+      sent: this.plan.aborts,
       answered: this.plan.aborts - this.failed,
       failed: this.failed,
       leaked: this.open,
@@ -42,7 +39,7 @@ class AbortLoad {
     while (this.next <= this.plan.aborts) {
       const id = this.next;
       this.next += 1;
-      await this.leave(id, id % SILENT_EVERY === 0);
+      await this.leave(id, id % this.plan.silentEvery === 0);
     }
   }
 
@@ -81,7 +78,6 @@ class AbortLoad {
       this.open = open;
       for (const [id, at] of closed) if (this.leftAt.has(id)) delays.push((at - this.leftAt.get(id)) / 1_000);
     } while (this.open > 0 && performance.now() < giveUpAt);
-    this.seenUpstream += this.open;
     return delays;
   }
 

@@ -31,6 +31,7 @@ class JsonLoad {
   async run() {
     const startedAt = performance.now();
     this.until = startedAt + (this.plan.seconds ?? Infinity) * 1_000;
+    if (this.plan.giveUpMs) setInterval(() => this.giveUp(performance.now()), 50);
     if (this.plan.rate) await this.atRate(this.plan.rate);
     else for (let at = 0; at < this.plan.connections; at += 1) this.ask(this.connection());
     await new Promise((resolve) => {
@@ -60,7 +61,6 @@ class JsonLoad {
         const now = performance.now();
         const due = Math.min(all, Math.floor(((now - startedAt) * rate) / 1_000));
         for (; planned < due; planned += 1) this.start(startedAt + (planned * 1_000) / rate, now);
-        this.giveUp(now);
         if (now >= this.until) {
           clearInterval(timer);
           resolve();
@@ -76,7 +76,6 @@ class JsonLoad {
 
   /** Lets go of what has waited for too long. */
   giveUp(now) {
-    if (!this.plan.giveUpMs) return;
     for (const connection of this.connections) {
       if (!connection.waiting || now - connection.startedAt < this.plan.giveUpMs) continue;
       connection.gaveUp = true;
@@ -106,6 +105,7 @@ class JsonLoad {
   }
 
   read(connection, chunk) {
+    if (!connection.waiting) return;
     if (connection.firstAt === 0) connection.firstAt = performance.now();
     connection.buffer += chunk.latin1Slice();
     if (this.isWhole(connection.buffer))

@@ -2,9 +2,12 @@
 const { JsonLoad } = require('./json-load');
 const { quantiles } = require('./quantiles');
 
+const AT_ONCE = 50;
+
 /**
  * More than the target can serve, at a constant rate: what was answered in time, how soon the rest was refused, and
- * what was neither. Counts by second.
+ * what was neither. Counts by second. The connections are there beforehand, as those of a load balancer are: how fast
+ * a target takes new ones is another question.
  */
 class OverLoad extends JsonLoad {
   constructor(plan) {
@@ -15,6 +18,28 @@ class OverLoad extends JsonLoad {
     this.notSent = 0;
     this.bySecond = [];
     this.beganAt = performance.now();
+  }
+
+  async run() {
+    const greeting = Buffer.from(`GET /health/live HTTP/1.1\r\nhost: 127.0.0.1:${this.plan.port}\r\n\r\n`);
+    for (let made = 0; made < this.plan.mostOpen; made += AT_ONCE) {
+      const some = Array.from({ length: AT_ONCE }, () => this.connection());
+      await Promise.all(some.map((one) => this.greet(one, greeting)));
+    }
+    this.beganAt = performance.now();
+    return super.run();
+  }
+
+  /** A first small request, whose answer says that the connection has been taken. */
+  greet(connection, greeting) {
+    return new Promise((resolve) => {
+      connection.socket.once('data', () => {
+        this.idle.push(connection);
+        resolve();
+      });
+      connection.socket.once('close', resolve);
+      connection.socket.write(greeting);
+    });
   }
 
   unsent() {

@@ -16,13 +16,21 @@ const ROOT = join(__dirname, '..', '..');
  * @param options.preload a file of this folder that is loaded before the gateway
  * @param options.build the directory of another build, to compare with
  */
-async function startGateway({ upstreamPort, name = 'gateway', workers = 1, preload, build, settings = {} }) {
+async function startGateway({
+  upstreamPort,
+  name = 'gateway',
+  workers = 1,
+  preload,
+  build,
+  nodeArguments = [],
+  settings = {},
+}) {
   const dataDir = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'));
   const port = await freePort();
   const main = join(build ?? join(ROOT, 'dist'), 'src', 'main.js');
   const { child, found } = await start(
     process.execPath,
-    [...(preload ? ['--require', join(__dirname, preload)] : []), main],
+    [...nodeArguments, ...(preload ? ['--require', join(__dirname, preload)] : []), main],
     {
       label: name,
       ready: /metrics: http:\/\/127\.0\.0\.1:(\d+)/,
@@ -49,7 +57,12 @@ async function startGateway({ upstreamPort, name = 'gateway', workers = 1, prelo
     password: randomBytes(18).toString('base64url'),
   };
   const { api_key: key } = await post(`${url}/auth/register`, credentials);
-  const processes = () => [child.pid, ...(workers > 1 ? workersOf(child.pid, main) : [])];
+  const processes = () => [
+    child.pid,
+    ...(workers > 1
+      ? workersOf(child.pid, join(build ?? join(ROOT, 'dist'), 'src', 'startup', 'workers'))
+      : []),
+  ];
   const sum = (of) => processes().reduce((total, pid) => total + of(pid), 0);
   const database = postgresIn(dataDir);
   return {
@@ -65,7 +78,11 @@ async function startGateway({ upstreamPort, name = 'gateway', workers = 1, prelo
     databaseWork: () => databaseWork(dataDir),
     openConnections: () => openConnections(dataDir),
     ledgerRows: () => ledgerRows(url, credentials),
-    metrics: async () => (await fetch(`http://127.0.0.1:${found[1]}/metrics`)).text(),
+    metric: (line) => metricOf(found[1], line),
+    /** Bytes that V8 and its buffers use, garbage that has not been collected yet included. */
+    usedMemory: async () =>
+      (await metricOf(found[1], 'nodejs_heap_size_used_bytes')) +
+      (await metricOf(found[1], 'nodejs_external_memory_bytes')),
     stop: async () => {
       await stop(child);
       rmSync(dataDir, { recursive: true, force: true });
@@ -79,6 +96,13 @@ async function ledgerRows(url, credentials) {
   const answer = await fetch(`${url}/users/usage`, { headers: { authorization: `Bearer ${token}` } });
   const { totals } = await answer.json();
   return totals.requests;
+}
+
+/** One value of the gateway's metrics; 0 when it is not there. */
+async function metricOf(port, line) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const found = text.split('\n').find((one) => one.startsWith(`llm_gateway_${line} `));
+  return Number(found?.split(' ').at(-1) ?? 0);
 }
 
 async function post(url, body) {
