@@ -14,6 +14,12 @@ export interface StreamExpectations {
 }
 
 const DONE = 'data: [DONE]';
+const CHOICES = '"choices":[';
+const INDEX = '{"index":';
+const FINISH = '"finish_reason":"';
+const FINISH_KEY_LENGTH = FINISH.length - 1;
+const CLOSE_BRACKET = 0x5d;
+const QUOTE = 0x22;
 
 /**
  * Reads usage out of the events of a vLLM stream and gives back what the client shall see of each: without the
@@ -25,6 +31,7 @@ export class StreamMeter {
   private readonly finished = new Set<number>();
   private total: TokenUsage | null = null;
   private contentFrames = 0;
+  private choicesAt = -1;
   /** vLLM sent an error event: it ends the stream, and it has said so itself. */
   sawError = false;
   sawDone = false;
@@ -50,17 +57,25 @@ export class StreamMeter {
 
   private meter(frame: string): string | null {
     const usage = findUsage(frame);
-    if (usage && frame.includes('"choices":[]')) {
+    const choices = this.choicesIn(frame);
+    if (usage && choices !== -1 && frame.charCodeAt(choices) === CLOSE_BRACKET) {
       this.total = parseUsage(usage.json) ?? this.total;
       return this.expected.wantsUsage ? frame : null;
     }
-    const index = choiceIndex(frame);
+    const index = choices === -1 ? 0 : choiceIndex(frame, choices);
     this.contentFrames += 1;
-    if (frame.includes('"finish_reason":"')) this.finished.add(index);
+    if (finishes(frame, usage?.start ?? frame.length)) this.finished.add(index);
     if (!usage) return frame;
     this.lastUsage.set(index, usage.json);
     if (this.expected.wantsContinuousUsage) return frame;
     return frame.slice(0, usage.start) + frame.slice(usage.end);
+  }
+
+  /** Where the list of choices begins, behind its bracket: at the same place in every event of a stream. */
+  private choicesIn(frame: string): number {
+    if (this.choicesAt === -1 || !frame.startsWith(CHOICES, this.choicesAt))
+      this.choicesAt = frame.indexOf(CHOICES);
+    return this.choicesAt === -1 ? -1 : this.choicesAt + CHOICES.length;
   }
 
   /** Every choice has said why it ended: only then is a stream whole. */
@@ -103,8 +118,14 @@ export class StreamMeter {
 }
 
 /** The index of the one choice an event carries; 0 when it names none. */
-function choiceIndex(frame: string): number {
-  const key = frame.indexOf('"choices":[{"index":');
-  if (key === -1) return 0;
-  return Number.parseInt(frame.slice(key + 20, key + 27), 10) || 0;
+function choiceIndex(frame: string, choices: number): number {
+  if (!frame.startsWith(INDEX, choices)) return 0;
+  const at = choices + INDEX.length;
+  return Number.parseInt(frame.slice(at, at + 7), 10) || 0;
+}
+
+/** Whether an event says why its choice ended. The key stands shortly before the usage, or else anywhere. */
+function finishes(frame: string, before: number): boolean {
+  const key = frame.lastIndexOf('"finish_reason":', before);
+  return key === -1 ? frame.includes(FINISH) : frame.charCodeAt(key + FINISH_KEY_LENGTH) === QUOTE;
 }

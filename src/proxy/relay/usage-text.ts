@@ -9,6 +9,9 @@ export interface UsageSpan {
 }
 
 const KEY = '"usage":{';
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 
 /**
  * Finds the last usage object. Inside a JSON string every quote is escaped, so the bytes `"usage":{` can only be a
@@ -17,16 +20,26 @@ const KEY = '"usage":{';
 export function findUsage(text: string): UsageSpan | null {
   const key = text.lastIndexOf(KEY);
   if (key === -1) return null;
+  const open = key + KEY.length - 1;
+  const end = objectEnd(text, open);
+  if (end === -1) return null;
+  const start = text.charCodeAt(key - 1) === COMMA ? key - 1 : key;
+  return { start, end, json: text.slice(open, end) };
+}
+
+/** Behind the brace that closes the one at `open`; -1 when there is none. Holds no strings, so braces are braces. */
+function objectEnd(text: string, open: number): number {
+  const close = text.indexOf('}', open);
+  const inner = text.indexOf('{', open + 1);
+  // Most hold no other object, and are found without looking at each character.
+  if (close === -1 || inner === -1 || inner > close) return close === -1 ? -1 : close + 1;
   let depth = 0;
-  for (let at = key + KEY.length - 1; at < text.length; at += 1) {
+  for (let at = open; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === 0x7b) depth += 1;
-    else if (code === 0x7d && --depth === 0) {
-      const start = text.charCodeAt(key - 1) === 0x2c ? key - 1 : key;
-      return { start, end: at + 1, json: text.slice(key + KEY.length - 1, at + 1) };
-    }
+    if (code === OPEN_BRACE) depth += 1;
+    else if (code === CLOSE_BRACE && --depth === 0) return at + 1;
   }
-  return null;
+  return -1;
 }
 
 /** The counts of vLLM's usage object; null when they cannot be true (missing, negative, not whole). */
