@@ -2,8 +2,8 @@
 /**
  * `npm run bench`: the gateway beside nginx and no proxy at all, in interleaved rounds on this machine, CPU taken from
  * the operating system. `-- --smoke` is shorter and fails when a gate does not hold twice. `--only json,burst` runs
- * some scenarios, `--rounds N` changes how often, `--build name=directory` adds another build of the gateway,
- * `--peer` and `--portkey` other gateways (targets/peers.js).
+ * some scenarios, `--rounds N` changes how often, `--build name=directory` adds another build of the gateway
+ * (`--build-flags ''`: with other flags of Node), `--peer` and `--portkey` other gateways (targets/peers.js).
  */
 const { setTimeout: sleep } = require('node:timers/promises');
 const { judge } = require('./goals');
@@ -61,7 +61,8 @@ async function startTargets(upstreamPort) {
   if (!nginx) console.log('nginx is not installed: its column is left out.');
   const gateway = await startGateway({ upstreamPort });
   const [name, build] = options.text('build')?.split('=') ?? [];
-  const other = build ? await startGateway({ upstreamPort, name, build }) : null;
+  const flags = options.text('build-flags')?.split(' ').filter(Boolean);
+  const other = build ? await startGateway({ upstreamPort, name, build, flags }) : null;
   const portkey = options.has('portkey') ? await startPortkey({ upstreamPort, say: console.log }) : null;
   const direct = { name: 'direct', port: upstreamPort, key: 'none', stop: () => undefined };
   const targets = [direct, nginx, gateway, other, portkey, ...peersOf(options.args)].filter(Boolean);

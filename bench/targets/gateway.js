@@ -8,6 +8,10 @@ const { cpuOf, cpuOfTree, memoryOf, postgresIn, start, stop, workersOf } = requi
 const { databaseWork, openConnections } = require('./gateway-database');
 
 const ROOT = join(__dirname, '..', '..');
+/** What `npm run start:prod` gives Node besides the program. */
+const FLAGS = require('../../package.json')
+  .scripts['start:prod'].split(' ')
+  .filter((word) => word.startsWith('--'));
 
 /**
  * The gateway as it ships: accounts, limits, metering, the ledger, one line of log a request. On the embedded
@@ -22,6 +26,7 @@ async function startGateway({
   workers = 1,
   preload,
   build,
+  flags = FLAGS,
   nodeArguments = [],
   settings = {},
 }) {
@@ -30,7 +35,7 @@ async function startGateway({
   const main = join(build ?? join(ROOT, 'dist'), 'src', 'main.js');
   const { child, found } = await start(
     process.execPath,
-    [...nodeArguments, ...(preload ? ['--require', join(__dirname, preload)] : []), main],
+    [...flags, ...nodeArguments, ...(preload ? ['--require', join(__dirname, preload)] : []), main],
     {
       label: name,
       ready: /metrics: http:\/\/127\.0\.0\.1:(\d+)/,
