@@ -18,6 +18,7 @@ import type { OfferedTools } from './request-tools';
 import { NO_TOOLS, readTools } from './request-tools';
 import type { Script } from './script';
 import type { SimulatedModel, SimulatorSettings } from './simulator-settings';
+import { chatInputs, TemplateInputs } from './template-inputs';
 import { checkWindow } from './window-check';
 
 export type Endpoint = 'chat' | 'completions';
@@ -83,7 +84,10 @@ export function readGeneration(
   const truncateTo = laxIntegerFrom(-1, body.truncate_prompt_tokens, 'body.truncate_prompt_tokens');
   const tools = endpoint === 'chat' ? readTools(body) : NO_TOOLS;
   if (endpoint === 'chat') checkChatFields(body, settings.reasoning);
-  const given = endpoint === 'chat' ? [readChat(body, tools.list)] : readPrompts(body);
+  const given =
+    endpoint === 'chat'
+      ? [readChat(body, chatInputs(body, tools.list, settings.templateTokens))]
+      : readPrompts(body);
 
   const model = findModel(optionalString(body.model, 'body.model') || undefined);
   const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen));
@@ -126,7 +130,7 @@ export function readGeneration(
   };
 }
 
-function readChat(body: Body, tools: unknown[] | undefined): Prompt {
+function readChat(body: Body, inputs: TemplateInputs): Prompt {
   if (body.messages === undefined)
     throw ApiError.validation({ kind: 'missing', at: 'body.messages', text: 'Field required', input: body });
   if (body.messages === null) throw ApiError.badRequest(null, "'NoneType' object is not iterable");
@@ -137,5 +141,5 @@ function readChat(body: Body, tools: unknown[] | undefined): Prompt {
       null,
       'Cannot apply chat template to an empty conversation. Provide at least one message.',
     );
-  return chatPrompt(messages as object[], tools);
+  return chatPrompt(messages as object[], inputs);
 }

@@ -1,6 +1,7 @@
 import { ApiError } from './api-error';
 import type { Script } from './script';
 import { findScript } from './script';
+import { preamble, TemplateInputs } from './template-inputs';
 import { tokenize } from './tokenizer';
 
 /** What a prompt is made of once the chat template has been applied. */
@@ -23,12 +24,10 @@ interface Message {
 /** What an image costs, in tokens, whatever its size. */
 const IMAGE_TOKENS = 256;
 
-/** Renders messages and tools as ChatML does: 5 tokens around each message and 5 to open the answer. */
-export function chatPrompt(messages: readonly Message[], tools?: readonly unknown[]): Prompt {
+/** Renders a chat as ChatML does: 5 tokens around each message and 5 to open the answer. */
+export function chatPrompt(messages: readonly Message[], inputs: TemplateInputs): Prompt {
   // No spread: a prompt of megabytes has more tokens than a call may have arguments.
-  const parts: string[][] = [];
-  if (tools && tools.length > 0)
-    parts.push(['<|tools|>'], tokenize(JSON.stringify(tools)), ['<|/tools|>', '\n']);
+  const parts: string[][] = preamble(inputs);
   let lastUser = '';
   let answersTool = false;
   for (const message of messages) {

@@ -94,7 +94,11 @@ async function answer(
     case '/v1/models':
       return sendJson(response, 200, models.list());
     case '/tokenize':
-      return sendJson(response, 200, tokenizeEndpoint(parseBody(request, bytes), models));
+      return sendJson(
+        response,
+        200,
+        tokenizeEndpoint(parseBody(request, bytes), models, settings.templateTokens),
+      );
     case '/version':
       return sendJson(response, 200, { version: '0.32.0+simulated' });
     case '/load':

@@ -143,6 +143,22 @@ describe('a setting of the simulator', () => {
     expect((await post('/tokenize', { prompt: 'hello' })).status).toBe(404);
   });
 
+  it('`templateTokens` stand in the prompt of every chat, of no completion, and /tokenize counts them', async () => {
+    const counts = async () => ({
+      chat: (await post(CHAT, said({ tokens: 1 }))).body.usage,
+      completion: (await post('/v1/completions', { prompt: 'hi', max_tokens: 1 })).body.usage,
+      counted: (await post('/tokenize', said({ tokens: 1 }))).body.count,
+    });
+    const before = (await counts()) as unknown as Record<'chat' | 'completion', { prompt_tokens: number }>;
+    await change({ templateTokens: 30 });
+    const prompt = before.chat.prompt_tokens + 30;
+    expect(await counts()).toMatchObject({
+      chat: { prompt_tokens: prompt },
+      completion: { prompt_tokens: before.completion.prompt_tokens },
+      counted: prompt,
+    });
+  });
+
   it('`healthy` decides about /health', async () => {
     expect((await send(`${simulator.baseUrl}/health`)).status).toBe(200);
     await change({ healthy: false });

@@ -21,6 +21,8 @@ export interface SimulatorSettings {
   promptTokensDetails: boolean;
   /** As with --enable-force-include-usage. */
   forceIncludeUsage: boolean;
+  /** What the chat template adds to every chat, as a built-in system prompt does; POST /tokenize counts it, too. */
+  templateTokens: number;
   /** 'missing': POST /tokenize is a 404, as with front ends that lack it. */
   tokenize: 'served' | 'missing';
   /** prompt + max_tokens above the window: vLLM lowers max_tokens since 0.32 and refused before. */
@@ -56,6 +58,7 @@ export function simulatorSettings(options: SimulatorOptions): SimulatorSettings 
     reasoning: options.reasoning ?? false,
     promptTokensDetails: options.promptTokensDetails ?? false,
     forceIncludeUsage: options.forceIncludeUsage ?? false,
+    templateTokens: options.templateTokens ?? 0,
     tokenize: options.tokenize ?? 'served',
     overflow: options.overflow ?? 'clamp',
     maxUnfinished: options.maxUnfinished ?? null,

@@ -228,6 +228,21 @@ describe('the simulator', () => {
       expect(body).toMatchObject({ count: usage.prompt_tokens, max_model_len: 2_048, token_strs: null });
     });
 
+    it('render documents and an effort, which /tokenize knows only as parameters of the template', async () => {
+      const fields = { documents: [{ text: 'a fact' }], reasoning_effort: 'low' };
+      const messages = said({ tokens: 1 });
+      const prompt = async (more: object) => {
+        const { usage } = (await chat({ messages, ...more })).body as { usage: { prompt_tokens: number } };
+        return usage.prompt_tokens;
+      };
+      const counted = async (more: object) => (await post('/tokenize', { messages, ...more })).body.count;
+      const whole = await prompt(fields);
+      expect(whole).toBeGreaterThan(await prompt({ documents: fields.documents }));
+      expect(await prompt({ chat_template_kwargs: fields })).toBe(whole);
+      expect(await counted({ chat_template_kwargs: fields })).toBe(whole);
+      expect(await counted(fields)).toBe(await prompt({}));
+    });
+
     it('that do not exist are 404 and wrong methods 405, in the words of FastAPI', async () => {
       const unknown = await send(`${simulator.baseUrl}/v1/nope`);
       expect(unknown).toMatchObject({ status: 404, body: { detail: 'Not Found' } });

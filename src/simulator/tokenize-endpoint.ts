@@ -3,10 +3,15 @@ import { checkTemplate } from './chat-checks';
 import { optionalList, optionalString } from './lax-values';
 import { chatPrompt } from './prompt';
 import type { SimulatedModels } from './simulated-models';
+import { tokenizeInputs } from './template-inputs';
 import { tokenId, tokenize } from './tokenizer';
 
 /** POST /tokenize: the exact count of a chat or a text; messages win over a prompt. @throws ApiError */
-export function tokenizeEndpoint(body: Readonly<Record<string, unknown>>, models: SimulatedModels): object {
+export function tokenizeEndpoint(
+  body: Readonly<Record<string, unknown>>,
+  models: SimulatedModels,
+  templateTokens: number,
+): object {
   checkTemplate(body);
   const messages = optionalList(body.messages, 'body.messages');
   const prompt = messages ? undefined : optionalString(body.prompt, 'body.prompt');
@@ -16,7 +21,7 @@ export function tokenizeEndpoint(body: Readonly<Record<string, unknown>>, models
   }
   const model = models.find(optionalString(body.model, 'body.model') || undefined);
   const tokens = messages
-    ? chatPrompt(messages as object[], optionalList(body.tools, 'body.tools')).tokens
+    ? chatPrompt(messages as object[], tokenizeInputs(body, templateTokens)).tokens
     : tokenize(prompt ?? '');
   return {
     count: tokens.length,
