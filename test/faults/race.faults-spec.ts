@@ -40,11 +40,17 @@ describe('the race for the last tokens', () => {
   });
   afterEach(() => gateway.dataSource.query(`DELETE FROM limits WHERE subject = 'everyone'`));
 
-  const limit = (subject: 'user' | 'everyone', metric = 'tokens', amount = LIMIT) =>
+  const limit = (metric = 'tokens', amount = LIMIT) =>
     gateway.dataSource.query(
-      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ($1, $2, $3, 'total', $4, 'admin')`,
-      [subject, subject === 'user' ? user.id : '00000000-0000-0000-0000-000000000000', metric, amount],
+      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('user', $1, $2, 'total', $3, 'admin')`,
+      [user.id, metric, amount],
     );
+  const put = (admin: TestUser, limit: object) =>
+    fetch(`${gateway.url}/admin/limits`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify(limit),
+    });
   const send = (index: number, body: object) => {
     const via = replicas[index % 3] as TestGateway;
     const whole = { model: 'opencode-llm', stream: index % 2 === 0, ...body };
@@ -68,10 +74,10 @@ describe('the race for the last tokens', () => {
     );
     return { used: Number(row?.used), reserved: Number(row?.reserved) };
   };
-  const expectClean = async (statuses: number[], subject: 'user' | 'everyone' = 'user') => {
+  const expectClean = async (statuses: number[]) => {
     // Reservations are gone within 2 s of quiet.
     await untilNothingOpen(gateway, 2_000);
-    const { used, reserved } = await counter(subject);
+    const { used, reserved } = await counter('user');
     expect(reserved).toBe(0);
     expect(used).toBeLessThanOrEqual(LIMIT);
     expect(used).toBeGreaterThan(0);
@@ -89,7 +95,7 @@ describe('the race for the last tokens', () => {
     'ends without overshoot, seed %i',
     async (seed) => {
       const random = new Random(seed);
-      await limit('user');
+      await limit();
       const statuses = await race(() => ({
         messages: said({
           tokens: random.between(50, 150),
@@ -103,31 +109,58 @@ describe('the race for the last tokens', () => {
   );
 
   it('ends without overshoot when nobody says max_tokens', async () => {
-    await limit('user');
+    await limit();
     await expectClean(await race(() => ({ messages: said({ tokens: 300 }) })));
   });
 
   it('ends without overshoot with three choices each', async () => {
-    await limit('user');
+    await limit();
     await expectClean(await race(() => ({ messages: said({ tokens: 60 }), n: 3, max_tokens: 60 })));
   });
 
-  it('ends without overshoot under a limit on everyone', async () => {
-    await gateway.dataSource.query(`DELETE FROM limit_windows WHERE subject = 'everyone'`);
-    await limit('everyone');
-    // The limit is new and starts from 0 here, since no counter was there: other users' past use is not in it.
-    const statuses = await race(() => ({ messages: said({ tokens: 100 }), max_tokens: 100 }));
+  it('ends without overshoot under a limit on everyone, with three users whom nothing else holds', async () => {
+    const admin = await gateway.registerAdmin();
+    const users = [user, await gateway.register(), await gateway.register()];
+    // The limit starts from what everyone has used so far.
+    const [past] = await gateway.dataSource.query<{ tokens: string }[]>(
+      'SELECT coalesce(sum(prompt_tokens + completion_tokens), 0) AS tokens FROM usage_records',
+    );
+    const before = Number(past?.tokens);
+    const body = { subject: 'everyone', metric: 'tokens', window: 'total', amount: before + LIMIT };
+    expect((await put(admin, body)).status).toBe(200);
+    const statuses = await Promise.all(
+      Array.from({ length: REQUESTS }, async (_, index) => {
+        // Every user at every replica.
+        const via = replicas[index % 3] as TestGateway;
+        const { key } = users[Math.floor(index / 3) % 3] as TestUser;
+        const answer = await via.post('/v1/chat/completions', key, {
+          model: 'opencode-llm',
+          stream: index % 2 === 0,
+          messages: said({ tokens: 100 }),
+          max_tokens: 100,
+        });
+        await answer.text();
+        return answer.status;
+      }),
+    );
     await untilNothingOpen(gateway, 2_000);
     const { used, reserved } = await counter('everyone');
     expect(reserved).toBe(0);
-    expect(used).toBeLessThanOrEqual(LIMIT);
-    expect(used).toBeGreaterThan(LIMIT / 2);
+    expect(used).toBeLessThanOrEqual(before + LIMIT);
+    expect(used).toBeGreaterThan(before + LIMIT / 2);
     expect(statuses.filter((status) => ![200, 402, 429].includes(status))).toEqual([]);
-    await gateway.dataSource.query(`DELETE FROM limit_windows WHERE subject = 'everyone'`);
+    const served = await gateway.dataSource.query<{ tokens: string }[]>(
+      `SELECT sum(prompt_tokens + completion_tokens) AS tokens FROM usage_records WHERE user_id = ANY($1)
+       GROUP BY user_id`,
+      [users.map(({ id }) => id)],
+    );
+    expect(served).toHaveLength(3);
+    expect(served.reduce((sum, { tokens }) => sum + Number(tokens), 0)).toBe(used - before);
+    expect(await ledgerLines(gateway)).toEqual([]);
   });
 
   it('never has more under way than a limit on concurrent requests allows', async () => {
-    await limit('user', 'concurrent_requests', 5);
+    await limit('concurrent_requests', 5);
     let most = 0;
     const during = new AbortController();
     const watching = (async () => {
@@ -151,19 +184,16 @@ describe('the race for the last tokens', () => {
 
   it('counts every request once in limits that are made while requests run', async () => {
     const admin = await gateway.registerAdmin();
-    const put = (fields: object) =>
-      fetch(`${gateway.url}/admin/limits`, {
-        method: 'PUT',
-        headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ amount: 1_000_000_000, ...fields }),
-      });
+    const amount = 1_000_000_000;
     const running = race(() => ({ messages: said({ tokens: 20, tbtMs: 2 }), max_tokens: 20 }));
     const statuses: number[] = [];
     for (const window of ['hour', 'week', 'day', 'total']) {
       for (const metric of ['requests', 'tokens']) {
         await sleep(40);
-        statuses.push((await put({ subject: 'user', subject_id: user.id, metric, window })).status);
-        statuses.push((await put({ subject: 'everyone', metric, window })).status);
+        statuses.push(
+          (await put(admin, { subject: 'user', subject_id: user.id, metric, window, amount })).status,
+        );
+        statuses.push((await put(admin, { subject: 'everyone', metric, window, amount })).status);
       }
     }
     expect(new Set(statuses)).toEqual(new Set([200]));
@@ -188,7 +218,7 @@ describe('the race for the last tokens', () => {
     });
 
   it('keeps its books while windows roll over and a long report runs beside it', async () => {
-    await limit('user', 'tokens', 1_000_000);
+    await limit('tokens', 1_000_000);
     await gateway.dataSource.query(
       `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('user', $1, 'tokens', 'minute', 1000000, 'admin')`,
       [user.id],
