@@ -19,6 +19,9 @@ describe('token limits at admission', () => {
       await startGateway({ replicaOf: gateway }),
       await startGateway({ replicaOf: gateway }),
     ];
+    // The first chat of a process makes it ask vLLM about the chat template.
+    user = await gateway.register();
+    for (const via of replicas) await chat({ messages: said({ tokens: 1 }) }, via);
   });
   afterAll(async () => {
     for (const replica of replicas.toReversed()) await replica.close();

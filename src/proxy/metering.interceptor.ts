@@ -15,6 +15,7 @@ import type { Exchange, Receipt, Running } from './relay/exchange';
 import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
 import { RequestIntake } from './request/request-intake';
+import { TemplateOverheads } from './request/template-overheads';
 import { ReservationService } from './reservation.service';
 
 export const METERED_ENDPOINT = 'metered-endpoint';
@@ -41,6 +42,7 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly reservations: ReservationService,
     private readonly settlements: SettlementService,
     private readonly prompts: PromptCounter,
+    private readonly templates: TemplateOverheads,
     private readonly live: LiveRequests,
     private readonly metrics: Metrics,
     private readonly failures: FailureAnswers,
@@ -95,9 +97,19 @@ export class MeteringInterceptor implements NestInterceptor {
     const settlement = await this.settlementOf(call, receipt, request);
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
+    this.learnFrom(call, settlement.usage.prompt);
     await this.settlements.settle(settlement);
     if (receipt.failure) this.failures.answer(receipt.failure, request, response);
     else receipt.deliver?.();
+  }
+
+  /** A prompt above its upper bound was more than what was reserved for it: the next one of this model shall not be. */
+  private learnFrom(call: ProxiedCall, promptTokens: number): void {
+    const { tokens, bounded } = call.promptBound;
+    const excess = promptTokens - tokens;
+    if (excess <= 0 || !bounded || call.endpoint !== 'chat_completions') return;
+    const { model, hasTools, templateTokens } = call;
+    this.templates.raise(model.servedName, hasTools, templateTokens, templateTokens + excess);
   }
 
   private countForMetrics(call: ProxiedCall, { outcome, usage, timeToFirstTokenMs }: Settlement): void {

@@ -9,6 +9,7 @@ import { StallWatch } from './relay/stall-watch';
 import { PromptCounter } from './request/prompt-counter';
 import { CacheSalts } from './request/cache-salts';
 import { RequestIntake } from './request/request-intake';
+import { TemplateOverheads } from './request/template-overheads';
 import { ReservationService } from './reservation.service';
 import { ModelCatalogue } from './upstream/model-catalogue';
 import { UpstreamStates } from './upstream/upstream-states.service';
@@ -20,6 +21,7 @@ const metering = [
   RequestIntake,
   ReservationService,
   PromptCounter,
+  TemplateOverheads,
   LiveRequests,
   RelayService,
   MeteringInterceptor,

@@ -12,7 +12,7 @@ function sent(
   endpoint: 'chat_completions' | 'completions' = 'chat_completions',
 ): Record<string, unknown> {
   const checked = checkBody(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), endpoint);
-  const call = new ProxiedCall(checked, MODEL, 'salt', 16_384);
+  const call = new ProxiedCall(checked, MODEL, 'salt', 16_384, 0);
   const budget = outputBudget(call.outputQuestion(call.promptBound));
   return JSON.parse(call.encode(budget).toString()) as Record<string, unknown>;
 }
@@ -192,7 +192,7 @@ describe('the field policy, row by row', () => {
     const body =
       '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}], "temperature": 1.0, "seed":9007199254740993,"model":"public"}';
     const checked = checkBody(Buffer.from(body), 'chat_completions');
-    const call = new ProxiedCall(checked, MODEL, 's', 0);
+    const call = new ProxiedCall(checked, MODEL, 's', 0, 0);
     expect(call.encode(outputBudget(call.outputQuestion(call.promptBound))).toString()).toBe(
       '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}],"temperature": 1.0,"seed":9007199254740993,"model":"served","cache_salt":"s"}',
     );

@@ -15,9 +15,12 @@ export interface CheckedBody {
   readonly dropped: readonly string[];
 }
 
-/** Tokens a chat template may add around everything, for its tools preamble, and for each message. */
-const TEMPLATE_TOKENS = 256;
-const TOOLS_TEMPLATE_TOKENS = 512;
+/**
+ * Tokens a chat template may add beyond what is known of it: for what an option of the request switches on, for more
+ * tools than one, and for each message.
+ */
+const TEMPLATE_SLACK = 256;
+const TOOLS_SLACK = 512;
 const MESSAGE_TOKENS = 16;
 
 /** A request that may go to vLLM once it is admitted: what it asks for, and how its bytes become vLLM's. */
@@ -26,11 +29,13 @@ export class ProxiedCall {
   readonly endpoint: EndpointName;
   readonly upstreamPath: string;
   readonly expected: StreamExpectations;
+  readonly hasTools: boolean;
   private readonly choices: number;
   private readonly prompts: number;
   private readonly requested: number | null;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
+  private bound: PromptSize | null = null;
   private body: CheckedBody | null;
   private sent: Buffer | null = null;
 
@@ -39,12 +44,15 @@ export class ProxiedCall {
     readonly model: CatalogueModel,
     private readonly cacheSalt: string,
     private readonly defaultMax: number,
+    /** What the model's chat template adds by itself, as far as it is known. */
+    readonly templateTokens: number,
   ) {
     this.body = body;
     const { fields, endpoint } = body;
     this.endpoint = endpoint;
     this.upstreamPath = ENDPOINTS[endpoint].upstreamPath;
     this.stream = fields.stream === true;
+    this.hasTools = offersTools(body);
     this.choices = (fields.n as number | null | undefined) ?? 1;
     this.prompts = promptTexts(fields.prompt).length || 1;
     // max_completion_tokens wins over max_tokens at vLLM, too.
@@ -85,13 +93,17 @@ export class ProxiedCall {
     return { endpoint: this.endpoint, bytes, members, fields, dropped: [] };
   }
 
-  /** The cheap upper bound of the prompt: a token is at least one byte, and templates add little. */
+  /** The cheap upper bound of the prompt: a token is at least one byte, and to them comes what the template adds. */
   get promptBound(): PromptSize {
-    const { bytes, fields } = this.content;
-    const { messages, tools } = fields;
+    // Kept, because it outlives the body it is made from: the answer's usage is compared with it.
+    return (this.bound ??= this.boundOf(this.content));
+  }
+
+  private boundOf({ bytes, fields: { messages } }: CheckedBody): PromptSize {
     const overhead =
-      TEMPLATE_TOKENS +
-      (tools ? TOOLS_TEMPLATE_TOKENS : 0) +
+      this.templateTokens +
+      TEMPLATE_SLACK +
+      (this.hasTools ? TOOLS_SLACK : 0) +
       (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 8 * this.prompts);
     return { tokens: bytes.length + overhead, exact: false, bounded: !holdsMedia(messages) };
   }
@@ -154,6 +166,11 @@ const TOKENIZE_FIELDS: ReadonlySet<string> = new Set([
   'add_special_tokens',
   'chat_template_kwargs',
 ]);
+
+/** Whether the template renders tools. */
+export function offersTools({ endpoint, fields }: Pick<CheckedBody, 'endpoint' | 'fields'>): boolean {
+  return endpoint === 'chat_completions' && Array.isArray(fields.tools);
+}
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 

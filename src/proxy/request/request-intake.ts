@@ -10,8 +10,9 @@ import { CacheSalts } from './cache-salts';
 import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
 import { duplicateKey, JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
-import { CheckedBody, ProxiedCall } from './proxied-call';
+import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
 import { readJsonBytes } from './request-body';
+import { TemplateOverheads } from './template-overheads';
 
 const MAX_DEPTH = 64;
 const MAX_FIELDS = 256;
@@ -22,6 +23,7 @@ export class RequestIntake {
   constructor(
     private readonly catalogue: ModelCatalogue,
     private readonly salts: CacheSalts,
+    private readonly templates: TemplateOverheads,
     private readonly env: Env,
   ) {}
 
@@ -37,7 +39,10 @@ export class RequestIntake {
     const bytes = await readJsonBytes(request, this.env.MAX_BODY_BYTES);
     const body = checkBody(bytes, endpoint);
     const model = await this.catalogue.resolve(await this.modelName(body, endpoint, principal), principal);
-    return new ProxiedCall(body, model, this.salts.of(principal.userId), this.env.DEFAULT_MAX_TOKENS);
+    const templateTokens =
+      body.endpoint === 'chat_completions' ? await this.templates.of(model.servedName, offersTools(body)) : 0;
+    const salt = this.salts.of(principal.userId);
+    return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens);
   }
 
   private async modelName(

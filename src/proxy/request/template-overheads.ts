@@ -1,0 +1,73 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { VllmApi } from '../upstream/vllm-api.service';
+
+/** What a chat template adds to every chat by itself, in tokens; it only ever grows. */
+interface Overhead {
+  plain: number;
+  withTools: number;
+  /** When vLLM was last asked: performance.now(). */
+  askedAt: number;
+  /** Resolves when it was asked for the first time. */
+  first: Promise<void>;
+}
+
+/** How often a model in use is asked again: vLLM may come back with another template, or could not say. */
+const ASK_AGAIN_MS = 60_000;
+const MESSAGES = [{ role: 'user', content: 'a' }];
+const TOOLS = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+
+/**
+ * The tokens that no byte of a request stands for: a built-in system prompt, a preamble for tools. vLLM is asked for
+ * the count of the smallest chat there is, and what an answer's usage shows above the bound is added. Each process
+ * learns for itself: a shared table would cost every request a query.
+ */
+@Injectable()
+export class TemplateOverheads {
+  private readonly logger = new Logger(TemplateOverheads.name);
+  private readonly overheads = new Map<string, Overhead>();
+
+  constructor(private readonly vllm: VllmApi) {}
+
+  /** Waits for vLLM once for each served model; 0 while vLLM cannot say. */
+  async of(servedName: string, withTools: boolean): Promise<number> {
+    let overhead = this.overheads.get(servedName);
+    if (!overhead) {
+      overhead = { plain: 0, withTools: 0, askedAt: -Infinity, first: Promise.resolve() };
+      this.overheads.set(servedName, overhead);
+      overhead.first = this.ask(servedName, overhead);
+    } else if (performance.now() - overhead.askedAt > ASK_AGAIN_MS) {
+      void this.ask(servedName, overhead);
+    }
+    await overhead.first;
+    return withTools ? overhead.withTools : overhead.plain;
+  }
+
+  /** An answer showed that `tokens` would have been right, where `before` was taken: the next request starts from there. */
+  raise(servedName: string, withTools: boolean, before: number, tokens: number): void {
+    const overhead = this.overheads.get(servedName);
+    // Of many that ran at once, all short by the same template, one raises it.
+    if (!overhead || tokens <= (withTools ? overhead.withTools : overhead.plain)) return;
+    grow(overhead, withTools ? { withTools: tokens } : { plain: tokens });
+    this.logger.warn(
+      { model: servedName, tools: withTools, before, tokens },
+      'vLLM counted more prompt tokens than their upper bound: the chat template is now taken for larger',
+    );
+  }
+
+  /** Never rejects. */
+  private async ask(model: string, overhead: Overhead): Promise<void> {
+    overhead.askedAt = performance.now();
+    const count = (body: object) =>
+      this.vllm.countTokens(Buffer.from(JSON.stringify(body))).catch(() => null);
+    const [plain, withTools] = await Promise.all([
+      count({ model, messages: MESSAGES }),
+      count({ model, messages: MESSAGES, tools: TOOLS }),
+    ]);
+    grow(overhead, { plain: plain ?? 0, withTools: withTools ?? 0 });
+  }
+}
+
+function grow(overhead: Overhead, { plain = 0, withTools = 0 }: Partial<Overhead>): void {
+  overhead.plain = Math.max(overhead.plain, plain);
+  overhead.withTools = Math.max(overhead.withTools, overhead.plain, withTools);
+}

@@ -1,0 +1,122 @@
+import { Logger } from '@nestjs/common';
+import { TemplateOverheads } from '../src/proxy/request/template-overheads';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, untilNothingOpen } from './support/ledger';
+
+const TEMPLATE_TOKENS = 2_000;
+const LIMIT = 50_000;
+const TOOL = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
+const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
+
+describe.each(['served', 'missing'] as const)(
+  'a chat template with 2,000 tokens of its own, where /tokenize is %s',
+  (tokenize) => {
+    let gateway: TestGateway;
+    let replicas: TestGateway[];
+    let user: TestUser;
+
+    beforeAll(async () => {
+      const models = [{ id: 'served', maxModelLen: 32_768 }];
+      gateway = await startGateway({ simulator: { models, tokenize, templateTokens: TEMPLATE_TOKENS } });
+      replicas = [gateway, await startGateway({ replicaOf: gateway })];
+    });
+    afterAll(async () => {
+      for (const replica of replicas.toReversed()) await replica.close();
+    });
+    beforeEach(async () => {
+      user = await gateway.register();
+      gateway.simulator.journal.clear();
+    });
+    afterEach(() => jest.restoreAllMocks());
+
+    const chat = async (body: object, via = gateway) => {
+      const whole = { model: 'opencode-llm', max_tokens: 5, ...body };
+      const answer = await via.post('/v1/chat/completions', user.key, whole);
+      await answer.text();
+      return answer;
+    };
+    const used = async () => {
+      await untilNothingOpen(gateway, 2_000);
+      const [row] = await gateway.dataSource.query<{ used: string; reserved: string }[]>(
+        `SELECT used, reserved FROM limit_windows WHERE subject_id = $1 AND period = 'month'`,
+        [user.id],
+      );
+      expect(row?.reserved).toBe('0');
+      return Number(row?.used);
+    };
+    const leave = async (amount: number) =>
+      gateway.dataSource.query(`UPDATE limits SET amount = $2 WHERE subject_id = $1 AND set_by = 'default'`, [
+        user.id,
+        amount,
+      ]);
+
+    const teach = async () => {
+      for (const via of replicas) await chat({ messages: said({ tokens: 5 }) }, via);
+    };
+
+    if (tokenize === 'missing') {
+      it('is learned from the first usage above its bound, and said once by each process', async () => {
+        const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+        for (let index = 0; index < 3; index += 1) await teach();
+        const learned = warn.mock.calls.filter(([, message]) => String(message).includes('chat template'));
+        const once = { model: 'served', tools: false, before: 0, tokens: expect.any(Number) };
+        expect(learned.map(([fields]) => fields as unknown)).toEqual([once, once]);
+      });
+    }
+
+    it.each([{}, { tools: [TOOL], tool_choice: 'none' }])(
+      'does not overshoot when 100 requests race over two replicas: %j',
+      async (more) => {
+        // Without /tokenize only answers can teach.
+        if (tokenize === 'missing') await teach();
+        await leave(LIMIT);
+        const statuses = await Promise.all(
+          Array.from({ length: 100 }, async (_, index) => {
+            const body = { messages: said({ tokens: 100, tbtMs: 1 }), max_tokens: 100, ...more };
+            const answer = await chat({ ...body, stream: index % 4 < 2 }, replicas[index % 2]);
+            return answer.status;
+          }),
+        );
+        const total = await used();
+        expect(total).toBeLessThanOrEqual(LIMIT);
+        expect(total).toBeGreaterThan(LIMIT / 2);
+        expect(statuses.filter((status) => ![200, 402, 429].includes(status))).toEqual([]);
+        expect(await counterDifferences(gateway)).toEqual([]);
+      },
+    );
+
+    if (tokenize === 'missing') return;
+
+    it("is asked for once, with a chat of the gateway's own", async () => {
+      const replica = await startGateway({ replicaOf: gateway });
+      try {
+        await Promise.all(Array.from({ length: 10 }, () => chat({ messages: said({ tokens: 5 }) }, replica)));
+        const asked = gateway.simulator.journal.entries.filter(({ path }) => path === '/tokenize');
+        expect(asked).toHaveLength(2);
+        expect(JSON.stringify(asked)).not.toContain('SIM:');
+      } finally {
+        await replica.close();
+      }
+    });
+
+    it('is asked for again after a minute, and never shrinks', async () => {
+      const overheads = gateway.app.get(TemplateOverheads);
+      const first = await overheads.of('served', false);
+      const now = performance.now.bind(performance);
+      const aMinuteLater = async (minutes: number, templateTokens: number) => {
+        gateway.simulator.settings.templateTokens = templateTokens;
+        jest.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 61_000);
+        await overheads.of('served', false);
+        jest.restoreAllMocks();
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        return overheads.of('served', false);
+      };
+      try {
+        expect(await aMinuteLater(1, TEMPLATE_TOKENS + 500)).toBe(first + 500);
+        expect(await aMinuteLater(2, TEMPLATE_TOKENS)).toBe(first + 500);
+      } finally {
+        gateway.simulator.settings.templateTokens = TEMPLATE_TOKENS;
+      }
+    });
+  },
+);
