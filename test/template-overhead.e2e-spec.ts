@@ -118,5 +118,42 @@ describe.each(['served', 'missing'] as const)(
         gateway.simulator.settings.templateTokens = TEMPLATE_TOKENS;
       }
     });
+
+    // Where they stand in both places, the one that does not hold is reserved, too.
+    it.each<[string, number, (documents: object[]) => object]>([
+      ['documents', 0, (documents) => ({ documents })],
+      ['documents among the parameters', 0, (documents) => ({ chat_template_kwargs: { documents } })],
+      [
+        'documents and an effort',
+        0,
+        (documents) => ({ documents, reasoning_effort: 'low', chat_template_kwargs: { thinking: true } }),
+      ],
+      [
+        'small documents over large parameters',
+        3_500,
+        (documents) => ({ documents: [{ text: 'x' }], chat_template_kwargs: { documents } }),
+      ],
+      [
+        'large documents over small parameters',
+        20,
+        (documents) => ({ documents, chat_template_kwargs: { documents: [{ text: 'x' }] } }),
+      ],
+    ])('counts %s near a limit', async (_, spare, fields) => {
+      const room = TEMPLATE_TOKENS + 4_000;
+      await leave(room);
+      // One and a half thousand tokens of documents, and a wish that fits only beside a prompt without them.
+      const documents = Array.from({ length: 100 }, () => ({ text: 'and so it goes on' }));
+      const answer = await chat({
+        messages: said({ tokens: 5_000 }),
+        max_tokens: 3_900,
+        ...fields(documents),
+      });
+      expect(answer.status).toBe(200);
+      const [sent] = gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('/completions'));
+      const total = await used();
+      expect(total).toBeLessThanOrEqual(room);
+      expect(total).toBeGreaterThanOrEqual(room - spare);
+      expect(sent?.body).toMatchObject(fields(documents));
+    });
   },
 );

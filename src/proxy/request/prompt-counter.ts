@@ -40,7 +40,7 @@ export class PromptCounter {
   private async count(call: ProxiedCall): Promise<number | null> {
     const bodies = call.tokenizeBodies();
     if (bodies === null || !call.promptBound.bounded) return null;
-    let total = call.promptTokenIds;
+    let total = call.tokensBesides;
     for (const body of bodies) {
       const count = await this.vllm.countTokens(body);
       if (count === null) return null;

@@ -140,6 +140,8 @@ export class ProxiedCall {
     if (this.endpoint === 'chat_completions') {
       const edits = new Map<string, string | null>([['model', model]]);
       for (const { key } of members) if (!TOKENIZE_FIELDS.has(key)) edits.set(key, null);
+      const parameters = templateParameters(fields);
+      if (parameters) edits.set('chat_template_kwargs', JSON.stringify(parameters));
       return [withEdits(bytes, members, edits)];
     }
     const texts = promptTexts(fields.prompt).filter((text) => typeof text === 'string');
@@ -147,11 +149,13 @@ export class ProxiedCall {
     return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
   }
 
-  /** Tokens of prompts that came as token ids. */
-  get promptTokenIds(): number {
-    return promptTexts(this.content.fields.prompt)
+  /** What comes on top of those counts: prompts that came as token ids, and what vLLM may render instead of what it was asked. */
+  get tokensBesides(): number {
+    const { fields } = this.content;
+    const ids = promptTexts(fields.prompt)
       .filter((item) => Array.isArray(item))
       .reduce((sum, ids) => sum + ids.length, 0);
+    return ids + bytesSaidTwice(fields);
   }
 }
 
@@ -166,6 +170,28 @@ const TOKENIZE_FIELDS: ReadonlySet<string> = new Set([
   'add_special_tokens',
   'chat_template_kwargs',
 ]);
+
+/** Fields of a chat that its template renders, and that vLLM's /tokenize knows only among the template's parameters. */
+const TEMPLATE_FIELDS = ['documents', 'reasoning_effort'] as const;
+
+const given = (fields: Readonly<Record<string, unknown>>) =>
+  TEMPLATE_FIELDS.filter((key) => fields[key] !== undefined && fields[key] !== null);
+
+const parametersOf = (fields: CheckedBody['fields']) =>
+  (fields.chat_template_kwargs ?? {}) as Readonly<Record<string, unknown>>;
+
+/** chat_template_kwargs with those fields in it; null: as it is. */
+function templateParameters(fields: CheckedBody['fields']): object | null {
+  const own = given(fields).map((key) => [key, fields[key]] as const);
+  return own.length === 0 ? null : { ...parametersOf(fields), ...Object.fromEntries(own) };
+}
+
+/** Which of the two holds where a field stands in both places is up to vLLM's release: the other one, by its bytes. */
+function bytesSaidTwice(fields: CheckedBody['fields']): number {
+  const parameters = parametersOf(fields);
+  const twice = given(parameters).filter((key) => given(fields).includes(key));
+  return twice.reduce((sum, key) => sum + Buffer.byteLength(JSON.stringify(parameters[key])), 0);
+}
 
 /** Whether the template renders tools. */
 export function offersTools({ endpoint, fields }: Pick<CheckedBody, 'endpoint' | 'fields'>): boolean {
