@@ -146,6 +146,7 @@ describe('/admin/invitations', () => {
   it.each([
     { role: 'root' },
     { role: ['admin'] },
+    { role: null },
     { note: '' },
     { note: 1 },
     { note: 'a\u0000' },
@@ -195,6 +196,7 @@ describe('/admin/invitations', () => {
     [{ metric: 'tokens', window: 'day' }, 'amount'],
     [{ metric: 'tokens', window: 'day', amount: -1 }, 'amount'],
     [{ metric: 'tokens', window: 'day', amount: 1, model: '' }, 'model'],
+    [{ metric: 'tokens', window: 'day', amount: 1, model: 'a\u0000' }, 'model'],
     [{ metric: 'tokens', window: 'day', amount: 1, set_by: 'self' }, 'set_by'],
     [{ metric: 'tokens', window: 'day', amount: 1, subject: 'everyone' }, 'subject'],
   ])('refuses the limit %j with 400, naming %s', async (limit, field) => {

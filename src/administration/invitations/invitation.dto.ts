@@ -7,11 +7,8 @@ import {
   IsInt,
   IsObject,
   IsOptional,
-  IsString,
   Max,
-  MaxLength,
   Min,
-  MinLength,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
@@ -39,15 +36,13 @@ export class InvitedLimit extends DefaultLimit {
     description: 'The public name of a model; absent: all models',
   })
   @IsOptional()
-  @IsString()
-  @MinLength(1)
-  @MaxLength(256)
+  @IsPlainText(256)
   model?: string;
 }
 
 export class CreateInvitation {
   @ApiPropertyOptional({ enum: ['user', 'admin'], default: 'user' })
-  @IsOptional()
+  @ValidateIf((_, value) => value !== undefined)
   @IsIn(['user', 'admin'])
   role?: Role;
 
