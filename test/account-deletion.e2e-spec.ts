@@ -1,7 +1,8 @@
 import { auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { counterDifferences, settledRows } from './support/ledger';
-import { Answer, send } from './support/send';
+import { untilLocksAreAwaited } from './support/lock-waiters';
+import { Answer, send, Sent } from './support/send';
 
 /** How long a revoked key may still be believed, on any replica. Milliseconds. */
 const PROMISED_MS = 5_000;
@@ -81,6 +82,35 @@ describe('DELETE /users/me', () => {
     expect([answer.status, answer.body.code]).toEqual([400, code]);
     expect(await statuses('/users/me', ada.accessToken)).toEqual([200, 200]);
     expect(await auditOf(gateway, ada.id)).toEqual([]);
+  });
+
+  it.each([
+    ['an API key', '/users/me/api-keys', { json: { name: 'laptop of Ada' } }, 404],
+    ['a name', '/users/me', { method: 'PATCH', json: { name: 'Ada', email: 'ada@example.com' } }, 404],
+    ['a password', '/auth/password', { json: { new_password: 'another quiet lantern' } }, 400],
+  ])('leaves nothing of %s that was asked for just before', async (_, path, sent: Sent, status) => {
+    const held = gateway.dataSource.createQueryRunner();
+    await held.startTransaction();
+    await held.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [ada.id]);
+    const deleting = remove(ada);
+    await untilLocksAreAwaited(gateway, 1);
+    const json = path.endsWith('password')
+      ? { current_password: ada.password, ...(sent.json as object) }
+      : sent.json;
+    const asking = send(replica.url + path, { ...sent, json, bearer: ada.accessToken });
+    await untilLocksAreAwaited(gateway, 2);
+    await held.commitTransaction();
+    await held.release();
+
+    expect((await deleting).status).toBe(204);
+    expect((await asking).status).toBe(status);
+    const left = await gateway.dataSource.query(
+      `SELECT u.name, u.email, u.password_hash, array(
+         SELECT k.name FROM api_keys k WHERE k.user_id = u.id AND k.revoked_at IS NULL) AS keys
+       FROM users u WHERE u.id = $1`,
+      [ada.id],
+    );
+    expect(left).toEqual([{ name: null, email: null, password_hash: null, keys: [] }]);
   });
 
   it('counts wrong passwords as failed logins', async () => {

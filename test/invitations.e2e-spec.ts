@@ -1,5 +1,6 @@
 import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { Answer, send, Sent } from './support/send';
 
 const PASSWORD = 'correct horse battery staple';
@@ -224,7 +225,7 @@ describe('registration with an invitation', () => {
       await revoking.query('UPDATE invitations SET revoked_at = now() WHERE id = $1', [id]);
       const answer = refused({ invitation: token, username });
       // It has found the invitation open, and waits for the end of the other transaction.
-      await untilSomebodyWaits(gateway);
+      await untilLocksAreAwaited(gateway, 1);
       await revoking.commitTransaction();
       await revoking.release();
       await answer;
@@ -282,14 +283,3 @@ describe('registration with an invitation', () => {
     });
   });
 });
-
-async function untilSomebodyWaits({ dataSource }: TestGateway): Promise<void> {
-  for (let n = 0; n < 200; n += 1) {
-    const waiting = await dataSource.query(
-      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    if (waiting.length > 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('nobody waits for a lock');
-}

@@ -1,4 +1,5 @@
 import { startGateway, TestGateway } from './support/gateway';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { send } from './support/send';
 
 const NEXT = 'another quiet lantern';
@@ -58,5 +59,30 @@ describe('POST /auth/password', () => {
     const ada = await gateway.register();
     const answer = await change(ada.key, { current_password: ada.password, new_password: NEXT });
     expect([answer.status, answer.body.code]).toEqual([403, 'session_required']);
+  });
+
+  it('of two changes at once one holds, and the other is told that its password is no longer the right one', async () => {
+    const ada = await gateway.register();
+    const held = gateway.dataSource.createQueryRunner();
+    await held.startTransaction();
+    await held.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [ada.id]);
+    const changing = [NEXT, `${NEXT} again`].map(async (password) => ({
+      password,
+      answer: await change(ada.accessToken, { current_password: ada.password, new_password: password }),
+    }));
+    // Both have found the password right.
+    await untilLocksAreAwaited(gateway, 2);
+    await held.commitTransaction();
+    await held.release();
+
+    const done = await Promise.all(changing);
+    expect(done.map(({ answer }) => answer.body?.code ?? answer.status).sort()).toEqual([
+      204,
+      'wrong_password',
+    ]);
+    for (const { password, answer } of done) {
+      const status = answer.status === 204 ? 200 : 401;
+      expect((await logIn(ada.username, password)).status).toBe(status);
+    }
   });
 });

@@ -68,6 +68,9 @@ export class AuthService {
     const user = await this.confirmPassword(principal.userId, dto.current_password, client);
     const passwordHash = await this.users.hashNewPassword(user, dto.new_password);
     await this.dataSource.transaction(async (manager) => {
+      // Another change, a reset or the end of the account may have come first.
+      const held = await this.users.hold(user.id, manager);
+      if (held?.passwordHash !== user.passwordHash) throw wrongPassword();
       await this.users.setPasswordHash(user.id, passwordHash, manager);
       await this.sessions.endAll(
         user.id,

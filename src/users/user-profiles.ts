@@ -1,6 +1,6 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { IsNull, Repository } from 'typeorm';
 import { Env } from '../config/env';
 import type { UpdateUser } from './dto/update-user.dto';
 import type { UserResponse } from './dto/user-response.dto';
@@ -28,7 +28,7 @@ export class UserProfiles {
   /** Changes what is given; null clears a field. */
   async update(userId: string, { name, email }: UpdateUser): Promise<UserResponse> {
     await this.users.update(
-      { id: userId },
+      { id: userId, deletedAt: IsNull() },
       {
         ...(name === undefined ? {} : { name }),
         ...(email === undefined ? {} : { email }),

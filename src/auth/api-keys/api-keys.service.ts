@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, NotFoundException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { EntityManager, Repository } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
@@ -178,9 +178,16 @@ export class ApiKeysService {
   }
 }
 
-/** Until the end of the transaction: two at once must not both become the fiftieth. */
+/**
+ * Until the end of the transaction: two at once must not both become the fiftieth.
+ * @throws NotFoundException when the account has been deleted since its owner asked
+ */
 async function holdUser(userId: string, manager: EntityManager): Promise<void> {
-  await manager.query('SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId]);
+  const users: unknown[] = await manager.query(
+    'SELECT id FROM users WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE',
+    [userId],
+  );
+  if (users.length === 0) throw new NotFoundException('There is no such user.');
 }
 
 function tooManyKeys(): ApiException {
