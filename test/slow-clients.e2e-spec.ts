@@ -1,4 +1,6 @@
+import { Logger } from '@nestjs/common';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { settledRows } from './support/ledger';
 import { responsesIn } from './support/raw-responses';
 import { BODY, CHAT, chunk, envelope, NOTHING_LEFT, says, SLOW_STREAM, STREAM, Wire } from './support/wire';
 
@@ -24,6 +26,19 @@ describe('clients that are slow, large, old or gone', () => {
       expect(outcome).toBe('cancelled');
       expect(completionTokens).toBeLessThan(400);
     }
+  });
+
+  it('are billed and are no error in the log when they leave before vLLM says anything', async () => {
+    const errors = jest.spyOn(Logger.prototype, 'error');
+    const before = (await settledRows(gateway, user.id)).length;
+    const connection = wire.open(wire.post(says({ neverAnswer: true }, { stream: true })));
+    while (wire.dispatched.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    connection.vanish();
+    while ((await settledRows(gateway, user.id)).length === before)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+    expect(errors.mock.calls).toEqual([]);
+    errors.mockRestore();
   });
 
   it('take a body of exactly the limit and none of a byte more, announced or not', async () => {

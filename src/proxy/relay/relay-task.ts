@@ -22,6 +22,16 @@ export interface RelayLimits {
 /** The largest answer held in memory, in bytes. */
 const LARGEST_REPLY = 128 * 1_024 * 1_024;
 
+/** Nobody is there to read a failure, and none has happened. */
+const CLIENT_LEFT: Receipt = {
+  outcome: 'client_closed',
+  source: 'exact',
+  status: 499,
+  usage: NO_TOKENS,
+  promptKnown: true,
+  timeToFirstTokenMs: null,
+};
+
 /** One exchange under way: vLLM's answer on one side, the client on the other, and both can die. */
 export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   readonly receipt: Promise<Receipt>;
@@ -141,9 +151,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       return;
     }
     const receipt = this.stream?.clientLeft();
-    this.stop(
-      receipt ?? this.unanswered({ ...failed(new Error('client left'), 499), outcome: 'client_closed' }),
-    );
+    this.stop(receipt ?? this.unanswered(CLIENT_LEFT));
   };
 
   private readonly onClientDrain = (): void => {
