@@ -62,6 +62,13 @@ describe('a wrong setting', () => {
     ['NODE_ENV', 'prod', 'NODE_ENV must be one of'],
     ['DATABASE_URL', 'mysql://localhost/x', 'DATABASE_URL must be a URL'],
     ['VLLM_BASE_URL', 'vllm', 'VLLM_BASE_URL must be a URL'],
+    ['PUBLIC_URL', 'https://llm.example.com/?tenant=1', 'PUBLIC_URL must be a URL'],
+    ['PUBLIC_URL', 'https://llm.example.com/#top', 'PUBLIC_URL must be a URL'],
+    ['VLLM_BASE_URL', 'http://user:word@vllm:8000', 'VLLM_BASE_URL must be a URL'],
+    ['TRUST_PROXY', 'yes', 'TRUST_PROXY must be true, false, a number of hops, or addresses'],
+    ['TRUST_PROXY', '-1', 'TRUST_PROXY must be'],
+    ['TRUST_PROXY', '10.0.0.0/33', 'TRUST_PROXY must be'],
+    ['TRUST_PROXY', '10.0.0.1,', 'TRUST_PROXY must be'],
     ['JWT_SECRET', 'secret', 'JWT_SECRET must be longer than or equal to 32'],
     ['API_KEY_PEPPER', 'x'.repeat(31), 'API_KEY_PEPPER must be longer than or equal to 32'],
     ['MIGRATE_ON_START', 'maybe', 'MIGRATE_ON_START must be true or false'],
@@ -71,6 +78,16 @@ describe('a wrong setting', () => {
     ['JWT_SECRET_FILE', '/nowhere/at/all', 'JWT_SECRET_FILE names a file that cannot be read'],
   ])('%s=%s is refused in one sentence', (name, value, sentence) => {
     expect(() => loadEnv({ [name]: value })).toThrow(sentence);
+  });
+
+  it.each([
+    ['TRUST_PROXY', 'true'],
+    ['TRUST_PROXY', '2'],
+    ['TRUST_PROXY', 'loopback, 10.0.0.0/8, ::1, fd00::/8'],
+    ['PUBLIC_URL', 'https://llm.example.com/gateway/'],
+    ['VLLM_BASE_URL', 'http://[::1]:8000/v1'],
+  ] as const)('%s=%s is none', (name, value) => {
+    expect(loadEnv({ [name]: value })[name]).toBe(value);
   });
 
   it('is told without its value', () => {

@@ -12,7 +12,7 @@ import {
   Min,
   MinLength,
 } from 'class-validator';
-import { IsModelAliases, IsTimeZone, IsWorkers } from './env.validators';
+import { IsBaseUrl, IsModelAliases, IsTimeZone, IsTrustProxy, IsWorkers } from './env.validators';
 
 const DAY_SECONDS = 86_400;
 
@@ -29,11 +29,11 @@ export class Env {
 
   /** Where everything that links back to this service points; never taken from the Host header. */
   @IsOptional()
-  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
+  @IsBaseUrl()
   PUBLIC_URL?: string;
 
   /** Express' trust proxy value: false, true, a number of hops or a list of addresses. */
-  @IsString() TRUST_PROXY: string = 'false';
+  @IsTrustProxy() TRUST_PROXY: string = 'false';
 
   /** Processes that serve, or `auto`: one for each core. */
   @IsWorkers() WORKERS: string = '1';
@@ -51,7 +51,7 @@ export class Env {
   @IsInt() @Min(0) @Max(1_200) USAGE_RETENTION_MONTHS: number = 13;
 
   @IsOptional()
-  @IsUrl({ require_tld: false, require_protocol: true, protocols: ['http', 'https'] })
+  @IsBaseUrl()
   VLLM_BASE_URL?: string;
   @IsOptional() @IsString() VLLM_API_KEY?: string;
   /** `public=served,other=served2`: the names clients may use for the models vLLM serves. */

@@ -1,4 +1,5 @@
-import { ValidateBy } from 'class-validator';
+import { isIP } from 'node:net';
+import { IsUrl, ValidateBy } from 'class-validator';
 
 /** Parses `public=served,other=served2` into a map; null when it is not of that form. */
 export function parseModelAliases(text: string): Map<string, string> | null {
@@ -18,6 +19,47 @@ export function isTimeZone(value: unknown): boolean {
     return false;
   }
 }
+
+/** What paths are put behind: anything after its own path would end up in the middle. */
+export const IsBaseUrl = (): PropertyDecorator =>
+  IsUrl(
+    {
+      require_tld: false,
+      require_protocol: true,
+      protocols: ['http', 'https'],
+      allow_query_components: false,
+      allow_fragments: false,
+      disallow_auth: true,
+    },
+    { message: '$property must be a URL such as http://host:8000, without user, ? and #' },
+  );
+
+const NAMED_NETWORKS: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+function isNetwork(text: string): boolean {
+  if (NAMED_NETWORKS.has(text)) return true;
+  const [address = '', bits = '32', ...rest] = text.split('/');
+  const version = isIP(address);
+  return (
+    version > 0 &&
+    rest.length === 0 &&
+    /^[1-9]\d{0,2}$/.test(bits) &&
+    Number(bits) <= (version === 4 ? 32 : 128)
+  );
+}
+
+/** Express takes the same, and throws at anything else. */
+export const IsTrustProxy = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isTrustProxy',
+    validator: {
+      validate: (value) =>
+        typeof value === 'string' &&
+        (/^(true|false|\d{1,4})$/.test(value) || value.split(',').every((part) => isNetwork(part.trim()))),
+      defaultMessage: () =>
+        '$property must be true, false, a number of hops, or addresses and networks such as 10.0.0.0/8,127.0.0.1',
+    },
+  });
 
 export const IsModelAliases = (): PropertyDecorator =>
   ValidateBy({
