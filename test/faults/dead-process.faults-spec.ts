@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HotStatements } from '../../src/database/hot-statements';
 import { ProcessLease } from '../../src/usage/leases/process-lease.service';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { counterDifferences, LedgerRow, settledRows, untilNothingOpen } from '../support/ledger';
@@ -119,23 +120,46 @@ describe('a process that is taken for dead', () => {
   });
 
   it('writes checkpoints of many streams in one statement, beside their settlements', async () => {
+    const statements = jest.spyOn(gateway.app.get(HotStatements, { strict: false }), 'run');
     const answers = Array.from({ length: 60 }, (_, index) =>
       call({
         url: gateway.url,
         path: '/v1/chat/completions',
         credential: user.key,
-        body: slow(20 + index, 20),
+        body: slow(60 + index, 40),
       }),
     );
+    // What one statement has written has one transaction's number.
+    await until(async () => {
+      const [row] = await gateway.dataSource.query<{ rows: number; statements: number }[]>(
+        `SELECT count(*)::int AS rows, count(DISTINCT xmin::text)::int AS statements FROM open_requests
+         WHERE checkpoint_at IS NOT NULL AND prompt_tokens > 0 AND completion_tokens > 0`,
+      );
+      return row?.rows === 60 && row.statements === 1;
+    }, 5_000);
     const done = await Promise.all(answers);
+    // In every renewal all that had moved on, and no stream that was written alone.
+    const carried = statements.mock.calls
+      .filter(([name]) => name === 'renew_lease')
+      .map(([, , values]) => (values[3] as string[]).length);
+    expect(Math.max(...carried)).toBe(60);
+    expect(carried.length).toBeLessThan(60);
     expect(done.filter((answer) => !answer.text.endsWith('data: [DONE]\n\n'))).toEqual([]);
     const rows = await settledRows(gateway, user.id);
     expect(rows.map((row) => row.completion_tokens).sort((a, b) => a - b)).toEqual(
-      Array.from({ length: 60 }, (_, index) => 20 + index),
+      Array.from({ length: 60 }, (_, index) => 60 + index),
     );
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 });
+
+async function until(holds: () => Promise<boolean>, withinMs: number): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms`);
+    await sleep(20);
+  }
+}
 
 const generationsOf = (gateway: TestGateway) =>
   gateway.simulator.journal.entries.filter((entry) => entry.method === 'POST');
