@@ -4,6 +4,11 @@ import { call } from './support/stream-client';
 
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
 
+const picture = (bytes: number) => [
+  { type: 'text', text: 'What is this? SIM:{"ttftMs":3000}' },
+  { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(bytes)}` } },
+];
+
 describe('metering', () => {
   let gateway: TestGateway;
   let user: TestUser;
@@ -106,6 +111,30 @@ describe('metering', () => {
       completion_tokens: 0,
     });
     expect(generations()[0]?.outcome).toBe('cancelled');
+  });
+
+  it.each([
+    ['a short one', said({ ttftMs: 3_000 }), {}],
+    ['a long one', [{ role: 'user', content: `${'word '.repeat(2_000)}SIM:{"ttftMs":3000}` }], {}],
+    ['one with an image', [{ role: 'user', content: picture(300_000) }], {}],
+    ['one of token ids', undefined, { prompt: Array.from({ length: 500 }, () => 100_000) }],
+  ])('takes a prompt nobody can count for about its text: %s', async (_, messages, more) => {
+    const { settings } = gateway.simulator;
+    Object.assign(settings, { tokenize: 'missing', timeToFirstTokenMs: 3_000 });
+    try {
+      const path = messages ? '/v1/chat/completions' : '/v1/completions';
+      await ask({ messages, stream: true, ...more }, { hangUpAfterMs: 300 }, path);
+      const [row] = await settledRows(gateway, user.id);
+      const counted = generations()[0]?.promptTokens as number;
+      expect(row).toMatchObject({ outcome: 'client_closed', source: 'estimated', completion_tokens: 0 });
+      // An image is not billed: how many tokens it has depends on the model.
+      expect(row?.prompt_tokens).toBeGreaterThanOrEqual(
+        counted / (JSON.stringify(messages)?.includes('data:') ? 16 : 2),
+      );
+      expect(row?.prompt_tokens).toBeLessThanOrEqual(2 * counted);
+    } finally {
+      Object.assign(settings, { tokenize: 'served', timeToFirstTokenMs: 0 });
+    }
   });
 
   it('finishes and bills an answer whose client left, when it is not a stream', async () => {

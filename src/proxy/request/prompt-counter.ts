@@ -1,10 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { VllmApi } from '../upstream/vllm-api.service';
 import type { PromptSize } from './output-budget';
+import { BYTES_PER_TOKEN } from './prompt-guess';
 import type { ProxiedCall } from './proxied-call';
-
-/** Bytes a token has on average: only for what vLLM neither counted nor can count. */
-const BYTES_PER_TOKEN = 4;
 
 /** Asks vLLM for exact token counts, chat template and tools included. */
 @Injectable()
@@ -25,8 +23,7 @@ export class PromptCounter {
 
   /** What to bill for a prompt vLLM worked on without telling its size. */
   async estimate(call: ProxiedCall): Promise<number> {
-    const counted = await this.count(call);
-    return counted ?? Math.ceil(call.promptBound.tokens / BYTES_PER_TOKEN);
+    return (await this.count(call)) ?? call.guessedPromptTokens;
   }
 
   async countText(call: ProxiedCall, text: string): Promise<number> {

@@ -3,6 +3,7 @@ import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from './json-members';
+import { guessedPromptTokens } from './prompt-guess';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 
 /** A request body whose fields have all been checked. */
@@ -106,6 +107,10 @@ export class ProxiedCall {
       (this.hasTools ? TOOLS_SLACK : 0) +
       (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 8 * this.prompts);
     return { tokens: bytes.length + overhead, exact: false, bounded: !holdsMedia(messages) };
+  }
+
+  get guessedPromptTokens(): number {
+    return guessedPromptTokens(this.content.fields, this.promptTokenIds);
   }
 
   outputQuestion(prompt: PromptSize): OutputQuestion {
