@@ -7,11 +7,14 @@ import { ApiKeysService } from '../../src/auth/api-keys/api-keys.service';
 import type { JournalEntry } from '../../src/simulator/journal';
 import { startSimulator } from '../../src/simulator/simulator';
 import { ledgerLines } from '../support/ledger-report';
+import { SeenCheckpoints } from '../support/conservation/checkpoints';
 import { findings, LedgerLine } from '../support/conservation/findings';
 import { nemesis } from '../support/conservation/nemesis';
 import { Random } from '../support/conservation/random';
 import { Replicas } from '../support/conservation/replicas';
-import { Account, client, Seen } from '../support/conservation/traffic';
+import { Account } from '../support/conservation/requests';
+import { client, Seen } from '../support/conservation/traffic';
+import { PassingWindows } from '../support/conservation/windows';
 import { openDatabaseGate } from '../support/database-gate';
 import { startGateway, TestGateway } from '../support/gateway';
 import { cleanUp, emptyFolder, ROOT } from '../support/gateway-process';
@@ -19,6 +22,8 @@ import { cleanUp, emptyFolder, ROOT } from '../support/gateway-process';
 const SECONDS = Number(process.env.CONSERVATION_SECONDS ?? 60);
 const SEED = Number(process.env.CONSERVATION_SEED ?? Date.now() % 1_000_000);
 const USERS = 100;
+/** Of them; they also chat with sessions, and a hash takes time. */
+const WITH_SESSIONS = 20;
 const CLIENTS = 30;
 const LEASE_MS = 5_000;
 /** What is open after the last fault must be closed by then. */
@@ -58,6 +63,8 @@ describe('the conservation of tokens', () => {
         API_KEY_PEPPER: randomBytes(32).toString('hex'),
         PROCESS_LEASE_MS: String(LEASE_MS),
         UPSTREAM_IDLE_TIMEOUT_MS: '1500',
+        // More than any answer takes by itself.
+        UPSTREAM_FIRST_BYTE_TIMEOUT_MS: '5000',
         DEFAULT_TOKEN_LIMIT: '1000000000',
         MIGRATE_ON_START: 'true',
       };
@@ -77,10 +84,14 @@ describe('the conservation of tokens', () => {
       const story: string[] = [];
       const endsAt = Date.now() + SECONDS * 1_000;
       const goesOn = () => Date.now() < endsAt;
+      const checkpoints = new SeenCheckpoints(watcher.dataSource);
+      const windows = new PassingWindows(watcher.dataSource);
+      const victims = { replicas, gate, restartPostgres, vllm: simulator.settings, windows };
       const log = (line: string) =>
         story.push(`${Math.round(SECONDS - (endsAt - Date.now()) / 1_000)} s: ${line}`);
       await Promise.all([
-        nemesis(random, { replicas, gate, restartPostgres }, log, goesOn),
+        nemesis(random, victims, log, goesOn),
+        checkpoints.watch(goesOn),
         ...Array.from({ length: CLIENTS }, (_, index) =>
           client(
             new Random(SEED + index + 1),
@@ -98,14 +109,22 @@ describe('the conservation of tokens', () => {
       const ledger = await readLedger(watcher);
       const found = [
         ...open,
-        ...findings(new Map([...journal].map(([id, entries]) => [id, [...entries]])), ledger, clients),
+        ...findings({
+          journal: new Map([...journal].map(([id, entries]) => [id, [...entries]])),
+          ledger,
+          clients,
+          checkpoints: checkpoints.seen,
+          estimates: 'guessed',
+        }),
         ...(await ledgerLines(watcher)),
         ...(await stillReserved(watcher)),
       ];
+      const atCheckpoint = ledger.filter((row) => row.provisional);
       process.stdout.write(
         `conservation: seed ${SEED}, ${story.length} faults, ${journal.size} requests reached vLLM, ` +
-          `${clients.length} answers, ${ledger.length} rows, ${ledger.filter((row) => row.provisional).length} of them ` +
-          `at a checkpoint, ${found.length} findings\n`,
+          `${clients.length} answers, ${ledger.length} rows, ${atCheckpoint.length} of them at a checkpoint ` +
+          `(${atCheckpoint.filter((row) => checkpoints.seen.has(row.request_id)).length} seen), ${ledger.filter((row) => row.source === 'estimated').length} estimated, ` +
+          `${found.length} findings\n`,
       );
       if (found.length > 0) process.stdout.write(`${story.join('\n')}\n${replicas.errors().slice(-5_000)}\n`);
       await watcher.close();
@@ -129,20 +148,31 @@ async function makeAccounts(gateway: TestGateway): Promise<Account[]> {
   const keys = gateway.app.get(ApiKeysService, { strict: false });
   const accounts: Account[] = [];
   for (let index = 0; index < USERS; index += 1) {
-    const username = `user-${index}`;
-    const [user] = await gateway.dataSource.query<{ id: string }[]>(
-      `INSERT INTO users (id, username, username_key, password_hash) VALUES (gen_random_uuid(), $1, $1, '-') RETURNING id`,
-      [username],
-    );
-    const id = user?.id as string;
-    const { key } = await keys.create({ actorId: id }, id, { name: 'key' });
-    accounts.push({ id, key });
+    const account =
+      index < WITH_SESSIONS ? await withSession(gateway) : await withoutSession(gateway, keys, index);
+    accounts.push(account);
+    const { id } = account;
     // Some live under limits, and their windows end while it runs.
     if (index % 5 === 0) await addLimit(gateway, id, 'tokens', 'minute', 3_000);
     if (index % 7 === 0) await addLimit(gateway, id, 'requests', 'minute', 20);
     if (index % 11 === 0) await addLimit(gateway, id, 'concurrent_requests', 'total', 1);
   }
   return accounts;
+}
+
+async function withSession(gateway: TestGateway): Promise<Account> {
+  const { id, key, accessToken } = await gateway.register();
+  return { id, key, session: accessToken };
+}
+
+async function withoutSession(gateway: TestGateway, keys: ApiKeysService, index: number): Promise<Account> {
+  const username = `user-${index}`;
+  const [user] = await gateway.dataSource.query<{ id: string }[]>(
+    `INSERT INTO users (id, username, username_key, password_hash) VALUES (gen_random_uuid(), $1, $1, '-') RETURNING id`,
+    [username],
+  );
+  const id = user?.id as string;
+  return { id, key: (await keys.create({ actorId: id }, id, { name: 'key' })).key };
 }
 
 const addLimit = (gateway: TestGateway, id: string, metric: string, period: string, amount: number) =>

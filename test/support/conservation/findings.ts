@@ -1,4 +1,5 @@
 import type { JournalEntry } from '../../../src/simulator/journal';
+import { boundsOf, Estimate, Truth, truthOf } from './bounds';
 import type { Seen } from './traffic';
 
 export interface LedgerLine {
@@ -12,53 +13,66 @@ export interface LedgerLine {
   readonly provisional: boolean;
 }
 
+export interface Evidence {
+  readonly journal: ReadonlyMap<string, readonly JournalEntry[]>;
+  readonly ledger: readonly LedgerLine[];
+  readonly clients: readonly Seen[];
+  /** Completion tokens of the last checkpoint that was seen, by request. */
+  readonly checkpoints: ReadonlyMap<string, number>;
+  /** Guessed, when /tokenize was missing at any time. */
+  readonly estimates: Estimate;
+}
+
 /** Whatever contradicts "every generation has one row, and delivered ≤ billed ≤ generated"; empty when all is well. */
-export function findings(
-  journal: ReadonlyMap<string, readonly JournalEntry[]>,
-  ledger: readonly LedgerLine[],
-  clients: readonly Seen[],
-): string[] {
+export function findings({ journal, ledger, clients, checkpoints, estimates }: Evidence): string[] {
   const rows = new Map(ledger.map((row) => [row.request_id, row]));
+  const truths = new Map([...journal].map(([id, entries]) => [id, truthOf(entries)]));
+  return [
+    ...[...truths].flatMap(([id, truth]) => rowMissing(id, truth, rows.get(id))),
+    ...ledger.flatMap((row) => {
+      const truth = truths.get(row.request_id);
+      if (!truth) return invented(row);
+      return badly(row, truth, boundsOf(row, truth, estimates), checkpoints.get(row.request_id));
+    }),
+    ...clients.flatMap((seen) => tooLittle(seen, rows.get(seen.requestId), truths.get(seen.requestId))),
+  ];
+}
+
+function rowMissing(id: string, truth: Truth, row: LedgerLine | undefined): string[] {
+  if (truth.generations === 0) return [];
+  return [
+    ...(row ? [] : [`missing: ${id} was generated (${truth.text}) and has no row`]),
+    ...(truth.generations > 1 ? [`duplicate: ${id} was generated ${truth.generations} times`] : []),
+  ];
+}
+
+const invented = (row: LedgerLine): string[] =>
+  row.completion > 0 ? [`invented: ${rowText(row)}, but vLLM was never asked`] : [];
+
+/** What vLLM did against what was billed for it. */
+function badly(
+  row: LedgerLine,
+  truth: Truth,
+  { prompt, completion }: ReturnType<typeof boundsOf>,
+  checkpoint: number | undefined,
+): string[] {
   const found: string[] = [];
-  for (const [id, entries] of journal) {
-    const generations = entries.filter(({ promptTokens }) => promptTokens > 0);
-    if (generations.length === 0) continue;
-    const row = rows.get(id);
-    if (!row) found.push(`missing: ${id} was generated (${entriesText(generations)}) and has no row`);
-    if (generations.length > 1) found.push(`duplicate: ${id} was generated ${generations.length} times`);
-  }
-  for (const row of ledger) {
-    const entries = journal.get(row.request_id) ?? [];
-    const prompt = Math.max(0, ...entries.map(({ promptTokens }) => promptTokens));
-    const generated = entries.reduce((sum, { completionTokens }) => sum + completionTokens, 0);
-    // An estimate (vLLM said nothing of the usage) may be off; it must not be invented.
-    if (row.source === 'exact' && (row.prompt > prompt || row.completion > generated)) {
-      found.push(`too much: ${rowText(row)}, but vLLM: ${entriesText(entries)}`);
-    }
-    if (row.source === 'estimated' && entries.length === 0 && row.completion > 0) {
-      found.push(`invented: ${rowText(row)}, but vLLM was never asked`);
-    }
-    if (
-      row.source === 'exact' &&
-      row.outcome === 'completed' &&
-      (row.prompt !== prompt || row.completion !== generated)
-    ) {
-      found.push(`inexact: ${rowText(row)}, but vLLM: ${entriesText(entries)}`);
-    }
-  }
-  for (const { requestId, status, delivered } of clients) {
-    const row = rows.get(requestId);
-    if (delivered === 0 || row?.provisional) continue;
-    if (!row) found.push(`free: ${requestId} (${status}) delivered ${delivered} tokens and has no row`);
-    else if (row.completion < delivered)
-      found.push(`too little: ${rowText(row)}, but ${delivered} tokens were delivered`);
-  }
-  return found;
+  if (row.prompt > prompt.most || row.completion > completion.most) found.push('too much');
+  if (row.prompt < prompt.least || row.completion < completion.least) found.push('too little');
+  if (row.provisional && checkpoint !== undefined && row.completion < checkpoint)
+    found.push(`below its checkpoint of ${checkpoint}`);
+  return found.map((what) => `${what}: ${rowText(row)}, but vLLM: ${truth.text}`);
+}
+
+/** What clients have read against what was billed for it. */
+function tooLittle({ requestId, status, delivered }: Seen, row?: LedgerLine, truth?: Truth): string[] {
+  // What a killed gateway sent on after its last checkpoint nobody knows any more.
+  if (delivered === 0 || row?.provisional || truth?.saysZero) return [];
+  if (!row) return [`free: ${requestId} (${status}) delivered ${delivered} tokens and has no row`];
+  return row.completion < delivered
+    ? [`too little: ${rowText(row)}, but ${delivered} tokens were delivered`]
+    : [];
 }
 
 const rowText = (row: LedgerLine): string =>
   `${row.request_id} ${row.outcome} ${row.source} ${row.status}: ${row.prompt} + ${row.completion}`;
-
-const entriesText = (entries: readonly JournalEntry[]): string =>
-  entries.map((entry) => `${entry.outcome} ${entry.promptTokens} + ${entry.completionTokens}`).join(', ') ||
-  'nothing';

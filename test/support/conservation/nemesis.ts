@@ -1,22 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SimulatorSettings } from '../../../src/simulator/simulator-settings';
 import type { DatabaseGate } from '../database-gate';
 import type { Random } from './random';
 import type { Replicas } from './replicas';
+import type { PassingWindows } from './windows';
 
 export interface Victims {
   readonly replicas: Replicas;
   readonly gate: DatabaseGate;
   /** Stops PostgreSQL, orderly or in the middle of everything, and starts it again. */
   readonly restartPostgres: (signal: 'SIGINT' | 'SIGQUIT') => Promise<void>;
+  /** vLLM's: read at each request. */
+  readonly vllm: SimulatorSettings;
+  readonly windows: PassingWindows;
 }
 
 /** Breaks one thing after another, and puts it right again, until it is told to stop; then all is right. */
 export async function nemesis(
   random: Random,
-  { replicas, gate, restartPostgres }: Victims,
+  { replicas, gate, restartPostgres, vllm, windows }: Victims,
   log: (line: string) => void,
   goesOn: () => boolean,
 ): Promise<void> {
+  const vllmFor = async (longestMs: number, settings: Partial<SimulatorSettings>) => {
+    const [ms, before] = [random.between(200, longestMs), { ...vllm }];
+    log(`vLLM has ${JSON.stringify(settings)} for ${ms} ms`);
+    Object.assign(vllm, settings);
+    await sleep(ms);
+    Object.assign(vllm, before);
+  };
   const acts: readonly (() => Promise<void>)[] = [
     async () => {
       const index = random.between(0, replicas.count - 1);
@@ -49,10 +61,18 @@ export async function nemesis(
       await sleep(ms);
       gate.open();
     },
+    () => vllmFor(3_000, { tokenize: 'missing' }),
+    () => vllmFor(4_000, { hung: true }),
+    () => vllmFor(3_000, { maxUnfinished: random.between(0, 8) }),
+    async () => {
+      const passed = await windows.pass();
+      log(passed ? 'windows of a minute pass' : 'no windows pass: it is too early in the day');
+    },
   ];
-  // Each at least once when there is time, then any.
+  // Each at least once when there is time, in any order, then any.
+  const order = random.shuffled(acts);
   for (let turn = 0; goesOn(); turn += 1) {
     await sleep(random.between(500, 3_000));
-    if (goesOn()) await (acts[turn] ?? random.of(acts))();
+    if (goesOn()) await (order[turn] ?? random.of(acts))();
   }
 }

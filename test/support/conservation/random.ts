@@ -26,4 +26,14 @@ export class Random {
   of<T>(choices: readonly T[]): T {
     return choices[this.between(0, choices.length - 1)] as T;
   }
+
+  /** The same ones in any order (Fisher and Yates). */
+  shuffled<T>(all: readonly T[]): T[] {
+    const order = [...all];
+    for (let at = order.length - 1; at > 0; at -= 1) {
+      const other = this.between(0, at);
+      [order[at], order[other]] = [order[other] as T, order[at] as T];
+    }
+    return order;
+  }
 }

@@ -1,10 +1,6 @@
 import { call, StreamedAnswer } from '../stream-client';
 import type { Random } from './random';
-
-export interface Account {
-  readonly id: string;
-  readonly key: string;
-}
+import { Account, anything, Asked } from './requests';
 
 /** What one client saw. */
 export interface Seen {
@@ -15,26 +11,7 @@ export interface Seen {
   readonly delivered: number;
 }
 
-const PROBLEMS: readonly object[] = [
-  { status: 500 },
-  { status: 503, retryAfter: 1 },
-  { status: 429, retryAfter: 1 },
-  { status: 400 },
-  { refuse: true },
-  { tokens: 30, dieAfterChunks: 7 },
-  { tokens: 30, endAfterChunks: 9 },
-  { tokens: 30, stallAfterChunks: 5 },
-  { tokens: 30, errorFrameAfterChunks: 6 },
-  { errorFirst: 503 },
-  { emptyStream: true },
-  { tokens: 12, doneWithoutFinish: true },
-  { tokens: 12, splitBytes: true },
-  { tokens: 12, nonJson: true },
-  { tokens: 12, truncatedJson: true },
-];
-const TOOLS = [{ type: 'function', function: { name: 'read', parameters: { type: 'object' } } }];
-
-/** Sends one request after another until it is told to stop: streams or not, n, tools, 30 % who leave, every fault. */
+/** Sends one request after another until it is told to stop; 30 % of them it leaves. */
 export async function client(
   random: Random,
   accounts: readonly Account[],
@@ -43,42 +20,24 @@ export async function client(
   goesOn: () => boolean,
 ): Promise<void> {
   while (goesOn()) {
-    const stream = random.chance(0.6);
+    const asked = anything(random, random.of(accounts));
     const leaves = random.chance(0.3);
     const answer = await call({
+      ...asked,
       url: random.of(urls()),
-      path: '/v1/chat/completions',
-      credential: random.of(accounts).key,
-      body: body(random, stream),
-      ...(leaves && stream ? { hangUpAfterBytes: random.between(0, 6_000) } : {}),
-      ...(leaves && !stream ? { hangUpAfterMs: random.between(1, 400) } : {}),
+      ...(leaves && asked.stream ? { hangUpAfterBytes: random.between(0, 6_000) } : {}),
+      ...(leaves && !asked.stream ? { hangUpAfterMs: random.between(1, 400) } : {}),
     });
-    if (answer.requestId) log(seen(answer, stream));
+    if (answer.requestId) log(seen(answer, asked));
     else await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-function body(random: Random, stream: boolean): object {
-  const steps = random.chance(0.2)
-    ? random.of(PROBLEMS)
-    : random.chance(0.1)
-      ? { tool: { name: 'read', arguments: { path: 'a.txt' } } }
-      : { tokens: random.between(1, 60), tbtMs: random.of([0, 1, 10, 60]), ttftMs: random.of([0, 20, 200]) };
-  return {
-    model: 'opencode-llm',
-    messages: [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }],
-    ...(stream ? { stream } : {}),
-    ...(stream && random.chance(0.3) ? { stream_options: { include_usage: true } } : {}),
-    ...(random.chance(0.15) ? { n: 3 } : {}),
-    ...('tool' in steps ? { tools: TOOLS } : {}),
-    ...(random.chance(0.5) ? { max_tokens: random.between(1, 80) } : {}),
-  };
-}
-
-function seen({ requestId, status, text }: StreamedAnswer, stream: boolean): Seen {
+function seen({ requestId, status, text }: StreamedAnswer, { path, stream }: Asked): Seen {
+  // One token a chunk: the simulator's default.
+  const token = path === '/v1/completions' ? /"text":"[^"]/g : /"delta":\{[^}]*"content":"[^"]/g;
   const delivered = stream
-    ? // One token a chunk: the simulator's default.
-      (text.match(/"delta":\{[^}]*"content":"[^"]/g)?.length ?? 0)
+    ? (text.match(token)?.length ?? 0)
     : Number(/"completion_tokens":(\d+)/.exec(text)?.[1] ?? 0);
   return { requestId, status, stream, delivered: status === 200 ? delivered : 0 };
 }

@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataSource } from 'typeorm';
+
+const LOOK_MS = 250;
+
+/**
+ * The checkpoints of running requests as they were seen in the database. Their row goes when the request is settled,
+ * and the ledger does not keep them: one that was written and settled between two looks is not known.
+ */
+export class SeenCheckpoints {
+  /** Completion tokens by request id, the latest seen. */
+  readonly seen = new Map<string, number>();
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  async watch(goesOn: () => boolean): Promise<void> {
+    while (goesOn()) {
+      await sleep(LOOK_MS);
+      try {
+        const rows = await this.dataSource.query<{ id: string; completion: number }[]>(
+          `SELECT request_id AS id, completion_tokens::int AS completion FROM open_requests
+           WHERE checkpoint_at IS NOT NULL`,
+        );
+        for (const { id, completion } of rows) this.seen.set(id, completion);
+      } catch {
+        // PostgreSQL is away, as it shall be here.
+      }
+    }
+  }
+}
