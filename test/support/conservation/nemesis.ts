@@ -66,7 +66,7 @@ export async function nemesis(
     () => vllmFor(3_000, { maxUnfinished: random.between(0, 8) }),
     async () => {
       const passed = await windows.pass();
-      log(passed ? 'windows of a minute pass' : 'no windows pass: it is too early in the day');
+      log(passed ? 'windows of a minute pass' : 'no windows pass: too early in the day, or too soon');
     },
   ];
   // Each at least once when there is time, in any order, then any.

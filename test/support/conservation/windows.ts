@@ -12,14 +12,16 @@ export class PassingWindows {
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** @returns false when that would be yesterday, whose rollup is another */
+  /** @returns false when that would be yesterday, whose rollup is another, or something has moved already and runs on */
   async pass(): Promise<boolean> {
     this.passings += 1;
     const minutes = 60 + this.passings * STEP_MINUTES;
     return this.dataSource.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock(counting_lock())');
       const [today] = await manager.query<{ holds: boolean }[]>(
-        `SELECT (now() - make_interval(mins => $1) - interval '1 hour')::date = now()::date AS holds`,
+        // What is under way moves once: twice could bring it into yesterday, before a day that has not begun anew.
+        `SELECT (now() - make_interval(mins => $1) - interval '1 hour')::date = now()::date
+           AND NOT EXISTS (SELECT 1 FROM open_requests WHERE admitted_at < now() - interval '30 minutes') AS holds`,
         [minutes],
       );
       if (!today?.holds) return false;
