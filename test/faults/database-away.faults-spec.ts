@@ -105,6 +105,25 @@ describe('PostgreSQL goes away', () => {
     await until(async () => (await gateway.post('/v1/chat/completions', user.key, body(5))).status === 200);
   });
 
+  it('refuses each after 3 s without an answer, also those that wait behind another', async () => {
+    await ask(body(5));
+    gate.swallowAnswers();
+    const waited = async (delayMs: number) => {
+      await sleep(delayMs);
+      const askedAt = performance.now();
+      const { status } = await gateway.post('/v1/chat/completions', user.key, body(5));
+      return { status, ms: performance.now() - askedAt };
+    };
+    // The second one's turn in the database comes only when the first one's is given up.
+    for (const { status, ms } of await Promise.all([waited(0), waited(1_500)])) {
+      expect(status).toBe(503);
+      expect(ms).toBeLessThan(3_900);
+    }
+    gate.open();
+    await untilNothingOpen(watcher, 15_000);
+    expect(await counterDifferences(watcher)).toEqual([]);
+  });
+
   it('releases what was admitted but whose answer was lost', async () => {
     await ask(body(5));
     gate.swallowAnswers();
