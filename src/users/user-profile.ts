@@ -1,3 +1,4 @@
+import { amountInForce } from './amount-in-force';
 import type { UserResponse } from './dto/user-response.dto';
 
 export type UserProfileRow = Omit<UserResponse, 'created_at' | 'token_limit' | 'tokens_used'> & {
@@ -9,7 +10,7 @@ export type UserProfileRow = Omit<UserResponse, 'created_at' | 'token_limit' | '
 /** What a profile shows of `users u`, with this month's tokens; $1 is LIMITS_TIME_ZONE. */
 export const USER_PROFILE = `
   u.id, u.username, u.email, u.name, u.role, u.status, u.created_at,
-  (SELECT min(l.amount) FROM limits l
+  (SELECT min(${amountInForce('l')}) FROM limits l
     WHERE l.subject = 'user' AND l.subject_id = u.id AND l.metric = 'tokens'
       AND l.period = 'month' AND l.model = '') AS token_limit,
   COALESCE((SELECT w.used FROM limit_windows w

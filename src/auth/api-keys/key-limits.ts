@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { amountInForce } from '../../users/amount-in-force';
 import type { KeyLimit, KeyLimitResponse } from './dto/key-limit.dto';
 
 interface LimitOfKey {
@@ -18,7 +19,7 @@ export async function limitsOfKeys(
 ): Promise<Map<string, KeyLimitResponse[]>> {
   const rows: LimitOfKey[] = await manager.query(
     `SELECT id, subject_id AS key_id, metric, period, model, set_by,
-       CASE WHEN temporary_until > now() THEN coalesce(temporary_amount, amount) ELSE amount END AS amount
+       ${amountInForce('limits')} AS amount
      FROM limits WHERE subject = 'key' AND subject_id = ANY ($1)
      ORDER BY array_position(ARRAY['tokens', 'requests', 'concurrent_requests'], metric), model,
        array_position(ARRAY['minute', 'hour', 'day', 'week', 'month', 'total'], period), set_by`,

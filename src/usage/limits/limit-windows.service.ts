@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { Env } from '../../config/env';
+import { amountInForce } from '../../users/amount-in-force';
 import type { Limit, LimitPeriod } from './limit.entity';
 import { EVERYONE } from './limit-store';
 
@@ -51,8 +52,7 @@ const WINDOWS = `
     SELECT w.metric <> 'concurrent_requests' AND current.start > w.window_start AS over
   ) rolled
   CROSS JOIN LATERAL (
-    SELECT min(CASE WHEN i.temporary_until > now() THEN coalesce(i.temporary_amount, i.amount) ELSE i.amount END)
-      AS amount
+    SELECT min(${amountInForce('i')}) AS amount
     FROM limits i
     WHERE i.subject = w.subject AND i.subject_id = w.subject_id AND i.metric = w.metric
       AND i.period = w.period AND i.model = w.model

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { amountInForce } from '../../users/amount-in-force';
 import type { LimitPeriod } from './limit.entity';
 
 /** The limits of one user on all tokens of one window. */
@@ -28,8 +29,7 @@ export async function readTokenLimits(
   const rows: { cap: string | null; own: string | null }[] = await manager.query(
     `SELECT min(l.amount) FILTER (WHERE l.set_by <> 'self') AS cap, min(l.amount) FILTER (WHERE l.set_by = 'self') AS own
      FROM (
-       SELECT set_by,
-         CASE WHEN temporary_until > now() THEN coalesce(temporary_amount, amount) ELSE amount END AS amount
+       SELECT set_by, ${amountInForce('limits')} AS amount
        FROM limits
        WHERE subject = 'user' AND subject_id = $1 AND metric = 'tokens' AND period = $2 AND model = ''
      ) l`,
