@@ -12,6 +12,7 @@ import { LimitsController } from './limits/limits.controller';
 import { Limits } from './limits/limits.service';
 import { TokenLimitController } from './limits/token-limit.controller';
 import { TokenLimits } from './limits/token-limits.service';
+import { UserCounters } from './limits/user-counters.service';
 import { OwnKeyUsageController } from './own-key-usage.controller';
 import { UsageController } from './usage.controller';
 import { UsageRecords } from './usage-records.service';
@@ -34,6 +35,7 @@ import { UsageService } from './usage.service';
     LedgerReader,
     LimitWindows,
     LimitCounters,
+    UserCounters,
     KeyLimits,
     Limits,
     DefaultLimits,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
+import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
 /** Which counter: editing limits never changes it. */
@@ -78,19 +79,9 @@ export class LimitCounters {
   }
 
   private async backfill({ subject, subjectId, metric, model }: CounterName, row: Unfilled): Promise<void> {
-    const before = metric === 'tokens' ? 'settled_at' : 'admitted_at';
-    // An hour of slack: the id was made when the request arrived, by the clock of a replica.
-    const events =
-      `SELECT user_id, key_id, model, prompt_tokens + completion_tokens AS tokens FROM usage_records
-       WHERE admitted_at >= $1::timestamptz AND ${before} < $2::timestamptz
-         AND request_id >= uuid_v7_floor(greatest($1::timestamptz, 'epoch'::timestamptz + interval '1 hour') - interval '1 hour')` +
-      (metric === 'tokens'
-        ? ''
-        : ` UNION ALL SELECT user_id, key_id, model, 0 FROM open_requests
-            WHERE admitted_at >= $1::timestamptz AND admitted_at < $2::timestamptz`);
     const used: { used: string }[] = await this.dataSource.query(
-      `SELECT ${metric === 'tokens' ? 'coalesce(sum(e.tokens), 0)' : 'count(*)'} AS used
-       FROM (${events}) e WHERE ${OWNERS[subject]} AND ($4 = '' OR e.model = $4)`,
+      `SELECT ${countedSum(metric)} AS used
+       FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($4 = '' OR e.model = $4)`,
       [row.window_start, row.backfill_before, subjectId, model],
     );
     // One of those who do this at the same time adds it; a window that has rolled over has nothing to add.

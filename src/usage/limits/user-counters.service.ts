@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Env } from '../../config/env';
+import { countedEvents, countedSum } from './counted-events';
+import type { Limit } from './limit.entity';
+
+/** A counter that many users have one of each, over all models. */
+export interface UserCounter {
+  readonly metric: Limit['metric'];
+  readonly period: Limit['period'];
+}
+
+interface Unfilled {
+  window_start: string;
+  backfill_before: string;
+  users: string[];
+}
+
+/** Users whose usage is added up in one statement, which must end before the statement timeout. */
+const FILLED_AT_ONCE = 50;
+
+const NAMED = `subject = 'user' AND subject_id = ANY ($1::uuid[]) AND metric = $2 AND period = $3 AND model = ''`;
+
+/**
+ * What LimitCounters does for one counter, for those of many users: admission stands still once for all of them, and
+ * not at all when they have theirs.
+ */
+@Injectable()
+export class UserCounters {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly env: Env,
+  ) {}
+
+  async ensure(userIds: readonly string[], counter: UserCounter): Promise<void> {
+    if (counter.metric === 'concurrent_requests') return;
+    const missing = await this.without(userIds, counter);
+    if (missing.length > 0) await this.add(missing, counter);
+    for (const group of await this.unfilled(userIds, counter)) {
+      for (let i = 0; i < group.users.length; i += FILLED_AT_ONCE) {
+        await this.backfill({ ...group, users: group.users.slice(i, i + FILLED_AT_ONCE) }, counter);
+      }
+    }
+  }
+
+  private async without(userIds: readonly string[], { metric, period }: UserCounter): Promise<string[]> {
+    const rows: { id: string }[] = await this.dataSource.query(
+      `SELECT u.id FROM unnest($1::uuid[]) AS u (id)
+       WHERE NOT EXISTS (SELECT 1 FROM limit_windows w WHERE w.subject = 'user' AND w.subject_id = u.id
+         AND w.metric = $2 AND w.period = $3 AND w.model = '')`,
+      [userIds, metric, period],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  // A transaction of its own: whoever counts waits for its end, and the backfill reads the ledger after it.
+  private add(userIds: readonly string[], { metric, period }: UserCounter): Promise<void> {
+    return this.dataSource.transaction(async (manager) => {
+      await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
+      await manager.query(
+        `INSERT INTO limit_windows (subject, subject_id, metric, period, window_start, backfill_before)
+         SELECT 'user', u.id, $2, $3::text, limit_window_start($3::text, t.now, $4), t.now
+         FROM clock_timestamp() AS t (now), unnest($1::uuid[]) AS u (id)
+         ON CONFLICT DO NOTHING`,
+        [userIds, metric, period, this.env.LIMITS_TIME_ZONE],
+      );
+    });
+  }
+
+  private unfilled(userIds: readonly string[], { metric, period }: UserCounter): Promise<Unfilled[]> {
+    return this.dataSource.query(
+      `SELECT window_start::text, backfill_before::text, array_agg(subject_id ORDER BY subject_id) AS users
+       FROM limit_windows WHERE ${NAMED} AND backfill_before IS NOT NULL
+       GROUP BY window_start, backfill_before`,
+      [userIds, metric, period],
+    );
+  }
+
+  private async backfill(
+    { window_start: from, backfill_before: before, users }: Unfilled,
+    { metric, period }: UserCounter,
+  ): Promise<void> {
+    const used: { user_id: string; used: string }[] = await this.dataSource.query(
+      `SELECT e.user_id, ${countedSum(metric)} AS used FROM (${countedEvents(metric)}) e
+       WHERE e.user_id = ANY ($3::uuid[]) GROUP BY e.user_id`,
+      [from, before, users],
+    );
+    // One of those who do this at the same time adds it; a window that has rolled over has nothing to add. Locked in the
+    // order of id, as admission and settlement lock counters.
+    await this.dataSource.query(
+      `WITH locked AS MATERIALIZED (
+         SELECT id FROM limit_windows WHERE ${NAMED} AND backfill_before = $4::timestamptz ORDER BY id FOR UPDATE
+       )
+       UPDATE limit_windows w SET backfill_before = NULL,
+         used = w.used + CASE WHEN w.window_start = $5::timestamptz THEN coalesce((
+           SELECT e.used FROM unnest($6::uuid[], $7::bigint[]) AS e (user_id, used) WHERE e.user_id = w.subject_id
+         ), 0) ELSE 0 END
+       FROM locked WHERE w.id = locked.id AND w.backfill_before IS NOT NULL`,
+      [users, metric, period, before, from, used.map((row) => row.user_id), used.map((row) => row.used)],
+    );
+  }
+}
