@@ -6,6 +6,7 @@ import { LedgerReader } from './ledger-reader.service';
 import { KeyLimitsController } from './limits/key-limits.controller';
 import { KeyLimits } from './limits/key-limits.service';
 import { LimitCounters } from './limits/limit-counters.service';
+import { LimitDirectory } from './limits/limit-directory.service';
 import { LimitWindows } from './limits/limit-windows.service';
 import { LimitsTimeZone } from './limits/limits-time-zone.service';
 import { LimitsController } from './limits/limits.controller';
@@ -38,6 +39,7 @@ import { UsageService } from './usage.service';
     UserCounters,
     KeyLimits,
     Limits,
+    LimitDirectory,
     DefaultLimits,
     LimitsTimeZone,
     TokenLimits,

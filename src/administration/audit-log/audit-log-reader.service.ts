@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
-import { fromCursor, toCursor } from '../page-cursor';
-import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { fromCursor, toCursor } from '../../common/page-cursor';
+import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import type { AuditLogEntry, AuditLogPage, AuditLogQuery } from './audit-log.dto';
 import { resolveRecentRange } from '../recent-range';
 

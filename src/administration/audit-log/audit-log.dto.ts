@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsUUID, Matches } from 'class-validator';
 import { IsMoment } from '../../usage/moment';
-import { PageQuery } from '../page-query';
+import { PageQuery } from '../../common/page-query';
 import { PersonReference } from '../person-reference';
 
 export class AuditLogQuery extends PageQuery {

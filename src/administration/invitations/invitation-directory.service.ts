@@ -2,8 +2,8 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Role } from '../../common/principal';
 import type { GivenLimit } from '../../users/first-limits';
-import { fromCursor, toCursor } from '../page-cursor';
-import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { fromCursor, toCursor } from '../../common/page-cursor';
+import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import type {
   InvitationResponse,
   InvitationsPage,

@@ -17,7 +17,7 @@ import type { Role } from '../../common/principal';
 import { DefaultLimit, METRICS, WINDOWS } from '../../usage/limits/dto/limit.dto';
 import type { Limit, LimitPeriod } from '../../usage/limits/limit.entity';
 import { IsTokenAmount } from '../../usage/limits/token-amount.decorator';
-import { PageQuery } from '../page-query';
+import { PageQuery } from '../../common/page-query';
 import { PersonReference } from '../person-reference';
 
 export const INVITATION_STATUSES = ['open', 'used', 'expired', 'revoked'] as const;

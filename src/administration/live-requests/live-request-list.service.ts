@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { fromCursor, toCursor } from '../page-cursor';
-import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { fromCursor, toCursor } from '../../common/page-cursor';
+import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import type { LiveRequest, LiveRequestsPage, LiveRequestsQuery } from './live-requests.dto';
 
 type LiveRow = Omit<

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsUUID } from 'class-validator';
 import { IsPlainText } from '../../common/plain-text.decorator';
-import { PageQuery } from '../page-query';
+import { PageQuery } from '../../common/page-query';
 
 const UUID = { type: String, format: 'uuid' } as const;
 const COUNT = { type: 'integer', format: 'int64' } as const;

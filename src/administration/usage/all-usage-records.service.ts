@@ -5,7 +5,7 @@ import { csvFile, CsvPart } from '../../usage/csv-file';
 import { LedgerFilter, LedgerReader, LedgerRecord } from '../../usage/ledger-reader.service';
 import { RECORD_COLUMNS } from '../../usage/record-columns';
 import { fromCursor, toCursor } from '../../usage/record-cursor';
-import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import { resolveRecentRange } from '../recent-range';
 import type { AllUsageRecordsPage, AllUsageRecordsQuery, UsageRecordOfUser } from './all-usage-records.dto';
 import { userOf } from './usage-filter';

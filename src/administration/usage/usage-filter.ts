@@ -3,7 +3,7 @@ import { IsIn, IsOptional, IsUUID } from 'class-validator';
 import type { DataSource } from 'typeorm';
 import { IsPlainText } from '../../common/plain-text.decorator';
 import { NO_KEY } from '../../usage/counted-usage';
-import { PageQuery } from '../page-query';
+import { PageQuery } from '../../common/page-query';
 
 /** Whose use is asked for, and in which form. */
 export class UsageFilter extends PageQuery {

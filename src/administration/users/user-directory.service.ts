@@ -3,8 +3,8 @@ import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
 import { toUserResponse, USER_PROFILE, UserProfileRow } from '../../users/user-profile';
 import { usernameKey } from '../../users/username';
-import { fromCursor, toCursor } from '../page-cursor';
-import { DEFAULT_PAGE_SIZE } from '../page-query';
+import { fromCursor, toCursor } from '../../common/page-cursor';
+import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import type { AdminUserResponse, UsersPage, UsersQuery } from './dto/users-query.dto';
 import { UserOrder, userOrder, UserSort } from './user-sort';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
-import { digits } from '../digits';
+import { digits } from '../../common/digits';
 import type { Outcome, Source } from '../token-usage';
 
 const COUNT = { type: 'integer', format: 'int64' } as const;

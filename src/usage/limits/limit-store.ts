@@ -32,18 +32,6 @@ export function counterOf(limit: PutLimit): CounterName {
   };
 }
 
-export async function findLimits(
-  manager: EntityManager,
-  filter: { subject?: string; subjectId?: string; after?: string; limit: number },
-): Promise<LimitRow[]> {
-  return manager.query(
-    `SELECT * FROM limits
-     WHERE ($1::text IS NULL OR subject = $1) AND ($2::uuid IS NULL OR subject_id = $2) AND ($3::uuid IS NULL OR id > $3)
-     ORDER BY id LIMIT $4`,
-    [filter.subject ?? null, filter.subjectId ?? null, filter.after ?? null, filter.limit],
-  );
-}
-
 /** Locked until the end of the transaction, so that what the audit log calls "before" is what was there. */
 export async function lockLimit(manager: EntityManager, id: string): Promise<LimitRow | undefined> {
   const rows: LimitRow[] = await manager.query(`SELECT * FROM limits WHERE id = $1 FOR UPDATE`, [id]);

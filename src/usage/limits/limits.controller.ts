@@ -17,15 +17,9 @@ import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
 import { DefaultLimits } from './default-limits.service';
-import {
-  DefaultLimit,
-  DefaultLimitChanged,
-  LimitsPage,
-  LimitsQuery,
-  LimitView,
-  PutLimit,
-  TemporaryAmount,
-} from './dto/limit.dto';
+import { DefaultLimit, DefaultLimitChanged, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
+import { LimitsPage, LimitsQuery } from './dto/limits-query.dto';
+import { LimitDirectory } from './limit-directory.service';
 import { Limits } from './limits.service';
 
 const limitId = new ParseUUIDPipe({
@@ -39,15 +33,17 @@ const limitId = new ParseUUIDPipe({
 @Controller('admin/limits')
 export class LimitsController {
   constructor(
+    private readonly directory: LimitDirectory,
     private readonly limits: Limits,
     private readonly defaults: DefaultLimits,
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'Limits, of everyone, of one user or of one key' })
+  @ApiOperation({ summary: 'Limits of everyone, of users and of keys, page by page' })
   @ApiOkResponse({ type: LimitsPage })
+  @ApiProblem(400, 'invalid_request', 'limit must be a whole number from 1 to 100')
   list(@Query() query: LimitsQuery): Promise<LimitsPage> {
-    return this.limits.list(query);
+    return this.directory.list(query);
   }
 
   @Put()

@@ -3,25 +3,24 @@ import { DataSource, EntityManager } from 'typeorm';
 import { AuditLog } from '../../auth/audit-log';
 import { ApiException } from '../../common/api.exception';
 import { parseMoment } from '../moment';
-import type { LimitsPage, LimitsQuery, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
+import type { LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
 import { LimitCounters } from './limit-counters.service';
 import {
   counterOf,
   deleteLimit,
   EVERYONE,
-  findLimits,
   LimitRow,
   lockLimit,
   putAdminLimit,
   setTemporaryAmount,
   subjectExists,
 } from './limit-store';
+import { toView } from './limit-view';
 import type { Asker } from './token-limits.service';
 
-const PAGE = 50;
 const LONGEST_RAISE_MS = 366 * 86_400_000;
 
-/** Limits as administrators see them: any subject, metric and window. Whatever changes is in the audit log. */
+/** What administrators change of limits: any subject, metric and window. Whatever changes is in the audit log. */
 @Injectable()
 export class Limits {
   constructor(
@@ -29,14 +28,6 @@ export class Limits {
     private readonly counters: LimitCounters,
     private readonly auditLog: AuditLog,
   ) {}
-
-  async list({ subject, subject_id: subjectId, limit = PAGE, cursor }: LimitsQuery): Promise<LimitsPage> {
-    const filter = { subject, subjectId, after: cursor, limit: limit + 1 };
-    const rows = await findLimits(this.dataSource.manager, filter);
-    const more = rows.length > limit;
-    const data = rows.slice(0, limit).map(toView);
-    return { data, next_cursor: more ? (data.at(-1)?.id ?? null) : null };
-  }
 
   /** @throws ApiException 404 when there is no such user or key, 400 when everyone is given an id */
   async put(asker: Asker, limit: PutLimit): Promise<LimitView> {
@@ -140,25 +131,3 @@ const noIdForEveryone = (): ApiException =>
     param: 'subject_id',
     message: 'A limit on everyone has no subject_id; leave it out.',
   });
-
-function toView(row: LimitRow): LimitView {
-  const temporary =
-    row.temporary_amount !== null &&
-    row.temporary_until !== null &&
-    row.temporary_until.getTime() > Date.now();
-  return {
-    id: row.id,
-    subject: row.subject,
-    subject_id: row.subject === 'everyone' ? null : row.subject_id,
-    metric: row.metric,
-    window: row.metric === 'concurrent_requests' ? null : row.period,
-    model: row.model === '' ? null : row.model,
-    amount: Number(row.amount),
-    temporary: temporary
-      ? { amount: Number(row.temporary_amount), until: (row.temporary_until as Date).toISOString() }
-      : null,
-    set_by: row.set_by,
-    created_at: row.created_at.toISOString(),
-    updated_at: row.updated_at.toISOString(),
-  };
-}

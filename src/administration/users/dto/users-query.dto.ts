@@ -3,7 +3,7 @@ import { IsIn, IsOptional } from 'class-validator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
 import type { Role } from '../../../common/principal';
 import { UserResponse } from '../../../users/dto/user-response.dto';
-import { PageQuery } from '../../page-query';
+import { PageQuery } from '../../../common/page-query';
 import { USER_SORTS, UserSort } from '../user-sort';
 
 export class UsersQuery extends PageQuery {

@@ -1,8 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsUUID, Max, Min, ValidateIf } from 'class-validator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
-import { digits } from '../../digits';
 import { IsMoment } from '../../moment';
 import type { Limit, LimitPeriod } from '../limit.entity';
 
@@ -135,37 +133,4 @@ export class LimitView {
 
   @ApiProperty({ format: 'date-time' })
   updated_at: string;
-}
-
-export class LimitsPage {
-  @ApiProperty({ type: [LimitView] })
-  data: LimitView[];
-
-  @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
-  next_cursor: string | null;
-}
-
-export class LimitsQuery {
-  @ApiPropertyOptional({ enum: SUBJECTS })
-  @IsOptional()
-  @IsIn(SUBJECTS)
-  subject?: Limit['subject'];
-
-  @ApiPropertyOptional({ format: 'uuid' })
-  @IsOptional()
-  @IsUUID()
-  subject_id?: string;
-
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
-  @Transform(digits)
-  @IsInt({ message: 'limit must be a whole number from 1 to 200' })
-  @Min(1)
-  @Max(200)
-  limit?: number;
-
-  @ApiPropertyOptional({ description: 'next_cursor of the page before' })
-  @IsOptional()
-  @IsUUID()
-  cursor?: string;
 }

@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { digits } from '../usage/digits';
+import { digits } from './digits';
 
 export const DEFAULT_PAGE_SIZE = 50;
 

@@ -1,4 +1,4 @@
-import { ApiException } from '../common/api.exception';
+import { ApiException } from './api.exception';
 
 /** The place behind a row of a list; opaque to clients. */
 export function toCursor(place: readonly string[]): string {

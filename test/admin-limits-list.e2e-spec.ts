@@ -1,0 +1,124 @@
+import { asAdmin } from './support/administration';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import type { Answer } from './support/send';
+
+type Listed = {
+  subject: string;
+  metric: string;
+  window: string | null;
+  model: string | null;
+  set_by: string;
+};
+
+describe('GET /admin/limits', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+  let list: (query?: string) => Promise<Answer>;
+  const limits = (answer: Answer) => answer.body.data as (Listed & { id: string })[];
+  const names = (answer: Answer) =>
+    limits(answer).map((row) => [row.set_by, row.subject, row.metric, row.window, row.model].join(' '));
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    const request = asAdmin(gateway, await gateway.registerAdmin());
+    user = await gateway.register();
+    list = (query = '') => request(`/limits${query}`);
+    const [key] = await gateway.dataSource.query<[{ id: string }]>(
+      'SELECT id FROM api_keys WHERE user_id = $1',
+      [user.id],
+    );
+    for (const json of [
+      { subject: 'user', subject_id: user.id, metric: 'requests', window: 'day', amount: 9 },
+      { subject: 'user', subject_id: user.id, metric: 'tokens', window: 'day', model: 'm_%', amount: 9 },
+      { subject: 'key', subject_id: key.id, metric: 'tokens', window: 'total', amount: 9 },
+      { subject: 'key', subject_id: key.id, metric: 'concurrent_requests', amount: 9 },
+      { subject: 'everyone', metric: 'tokens', window: 'hour', amount: 9 },
+    ]) {
+      await request('/limits', { method: 'PUT', json });
+    }
+  });
+  afterAll(() => gateway.close());
+
+  it('shows them newest first', async () => {
+    const answer = await list('?set_by=admin');
+    expect(names(answer)).toEqual([
+      'admin everyone tokens hour ',
+      'admin key concurrent_requests  ',
+      'admin key tokens total ',
+      'admin user tokens day m_%',
+      'admin user requests day ',
+    ]);
+    expect(answer.body.next_cursor).toBeNull();
+    expect(names(await list('?set_by=admin&sort=created_at'))).toEqual(names(answer).toReversed());
+  });
+
+  it.each([
+    ['subject=key', ['admin key concurrent_requests  ', 'admin key tokens total ']],
+    ['set_by=admin&metric=requests', ['admin user requests day ']],
+    ['window=total', ['admin key tokens total ']],
+    ['model=m_%25', ['admin user tokens day m_%']],
+    ['model=%25', []],
+    ['set_by=self', []],
+    ['subject=everyone&metric=tokens&window=hour&set_by=admin', ['admin everyone tokens hour ']],
+  ])('filters by %s', async (query, found) => {
+    expect(names(await list(`?${query}`))).toEqual(found);
+  });
+
+  it('filters by the id of a subject, which need not be known', async () => {
+    expect(names(await list(`?subject_id=${user.id}&metric=tokens`))).toEqual([
+      'admin user tokens day m_%',
+      'default user tokens month ',
+    ]);
+    expect(names(await list('?subject_id=0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b'))).toEqual([]);
+  });
+
+  it.each(['created_at', '-created_at'])(
+    'walks all pages by %s, each limit once, also of one moment',
+    async (sort) => {
+      await gateway.dataSource.query(
+        `INSERT INTO limits (subject, subject_id, metric, period, model, amount, set_by)
+         SELECT 'user', $1, 'tokens', 'week', $2 || i, 1, 'self' FROM generate_series(1, 5) i`,
+        [user.id, `of-one-moment-${sort}-`],
+      );
+      const ids = (answer: Answer) => limits(answer).map(({ id }) => id);
+      const whole = ids(await list(`?sort=${sort}&limit=100`));
+      const walked: string[] = [];
+      let cursor: string | null = '';
+      while (cursor !== null) {
+        const page: Answer = await list(`?sort=${sort}&limit=2${cursor && `&cursor=${cursor}`}`);
+        walked.push(...ids(page));
+        cursor = page.body.next_cursor as string | null;
+      }
+      expect(walked).toEqual(whole);
+    },
+  );
+
+  it.each([
+    ['limit', 'limit=0'],
+    ['limit', 'limit=101'],
+    ['limit', 'limit=1e9'],
+    ['cursor', 'cursor=junk'],
+    ['cursor', 'cursor=0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b'],
+    ['cursor', 'cursor=%00'],
+    ['sort', 'sort=amount'],
+    ['subject', 'subject=nobody'],
+    ['subject_id', 'subject_id=me'],
+    ['metric', 'metric=euros'],
+    ['window', 'window=year'],
+    ['set_by', 'set_by=root'],
+    ['model', 'model='],
+    ['model', 'model=%00'],
+    ['model', 'model=a&model=b'],
+    ['offset', 'offset=1'],
+  ])('names %s when it refuses ?%s with 400', async (field, query) => {
+    const answer = await list(`?${query}`);
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(answer.text).toContain(field);
+  });
+
+  it('refuses the cursor of another order', async () => {
+    const { body } = await list('?sort=created_at&limit=1');
+    const answer = await list(`?limit=1&cursor=${body.next_cursor as string}`);
+    expect([answer.status, answer.body.param]).toEqual([400, 'cursor']);
+  });
+});
