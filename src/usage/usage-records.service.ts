@@ -1,21 +1,32 @@
 import { Injectable, StreamableFile } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { DEFAULT_PAGE_SIZE } from '../common/page-query';
+import { Env } from '../config/env';
 import { csvFile, CsvPart } from './csv-file';
 import type { UsageRecord, UsageRecordsPage, UsageRecordsQuery } from './dto/usage-records.dto';
-import { LedgerReader } from './ledger-reader.service';
+import { LedgerFilter, LedgerReader } from './ledger-reader.service';
+import { resolveRecentRange } from './recent-range';
 import { RECORD_COLUMNS } from './record-columns';
 import { fromCursor, toCursor } from './record-cursor';
 
-const DEFAULT_PAGE = 50;
 /** Where all records are read. */
 const LONG_PAGE = 1_000;
 
 /** A user's own ledger rows, newest first. */
 @Injectable()
 export class UsageRecords {
-  constructor(private readonly ledger: LedgerReader) {}
+  constructor(
+    private readonly ledger: LedgerReader,
+    private readonly dataSource: DataSource,
+    private readonly env: Env,
+  ) {}
 
-  async page(userId: string, { cursor, limit = DEFAULT_PAGE }: UsageRecordsQuery): Promise<UsageRecordsPage> {
-    const { records, next } = await this.ledger.part({ userId }, placeOf(cursor), limit);
+  async page(
+    userId: string,
+    { limit = DEFAULT_PAGE_SIZE, ...query }: UsageRecordsQuery,
+  ): Promise<UsageRecordsPage> {
+    const place = placeOf(query);
+    const { records, next } = await this.ledger.part(await this.filterOf(userId, query), place, limit);
     return { data: records.map(({ record }) => record), next_cursor: next === null ? null : toCursor(next) };
   }
 
@@ -29,15 +40,27 @@ export class UsageRecords {
     }
   }
 
-  /** All records as CSV. */
-  async csv(userId: string, { cursor }: UsageRecordsQuery): Promise<StreamableFile> {
+  /** All pages as CSV. */
+  async csv(userId: string, query: UsageRecordsQuery): Promise<StreamableFile> {
+    const place = placeOf(query);
+    const filter = await this.filterOf(userId, query);
     const part = async (before: string | null): Promise<CsvPart<UsageRecord>> => {
-      const { records, next } = await this.ledger.part({ userId }, before, LONG_PAGE);
+      const { records, next } = await this.ledger.part(filter, before, LONG_PAGE);
       return { rows: records.map(({ record }) => record), next: next === null ? null : () => part(next) };
     };
-    return csvFile('usage-records.csv', RECORD_COLUMNS, await part(placeOf(cursor)));
+    return csvFile('usage-records.csv', RECORD_COLUMNS, await part(place));
+  }
+
+  /** Always among the user's own records: the id of somebody else's key finds nothing. Without a range: all of them. */
+  private async filterOf(
+    userId: string,
+    { key_id: keyId, model, from, to }: UsageRecordsQuery,
+  ): Promise<LedgerFilter> {
+    if (from === undefined && to === undefined) return { userId, keyId, model };
+    const range = await resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, { from, to });
+    return { userId, keyId, model, range };
   }
 }
 
-const placeOf = (cursor: string | undefined): string | null =>
+const placeOf = ({ cursor }: UsageRecordsQuery): string | null =>
   cursor === undefined ? null : fromCursor(cursor);

@@ -47,17 +47,19 @@ export class UsageController {
   @Header('vary', 'accept')
   @ApiOperation({
     summary: 'My requests one by one, newest first',
-    description: 'Pages as JSON, or all of it as CSV.',
+    description:
+      'Pages as JSON, or all of it as CSV. Without from and to, all that is kept; with them, at most 366 days.',
   })
   @ApiExtraModels(UsageRecordsPage)
   @ApiOkResponse({
-    description: 'A page, or the whole list as CSV',
+    description: 'A page, or all of them as CSV',
     content: {
       'application/json': { schema: { $ref: getSchemaPath(UsageRecordsPage) } },
       'text/csv': { schema: { type: 'string' } },
     },
   })
   @ApiProblem(400, 'invalid_request', 'cursor must be the next_cursor of an earlier page.')
+  @ApiProblem(422, 'range_too_long', 'The range is longer than 366 days; ask for it in parts.')
   list(
     @CurrentPrincipal() principal: Principal,
     @Query() query: UsageRecordsQuery,

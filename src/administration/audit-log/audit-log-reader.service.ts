@@ -4,7 +4,7 @@ import { Env } from '../../config/env';
 import { fromCursor, toCursor } from '../../common/page-cursor';
 import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import type { AuditLogEntry, AuditLogPage, AuditLogQuery } from './audit-log.dto';
-import { resolveRecentRange } from '../recent-range';
+import { resolveRecentRange } from '../../usage/recent-range';
 
 type EntryRow = Omit<AuditLogEntry, 'at' | 'actor'> & {
   readonly at: Date;

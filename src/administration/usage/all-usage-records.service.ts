@@ -6,7 +6,7 @@ import { LedgerFilter, LedgerReader, LedgerRecord } from '../../usage/ledger-rea
 import { RECORD_COLUMNS } from '../../usage/record-columns';
 import { fromCursor, toCursor } from '../../usage/record-cursor';
 import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
-import { resolveRecentRange } from '../recent-range';
+import { resolveRecentRange } from '../../usage/recent-range';
 import type { AllUsageRecordsPage, AllUsageRecordsQuery, UsageRecordOfUser } from './all-usage-records.dto';
 import { userOf } from './usage-filter';
 

@@ -1,26 +1,40 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
-import { digits } from '../../common/digits';
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
+import { PageQuery } from '../../common/page-query';
+import { IsPlainText } from '../../common/plain-text.decorator';
+import { NO_KEY } from '../counted-usage';
+import { IsMoment } from '../moment';
 import type { Outcome, Source } from '../token-usage';
 
 const COUNT = { type: 'integer', format: 'int64' } as const;
 
-export class UsageRecordsQuery {
-  @ApiPropertyOptional({ description: 'next_cursor of the page before; default: the newest record' })
+export class UsageRecordsQuery extends PageQuery {
+  @ApiPropertyOptional({ format: 'uuid', description: `${NO_KEY}: what was used with sessions` })
   @IsOptional()
-  @IsString()
-  cursor?: string;
+  @IsUUID('all')
+  key_id?: string;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: 50 })
+  @ApiPropertyOptional({ description: 'The public name; % and _ stand for themselves' })
   @IsOptional()
-  @Transform(digits)
-  @IsInt({ message: 'limit must be a whole number from 1 to 100' })
-  @Min(1)
-  @Max(100)
-  limit?: number;
+  @IsPlainText(256)
+  model?: string;
 
-  @ApiPropertyOptional({ enum: ['json', 'csv'], description: 'As `Accept: text/csv`; CSV holds all records' })
+  @ApiPropertyOptional({
+    description: 'RFC 3339 date such as 2026-11-01, or date-time; default: with `to`, 366 days before it',
+  })
+  @IsOptional()
+  @IsMoment()
+  from?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'RFC 3339 date (that day included) or date-time (excluded); default: with `from`, 366 days after it',
+  })
+  @IsOptional()
+  @IsMoment()
+  to?: string;
+
+  @ApiPropertyOptional({ enum: ['json', 'csv'], description: 'As `Accept: text/csv`; CSV holds all pages' })
   @IsOptional()
   @IsIn(['json', 'csv'])
   format?: 'json' | 'csv';
@@ -53,7 +67,12 @@ export class UsageRecord {
 }
 
 export class UsageRecordsPage {
-  @ApiProperty({ type: [UsageRecord], description: 'Newest first' }) data: UsageRecord[];
+  @ApiProperty({
+    type: [UsageRecord],
+    description:
+      'Newest first. With key_id or model a page may hold fewer than `limit`, even none, before the last one',
+  })
+  data: UsageRecord[];
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
   next_cursor: string | null;
 }

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
-import { momentParameters } from '../usage/moment';
-import { checkRange } from '../usage/usage-range';
+import { momentParameters } from './moment';
+import { checkRange } from './usage-range';
 
 /** [from, to) */
 export interface RecentRange {

@@ -1,0 +1,97 @@
+import { recordGeneration } from './support/generations';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { Answer, send } from './support/send';
+
+const NO_KEY = '00000000-0000-0000-0000-000000000000';
+const DAY = 86_400_000;
+
+describe('the filters of GET /users/usage/records', () => {
+  let gateway: TestGateway;
+  let ada: TestUser;
+  let keyId: string;
+  let keyOfBob: string;
+  /** By what they were used with; each a day older than the one before. */
+  const made: Record<string, string> = {};
+  const now = Date.now();
+  const at = (days: number) => new Date(now - days * DAY);
+
+  const ask = (query: string): Promise<Answer> =>
+    send(`${gateway.url}/users/usage/records${query}`, { bearer: ada.accessToken });
+  const names = (ids: string[]) => ids.map((id) => Object.keys(made).find((name) => made[name] === id));
+  const listed = ({ body }: Answer) =>
+    names((body.data as { request_id: string }[]).map(({ request_id: id }) => id));
+  const lines = ({ text }: Answer) =>
+    names(
+      text
+        .split('\r\n')
+        .slice(1, -1)
+        .map((line) => line.split(',')[0] as string),
+    );
+  const keyOf = async (user: TestUser): Promise<string> => {
+    const [key] = await gateway.dataSource.query<[{ id: string }]>(
+      'SELECT id FROM api_keys WHERE user_id = $1',
+      [user.id],
+    );
+    return key.id;
+  };
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    ada = await gateway.register();
+    const bob = await gateway.register();
+    [keyId, keyOfBob] = [await keyOf(ada), await keyOf(bob)];
+    const used = { prompt: 1, completion: 1 };
+    const own = { ...used, userId: ada.id };
+    made['session'] = await recordGeneration(gateway, { ...own, at: at(1) });
+    made['key'] = await recordGeneration(gateway, { ...own, at: at(2), keyId });
+    made['key, large'] = await recordGeneration(gateway, { ...own, at: at(3), keyId, model: 'large_%' });
+    made['long ago'] = await recordGeneration(gateway, { ...own, at: at(400) });
+    await recordGeneration(gateway, { ...used, userId: bob.id, at: at(2), keyId: keyOfBob });
+  });
+  afterAll(() => gateway.close());
+
+  it.each([
+    ['nothing', () => '', ['session', 'key', 'key, large', 'long ago']],
+    ['a key', () => `key_id=${keyId}`, ['key', 'key, large']],
+    ['sessions', () => `key_id=${NO_KEY}`, ['session', 'long ago']],
+    ['a model', () => 'model=large_%25', ['key, large']],
+    ['a part of its name', () => 'model=%25', []],
+    ['a key and a model', () => `key_id=${keyId}&model=sim`, ['key']],
+    ['from', () => `from=${at(2).toISOString()}`, ['session', 'key']],
+    ['to, excluded', () => `to=${at(2).toISOString()}`, ['key, large']],
+    ['both', () => `from=${at(401).toISOString()}&to=${at(300).toISOString()}`, ['long ago']],
+    ['somebody else’s key', () => `key_id=${keyOfBob}`, []],
+  ])('narrows pages and CSV by %s', async (_, query, found) => {
+    const pages = await ask(`?${query()}`);
+    expect(pages.body.next_cursor).toBeNull();
+    expect(listed(pages)).toEqual(found);
+    expect(lines(await ask(`?format=csv&${query()}`))).toEqual(found);
+  });
+
+  it('goes on behind a cursor with the same filters', async () => {
+    const first = await ask(`?limit=1&key_id=${keyId}&from=${at(10).toISOString()}`);
+    const cursor = first.body.next_cursor as string;
+    const second = await ask(`?limit=1&key_id=${keyId}&from=${at(10).toISOString()}&cursor=${cursor}`);
+    expect([listed(first), listed(second), second.body.next_cursor]).toEqual([['key'], ['key, large'], null]);
+  });
+
+  it.each(['', '&format=csv'])('answers 422 to more than 366 days%s', async (format) => {
+    const answer = await ask(`?from=2024-01-01&to=2025-06-01${format}`);
+    expect([answer.status, answer.body.code, answer.body.param]).toEqual([422, 'range_too_long', 'from']);
+  });
+
+  it.each([
+    ['from', 'from=yesterday'],
+    ['to', 'to=2026-13-01'],
+    ['from', 'from=2026-11-02&to=2026-11-01'],
+    ['key_id', 'key_id=laptop'],
+    ['model', 'model='],
+    ['model', 'model=a&model=b'],
+    ['outcome', 'outcome=completed'],
+    ['user_id', `user_id=${NO_KEY}`],
+  ])('names %s when it refuses ?%s with 400', async (field, query) => {
+    const answer = await ask(`?${query}`);
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(answer.text).toContain(field);
+  });
+});
