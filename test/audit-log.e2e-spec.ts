@@ -99,6 +99,7 @@ describe('GET /admin/audit-log', () => {
     ['subject=a%00', 400, 'invalid_request'],
     ['cursor=junk', 400, 'invalid_request'],
     ['limit=101', 400, 'invalid_request'],
+    ['sort=action', 400, 'invalid_request'],
     ['username=ada', 400, 'invalid_request'],
   ])('refuses ?%s', async (query, status, code) => {
     const answer = await read(`?${query}`);
@@ -130,6 +131,25 @@ describe('GET /admin/audit-log', () => {
     }
     expect(walked).toHaveLength(9);
     expect(new Set(walked).size).toBe(9);
+  });
+
+  it('is read oldest first as well, page by page', async () => {
+    await write(`'2018-05-05T05:05:05.123456Z'`, 'test.order', 3);
+    await write(`'2018-05-05T05:05:05.123457Z'`, 'test.order', 2);
+    const query = '?action=test.order&from=2018-05-05&to=2018-05-06';
+    const newest = entries(await read(`${query}&sort=-at`)).map(({ id }) => id);
+    expect(entries(await read(query)).map(({ id }) => id)).toEqual(newest);
+    const walked: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: Answer = await read(`${query}&sort=at&limit=2${cursor && `&cursor=${cursor}`}`);
+      walked.push(...entries(page).map(({ id }) => id));
+      cursor = page.body.next_cursor as string | null;
+    }
+    expect([walked.length, walked]).toEqual([5, newest.toReversed()]);
+    const { body } = await read(`${query}&sort=at&limit=1`);
+    const other = await read(`${query}&limit=1&cursor=${body.next_cursor as string}`);
+    expect([other.status, other.body.param]).toEqual([400, 'cursor']);
   });
 
   it('names nobody who is deleted', async () => {

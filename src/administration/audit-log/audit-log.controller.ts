@@ -14,7 +14,7 @@ export class AuditLogController {
 
   @Get()
   @ApiOperation({
-    summary: 'Who changed what, newest first',
+    summary: 'Who changed what, newest first unless sorted otherwise',
     description: 'Nothing in it can be changed or deleted.',
   })
   @ApiOkResponse({ type: AuditLogPage })

@@ -1,8 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsUUID, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsUUID, Matches } from 'class-validator';
 import { IsMoment } from '../../usage/moment';
 import { PageQuery } from '../../common/page-query';
 import { PersonReference } from '../person-reference';
+
+const SORTS = ['at', '-at'] as const;
+export type AuditLogSort = (typeof SORTS)[number];
 
 export class AuditLogQuery extends PageQuery {
   @ApiPropertyOptional({ format: 'uuid', description: 'Who did it' })
@@ -41,6 +44,11 @@ export class AuditLogQuery extends PageQuery {
   @IsOptional()
   @IsMoment()
   to?: string;
+
+  @ApiPropertyOptional({ enum: SORTS, default: '-at', description: 'A minus: newest first' })
+  @IsOptional()
+  @IsIn(SORTS)
+  sort?: AuditLogSort;
 }
 
 export class AuditLogEntry {
@@ -74,7 +82,7 @@ export class AuditLogEntry {
 }
 
 export class AuditLogPage {
-  @ApiProperty({ type: [AuditLogEntry], description: 'Newest first' }) data: AuditLogEntry[];
+  @ApiProperty({ type: [AuditLogEntry] }) data: AuditLogEntry[];
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
   next_cursor: string | null;
 }
