@@ -1,0 +1,43 @@
+'use strict';
+const { randomBytes } = require('node:crypto');
+
+/** An administrator of a gateway over a database of the benchmark, who asks for pages. */
+async function asker({ port, key }, db) {
+  const url = `http://127.0.0.1:${port}`;
+  const credentials = {
+    username: `asker-${randomBytes(6).toString('hex')}`,
+    password: randomBytes(18).toString('base64url'),
+  };
+  await post(`${url}/auth/register`, credentials);
+  await db.query(`UPDATE users SET role = 'admin' WHERE username_key = $1`, [credentials.username]);
+  const { access_token: token } = await post(`${url}/auth/token`, credentials);
+
+  const ask = async (path) => {
+    const bearer = path.startsWith('/v1/') ? key : token;
+    const answer = await fetch(url + path, { headers: { authorization: `Bearer ${bearer}` } });
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+    return answer;
+  };
+  return {
+    open: ask,
+    get: async (path) => (await ask(path)).json(),
+    /** Milliseconds until the whole answer is there. */
+    time: async (path) => {
+      const startedAt = performance.now();
+      await (await ask(path)).arrayBuffer();
+      return performance.now() - startedAt;
+    },
+  };
+}
+
+async function post(url, body) {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
+  return answer.json();
+}
+
+module.exports = { asker };

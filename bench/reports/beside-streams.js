@@ -1,0 +1,37 @@
+'use strict';
+const { measure, median } = require('../measure');
+const { wholeYear } = require('./pages');
+
+const REPORT = () => `/admin/usage?group_by=key&sort=-tokens&${wholeYear()}`;
+
+/** How late the events of paced streams arrive, with and without a report of a whole year running all the time. */
+async function besideStreams(one, target, { rounds, streams, interval, seconds, progress }) {
+  const plan = { kind: 'stream', streams, interval, chunks: Math.round((seconds * 1_000) / interval) };
+  await measure(target, { ...plan, chunks: 50 });
+  const [without, during] = [[], []];
+  let reports = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    without.push(await measure(target, plan));
+    const ended = new AbortController();
+    const reporting = (async () => {
+      while (!ended.signal.aborted) {
+        await one.time(REPORT());
+        reports += 1;
+      }
+    })();
+    during.push(await measure(target, plan));
+    ended.abort();
+    await reporting;
+    progress(`${streams} streams beside a report: round ${round + 1} of ${rounds}`);
+  }
+  const of = (runs) => ({
+    p50: median(runs.map((run) => run.chunkDelay.p50)),
+    p99: median(runs.map((run) => run.chunkDelay.p99)),
+    firstEvent: median(runs.map((run) => run.firstEvent.p50)),
+    failed: runs.reduce((sum, run) => sum + run.failed, 0),
+  });
+  const ratio = median(during.map((run, at) => run.chunkDelay.p99 / without[at].chunkDelay.p99));
+  return { without: of(without), during: of(during), ratio, reports };
+}
+
+module.exports = { besideStreams };
