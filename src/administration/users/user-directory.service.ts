@@ -42,7 +42,7 @@ export class UserDirectory {
       query.cursor === undefined ? [] : fromCursor(query.cursor, [exactly(sort), order.form, UUID]);
     const rows: DirectoryRow[] = await this.dataSource.query(pageOf(order, after !== null), [
       this.env.LIMITS_TIME_ZONE,
-      query.search === undefined ? null : usernameKey(query.search),
+      query.search === undefined ? null : part(usernameKey(query.search)),
       query.role ?? null,
       query.status ?? null,
       limit + 1,
@@ -54,7 +54,6 @@ export class UserDirectory {
   }
 }
 
-// strpos and not LIKE: nothing in the text that is searched for has a meaning of its own.
 function pageOf({ expression, type, direction }: UserOrder, hasCursor: boolean): string {
   const place =
     type === 'text'
@@ -65,13 +64,16 @@ function pageOf({ expression, type, direction }: UserOrder, hasCursor: boolean):
     SELECT ${COLUMNS}, ${place} AS place
     FROM users u
     WHERE u.deleted_at IS NULL
-      AND ($2::text IS NULL OR strpos(u.username_key, $2) > 0)
+      AND ($2::text IS NULL OR u.username_key LIKE $2)
       AND ($3::text IS NULL OR u.role = $3)
       AND ($4::text IS NULL OR u.status = $4)
       ${hasCursor ? `AND (${expression}, u.id) ${behind} ($6::${type}, $7::uuid)` : ''}
     ORDER BY ${expression} ${direction}, u.id ${direction}
     LIMIT $5`;
 }
+
+/** LIKE, for which there may be an index; nothing in the text that is searched for has a meaning of its own. */
+const part = (text: string): string => `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
 
 function exactly(sort: UserSort): RegExp {
   return new RegExp(`^${sort}$`);

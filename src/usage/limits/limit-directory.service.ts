@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { fromCursor, toCursor } from '../../common/page-cursor';
 import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
+import { SUBJECTS } from './dto/limit.dto';
 import type { LimitsPage, LimitSort, LimitsQuery } from './dto/limits-query.dto';
 import type { LimitRow } from './limit-store';
 import { toView } from './limit-view';
@@ -22,7 +23,8 @@ export class LimitDirectory {
         ? []
         : fromCursor(query.cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
     const rows: (LimitRow & { place: string })[] = await this.dataSource.query(pageIn(sort), [
-      query.subject ?? null,
+      // Named in any case: the index on the id of a subject begins with what it is.
+      query.subject === undefined ? SUBJECTS : [query.subject],
       query.subject_id ?? null,
       query.metric ?? null,
       query.window ?? null,
@@ -43,7 +45,7 @@ function pageIn(sort: LimitSort): string {
   const [direction, behind] = sort === 'created_at' ? ['ASC', '>'] : ['DESC', '<'];
   return `
     SELECT *, (extract(epoch FROM created_at) * 1000000)::bigint::text AS place FROM limits
-    WHERE ($1::text IS NULL OR subject = $1) AND ($2::uuid IS NULL OR subject_id = $2)
+    WHERE subject = ANY ($1::text[]) AND ($2::uuid IS NULL OR subject_id = $2)
       AND ($3::text IS NULL OR metric = $3)
       AND ($4::text IS NULL OR (period = $4 AND metric <> 'concurrent_requests'))
       AND ($5::text IS NULL OR set_by = $5) AND ($6::text IS NULL OR model = $6)
