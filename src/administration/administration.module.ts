@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
+import { ReportStatements } from '../database/report-statements';
 import { UsageModule } from '../usage/usage.module';
 import { UsersModule } from '../users/users.module';
 import { AuditLogReader } from './audit-log/audit-log-reader.service';
@@ -44,6 +45,7 @@ import { UserDirectory } from './users/user-directory.service';
     LiveRequestEnding,
     LiveRequestList,
     OwnAccount,
+    ReportStatements,
     UserAccess,
     UserAdministration,
     UserDirectory,

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Env } from '../config/env';
+import { REPORTS_AT_A_TIME } from '../database/report-statements';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import type { DataDirectory } from './data-directory';
 import { databaseFailure, databaseLabel } from './database-failure';
@@ -48,7 +49,7 @@ export async function provideDatabase(
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */
 export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Promise<EmbeddedPostgres> {
-  const wanted = env.workers * env.DATABASE_POOL_SIZE + CONNECTIONS_BESIDE_POOLS;
+  const wanted = env.workers * (env.DATABASE_POOL_SIZE + REPORTS_AT_A_TIME) + CONNECTIONS_BESIDE_POOLS;
   return startEmbeddedPostgres({
     dataDir: join(resolve(env.DATA_DIR), 'postgres'),
     log,

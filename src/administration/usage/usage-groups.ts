@@ -66,7 +66,8 @@ export const sortKey = (sort: ReportSort): 'tokens' | 'name' => (sort.endsWith('
 
 /**
  * One page and the totals of all: $1 to $10 are those of COUNTED, $11 is how many rows, and $12 and $13 are the place
- * behind which the page begins. Every order ends with the id, so that no two rows have the same place.
+ * behind which the page begins. Every order ends with the id, so that no two rows have the same place. Names are looked
+ * up for the page alone, unless they are what it is sorted by.
  */
 export function reportPage(group: Group, sort: ReportSort, hasCursor: boolean): string {
   const { by, id, name, joins, shown } = GROUPINGS[group];
@@ -83,13 +84,14 @@ export function reportPage(group: Group, sort: ReportSort, hasCursor: boolean): 
       SELECT ${SUMS} FROM grouped
     ), page AS (
       SELECT * FROM (
-        SELECT ${place} AS place, (${id}) COLLATE "C" AS id, ${shown}, g.prompt_tokens, g.completion_tokens,
-          g.cached_tokens, g.reasoning_tokens, g.requests
-        FROM grouped g ${joins}
+        SELECT ${place} AS place, (${id}) COLLATE "C" AS id, g.*
+        FROM grouped g ${sortKey(sort) === 'name' ? joins : ''}
       ) p
       ${hasCursor ? `WHERE (p.place, p.id) ${behind} ($12::${type}, $13::text)` : ''}
       ORDER BY ${order('p')} LIMIT $11
     )
-    SELECT row_to_json(t) AS totals, p.*, p.place::text AS place FROM totals t LEFT JOIN page p ON true
-    ORDER BY ${order('p')}`;
+    SELECT row_to_json(t) AS totals, g.id, g.place::text AS place, ${shown}, g.prompt_tokens, g.completion_tokens,
+      g.cached_tokens, g.reasoning_tokens, g.requests
+    FROM totals t LEFT JOIN page g ON true ${joins}
+    ORDER BY ${order('g')}`;
 }

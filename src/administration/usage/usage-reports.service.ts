@@ -1,6 +1,7 @@
 import { Injectable, StreamableFile } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
+import { ReportStatements } from '../../database/report-statements';
 import { CountedFilter, countedParameters, sumsOf, SumsRow, UsageSums } from '../../usage/counted-usage';
 import { csvFile, CsvPart } from '../../usage/csv-file';
 import { resolveRange, UsageRange } from '../../usage/usage-range';
@@ -49,6 +50,7 @@ interface Part {
 export class UsageReports {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly statements: ReportStatements,
     private readonly env: Env,
   ) {}
 
@@ -95,7 +97,7 @@ export class UsageReports {
     place: Place | null,
     limit = DEFAULT_PAGE_SIZE,
   ): Promise<Part> {
-    const rows: GroupRow[] = await this.dataSource.query(reportPage(group, sort, place !== null), [
+    const rows = await this.statements.run<GroupRow>(reportPage(group, sort, place !== null), [
       ...countedParameters(filter, this.env.LIMITS_TIME_ZONE, range),
       limit + 1,
       ...(place ? [place.value, place.id] : []),

@@ -1,0 +1,90 @@
+import { Injectable, OnApplicationShutdown } from '@nestjs/common';
+import { Client, Pool, PoolClient, QueryResultRow } from 'pg';
+import { ApiException } from '../common/api.exception';
+import { Env } from '../config/env';
+import { orUnavailable } from './database-unavailable';
+
+/** How many reports of a process are added up at a time; others wait their turn. */
+export const REPORTS_AT_A_TIME = 2;
+/** How long a report may wait for its turn, or for PostgreSQL to answer, in milliseconds. */
+const PATIENCE_MS = 10_000;
+/** How long adding up may take, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+
+/** What PostgreSQL calls a statement that took longer than it may. */
+const QUERY_CANCELED = '57014';
+
+// One core of the database at most, so that generations keep the others; sums in memory; nothing compiled for one use.
+const BEGIN = `BEGIN READ ONLY; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS};
+  SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off`;
+
+/**
+ * Runs what adds up much, over connections of its own: a report takes none from those that generations are admitted and
+ * settled with, however long it takes. They are made when somebody asks, and closed some seconds later.
+ */
+@Injectable()
+export class ReportStatements implements OnApplicationShutdown {
+  private readonly pool: Pool;
+  private readonly running = new Set<PoolClient>();
+
+  constructor(env: Env) {
+    this.pool = new Pool({
+      connectionString: env.DATABASE_URL,
+      max: REPORTS_AT_A_TIME,
+      connectionTimeoutMillis: PATIENCE_MS,
+      application_name: 'llm-user-management-api: reports',
+      keepAlive: true,
+      allowExitOnIdle: true,
+    });
+    // An idle connection that breaks is made again for the next report.
+    this.pool.on('error', () => undefined);
+  }
+
+  /** @throws ApiException 422 when it takes too long, 503 when there is no connection for it */
+  async run<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+    const client = await orUnavailable(this.pool.connect());
+    let failure: Error | undefined;
+    this.running.add(client);
+    try {
+      return await rowsOf<Row>(client, text, values);
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+      throw isOfTooMuch(error) ? tooMuch(error) : error;
+    } finally {
+      this.running.delete(client);
+      // After a failure nobody knows what the connection is in the middle of.
+      client.release(failure);
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    // Whoever asked has been cut off by now.
+    for (const client of this.running) (client as unknown as Client).end().catch(() => undefined);
+    await this.pool.end();
+  }
+}
+
+async function rowsOf<Row extends QueryResultRow>(
+  client: PoolClient,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  await client.query(BEGIN);
+  const { rows } = await client.query<Row>(text, values);
+  await client.query('COMMIT');
+  return rows;
+}
+
+const isOfTooMuch = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === QUERY_CANCELED;
+
+function tooMuch(cause: unknown): ApiException {
+  return new ApiException({
+    status: 422,
+    code: 'range_too_long',
+    param: 'from',
+    message:
+      'Adding up this range takes too long; ask for it in parts, or for one user, one key or one model of it.',
+    cause,
+  });
+}
