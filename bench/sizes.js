@@ -24,10 +24,10 @@ const FULL = {
 const SMOKE = {
   idle: { count: 1_000 },
   json: { rounds: 2, seconds: 2, rate: RATE },
-  streams: { rounds: 1, count: 200, interval: 20, seconds: 6 },
+  streams: { rounds: 1, count: 200, interval: 20, seconds: 5 },
   light: { rounds: 1, count: 10, interval: 20, seconds: 2 },
   burst: { rounds: 2, count: 50, chunks: 600 },
-  statements: { rate: 600, seconds: 4, alone: 200 },
+  statements: { rate: 600, seconds: 3, alone: 200 },
   // None before its first byte: on a busy machine nobody knows how far such a request has come.
   aborts: { count: 1_000, connections: 50, silentEvery: 0 },
   bare: { rounds: 2, seconds: 2 },

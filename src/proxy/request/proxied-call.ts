@@ -156,11 +156,13 @@ export class ProxiedCall {
 
   /** What comes on top of those counts: prompts that came as token ids, and what vLLM may render instead of what it was asked. */
   get tokensBesides(): number {
-    const { fields } = this.content;
-    const ids = promptTexts(fields.prompt)
+    return this.promptTokenIds + bytesSaidTwice(this.content.fields);
+  }
+
+  private get promptTokenIds(): number {
+    return promptTexts(this.content.fields.prompt)
       .filter((item) => Array.isArray(item))
       .reduce((sum, ids) => sum + ids.length, 0);
-    return ids + bytesSaidTwice(fields);
   }
 }
 
