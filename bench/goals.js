@@ -22,6 +22,14 @@ const GOALS = [
     least: true,
   },
   {
+    id: 'P2',
+    from: 'json',
+    name: 'JSON requests a second / Portkey (--portkey)',
+    read: (f) => f.medians.gateway.perSecond / f.medians.portkey?.perSecond,
+    goal: 10,
+    least: true,
+  },
+  {
     id: 'P3',
     from: 'streams',
     name: 'CPU per paced event / nginx',

@@ -2,7 +2,8 @@
 /**
  * `npm run bench:overload`: the gateway at three times what it can do, in an open loop, with shedding and without it
  * (SHED_AFTER_MS=0): what is served in time beside the peak, how soon the rest is refused, and how long the gateway
- * takes to be itself again. `-- --seconds N` (10), `-- --times N` (3).
+ * takes to be itself again. `-- --seconds N` (10), `-- --times N` (3), `-- --after N` (another
+ * SHED_AFTER_MS).
  */
 const { setTimeout: sleep } = require('node:timers/promises');
 const { measure, startLoad } = require('./measure');
@@ -11,6 +12,9 @@ const { machineFacts } = require('./report');
 const { keep } = require('./results');
 const { startGateway } = require('./targets/gateway');
 const { startUpstream } = require('./targets/upstream');
+const { Env } = require('../dist/src/config/env');
+
+const { SHED_AFTER_MS } = new Env();
 
 /** An answer that takes longer is not waited for, as an impatient client would not. */
 const GIVE_UP_MS = 5_000;
@@ -70,10 +74,11 @@ async function main() {
   const upstream = await startUpstream();
   const results = [];
   try {
-    for (const [name, settings] of [
-      ['with shedding', options.text('lag') ? { SHED_AFTER_MS: options.text('lag') } : {}],
-      ['without shedding', { SHED_AFTER_MS: '0' }],
+    for (const [name, after] of [
+      ['with shedding', options.text('after') ?? String(SHED_AFTER_MS)],
+      ['without shedding', '0'],
     ]) {
+      const settings = { SHED_AFTER_MS: after };
       const gateway = await startGateway({ upstreamPort: upstream.port, name, settings });
       try {
         results.push(await overloadOf(gateway, plan));

@@ -52,6 +52,8 @@ async function startGateway({
         WORKERS: String(workers),
         VLLM_BASE_URL: `http://127.0.0.1:${upstreamPort}`,
         DEFAULT_TOKEN_LIMIT: '1000000000000',
+        // What a busy machine cannot do shall be slow here, not refused.
+        SHED_AFTER_MS: '0',
         ...settings,
       },
     },

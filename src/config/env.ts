@@ -92,7 +92,7 @@ export class Env {
   @IsInt() @Min(100) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
 
   /** New generations are refused while they have to wait so long for their turn, for a second on end; 0 = never. */
-  @IsInt() @Min(0) @Max(60_000) SHED_AFTER_MS: number = 500;
+  @IsInt() @Min(0) @Max(60_000) SHED_AFTER_MS: number = 1_000;
 
   @IsInt() @Min(1_024) MAX_BODY_BYTES: number = 32 * 1_024 * 1_024;
   @IsInt() @Min(0) SHUTDOWN_GRACE_MS: number = 120_000;
