@@ -83,7 +83,7 @@ describe('the filters of GET /users/usage/records', () => {
   it.each([
     ['from', 'from=yesterday'],
     ['to', 'to=2026-13-01'],
-    ['from', 'from=2026-11-02&to=2026-11-01'],
+    ['from', 'from=2026-11-03&to=2026-11-01'],
     ['key_id', 'key_id=laptop'],
     ['model', 'model='],
     ['model', 'model=a&model=b'],

@@ -162,7 +162,7 @@ async function until(holds: () => Promise<boolean>, withinMs: number): Promise<v
 }
 
 const generationsOf = (gateway: TestGateway) =>
-  gateway.simulator.journal.entries.filter((entry) => entry.method === 'POST');
+  gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('/completions'));
 
 async function dailyOf(gateway: TestGateway, userId: string): Promise<number> {
   const [row] = await gateway.dataSource.query<{ tokens: number }[]>(

@@ -55,9 +55,9 @@ export class Wire {
     return connection;
   }
 
-  /** What vLLM was asked to generate or count. */
+  /** What vLLM was asked to generate; now and then it is asked to count, too, for no request in particular. */
   get dispatched(): JournalEntry[] {
-    return this.gateway.simulator.journal.entries.filter(({ method }) => method === 'POST');
+    return this.gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('/completions'));
   }
 
   /** What is left once everything has had time to end; NOTHING_LEFT, if all is well. */
