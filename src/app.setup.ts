@@ -14,6 +14,7 @@ import { AppLogger } from './observability/app-logger';
 import { Metrics } from './observability/metrics';
 import { logRequests } from './observability/request-log';
 import { failureAnswer } from './openai-compat/failure-answer';
+import { Overload, overloaded, retryAfter } from './proxy/overload/overload.service';
 
 /** How long a client may take for its headers, and an idle connection may stay. Milliseconds. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -39,7 +40,12 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     next();
   });
   const adapter: unknown = app.getHttpAdapter();
-  if (adapter instanceof HotExpressAdapter) adapter.beforeHotRoutes(open);
+  if (adapter instanceof HotExpressAdapter) {
+    adapter.beforeHotRoutes(open);
+    adapter.turnAwayFromHotRoutes(
+      refusalOfOverload(app.get(Overload, { strict: false }), app.get(Metrics), env),
+    );
+  }
   app.use(...managementBodies());
   app.useGlobalPipes(managementValidation());
   setupDocs(app, env);
@@ -57,6 +63,25 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     return { ...failureAnswer(path, described, env.publicUrl), requestId };
   });
   return app;
+}
+
+/** The answer of the exception filter, made once: there are most of them when there is least time. No log line each. */
+function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
+  const { type, text } = failureAnswer('/v1', describeFailure(overloaded()), env.publicUrl);
+  return (request: IncomingMessage & { path: string }, response: ServerResponse): boolean => {
+    if (!overload.refuses()) return false;
+    response.writeHead(503, {
+      'x-request-id': uuidV7(),
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'retry-after': retryAfter(),
+      'content-type': type,
+      'content-length': text.length,
+    });
+    response.end(text, 'latin1');
+    metrics.requestFinished({ route: request.path, method: 'POST', status: 503, seconds: 0 });
+    return true;
+  };
 }
 
 /** Express takes false, true, a number of hops, or addresses; so does TRUST_PROXY. */

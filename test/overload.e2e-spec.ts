@@ -45,6 +45,8 @@ describe('an event loop that is behind', () => {
       const answer = await gateway.post(route, '', BODY);
       expect(answer.status).toBe(503);
       expect(answer.headers.get('retry-after')).toMatch(/^[1-3]$/);
+      expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+      expect(answer.headers.get('content-type')).toBe('application/json');
       expect(await answer.json()).toEqual({
         error: {
           message:

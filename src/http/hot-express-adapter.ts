@@ -22,10 +22,16 @@ const SLOW_CLIENT_CHECK_MS = 5_000;
 export class HotExpressAdapter extends ExpressAdapter {
   private readonly hotRoutes = new Map<string, { readonly handler: Handler; readonly path: string }>();
   private before: (request: HotRequest, response: HotResponse) => void = () => undefined;
+  private turnsAway: (request: HotRequest, response: HotResponse) => boolean = () => false;
 
   /** Runs `open` on every request of a hot route, as middleware would on the others. */
   beforeHotRoutes(open: (request: HotRequest, response: HotResponse) => void): void {
     this.before = open;
+  }
+
+  /** Asked first of all about a request of a hot route; true: it has been answered, for as little as can be. */
+  turnAwayFromHotRoutes(turnsAway: (request: HotRequest, response: HotResponse) => boolean): void {
+    this.turnsAway = turnsAway;
   }
 
   // Nest has copied the metadata of the controller's method to the handler before it registers it here.
@@ -62,6 +68,7 @@ export class HotExpressAdapter extends ExpressAdapter {
       if (!hot) return express(request, response);
       const [hotRequest, hotResponse] = [request as HotRequest, response as HotResponse];
       hotRequest.route = hot;
+      if (this.turnsAway(hotRequest, hotResponse)) return;
       this.before(hotRequest, hotResponse);
       this.serve(hot.handler, hotRequest, hotResponse);
     });

@@ -4,16 +4,18 @@ const THRESHOLD = 500;
 
 describe('Pressure', () => {
   let now: number;
+  let queue: { waitMs: number; nextWaitsMs: number };
   let pressure: Pressure;
 
   beforeEach(() => {
     now = 10_000;
-    pressure = new Pressure(THRESHOLD, now);
+    queue = { waitMs: 0, nextWaitsMs: 0 };
+    pressure = new Pressure(THRESHOLD, queue, now);
   });
 
   /** So many turns of the loop, each with this lag. */
-  const turns = (count: number, lag: number, queued = 0): void => {
-    for (let turn = 0; turn < count; turn += 1) pressure.tick((now += SAMPLE_MS + lag), queued);
+  const turns = (count: number, lag: number): void => {
+    for (let turn = 0; turn < count; turn += 1) pressure.tick((now += SAMPLE_MS + lag));
   };
   const admittedOf = (requests: number): number =>
     Array.from({ length: requests }, () => pressure.admits()).filter(Boolean).length;
@@ -36,31 +38,35 @@ describe('Pressure', () => {
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('after a second of lag refuses half, and ever more while that is not enough', () => {
+  it('after a second of lag refuses nine in ten for as long as the lag is above half the threshold', () => {
     turns(3, 600);
-    expect(admittedOf(100)).toBe(50);
-    turns(1, 260);
-    const fewer = admittedOf(100);
-    expect(fewer).toBeGreaterThan(30);
-    expect(fewer).toBeLessThan(40);
-    turns(20, 600);
-    expect(admittedOf(100)).toBeLessThan(2);
+    expect(admittedOf(100)).toBe(10);
+    turns(1, 250);
+    expect(admittedOf(100)).toBe(10);
+    turns(1, 249);
+    expect(admittedOf(100)).toBe(100);
+    turns(1, 250);
+    expect(admittedOf(100)).toBe(10);
   });
 
-  it('goes by how long admission takes as well', () => {
-    turns(25, 0, 600);
-    expect(admittedOf(100)).toBeLessThan(50);
-    turns(25, 0, 100);
+  it('goes by how long admission takes as well, and at once by how long the next one has waited', () => {
+    queue = Object.assign(queue, { waitMs: 600, nextWaitsMs: 600 });
+    turns(25, 0);
+    expect(admittedOf(100)).toBe(10);
+    queue.nextWaitsMs = 100;
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('takes more again when the lag is below half the threshold, and in the end all', () => {
-    turns(20, 600);
-    turns(10, 249);
-    const some = admittedOf(100);
-    expect(some).toBeGreaterThan(40);
-    expect(some).toBeLessThan(60);
-    turns(10, 249);
+  it('takes admissions that hang for what they are: another fault', () => {
+    queue.nextWaitsMs = 5_000;
+    turns(100, 0);
+    expect(admittedOf(100)).toBe(100);
+  });
+
+  it('is over after a second below half the threshold', () => {
+    turns(3, 600);
+    turns(10, 240);
+    turns(1, 450);
     expect(admittedOf(100)).toBe(100);
   });
 });

@@ -102,6 +102,11 @@ export class AdmissionService {
     return this.group.waitMs;
   }
 
+  /** The same of the request that is next, so far. */
+  get nextWaitsMs(): number {
+    return this.group.nextWaitsMs;
+  }
+
   private async submit(request: AdmissionRequest): Promise<Verdict> {
     if (this.spool.isFull) throw new Error('the spool for settlements is full');
     // Taken for dead, it would have its new requests settled under its hands.

@@ -44,6 +44,12 @@ export class GroupCommit<In, Out> {
     return this.waiting.length === 0 ? 0 : this.lastWait;
   }
 
+  /** How long the item whose turn is next has waited so far, in milliseconds. */
+  get nextWaitsMs(): number {
+    const [next] = this.waiting;
+    return next ? performance.now() - next.since : 0;
+  }
+
   /** Resolves once nothing is waiting or under way. */
   async drained(): Promise<void> {
     while (this.running > 0 || this.waiting.length > 0) {
