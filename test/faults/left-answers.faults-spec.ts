@@ -1,7 +1,7 @@
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, settledRows } from './support/ledger';
-import { call } from './support/stream-client';
-import { CHAT, says } from './support/wire';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { counterDifferences, settledRows } from '../support/ledger';
+import { call } from '../support/stream-client';
+import { CHAT, says } from '../support/wire';
 
 /** Answers that are finished for clients which have left, at once. */
 const MOST = 64;

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { Simulator, startSimulator } from '../src/simulator/simulator';
+import { Simulator, startSimulator } from '../../src/simulator/simulator';
 import {
   cleanUp,
   databasePortOf,
@@ -13,10 +13,10 @@ import {
   printedAdmin,
   ROOT,
   startProcess,
-} from './support/gateway-process';
-import { createDatabase, TestDatabase } from './support/postgres';
-import { call } from './support/stream-client';
-import { isRunning, workersOf } from './support/worker-processes';
+} from '../support/gateway-process';
+import { createDatabase, TestDatabase } from '../support/postgres';
+import { call } from '../support/stream-client';
+import { isRunning, workersOf } from '../support/worker-processes';
 
 const LEASE_MS = 1_000;
 const LIMIT = 3_000;

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
-import { TemplateOverheads } from '../src/proxy/request/template-overheads';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, untilNothingOpen } from './support/ledger';
+import { TemplateOverheads } from '../../src/proxy/request/template-overheads';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { counterDifferences, untilNothingOpen } from '../support/ledger';
 
 const TEMPLATE_TOKENS = 2_000;
 const LIMIT = 50_000;

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { settledRows } from './support/ledger';
-import { responsesIn } from './support/raw-responses';
-import { BODY, CHAT, chunk, envelope, NOTHING_LEFT, says, SLOW_STREAM, STREAM, Wire } from './support/wire';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { settledRows } from '../support/ledger';
+import { responsesIn } from '../support/raw-responses';
+import { BODY, CHAT, chunk, envelope, NOTHING_LEFT, says, SLOW_STREAM, STREAM, Wire } from '../support/wire';
 
 describe('clients that are slow, large, old or gone', () => {
   let gateway: TestGateway;
