@@ -1,3 +1,4 @@
+import { SettlementService } from '../src/usage/admission/settlement.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows } from './support/ledger';
 import { call } from './support/stream-client';
@@ -204,6 +205,17 @@ describe('metering', () => {
       );
       expect(usage.totals.total_tokens).toBe(truth);
       expect(usage.tokens_used).toBe(truth);
+    }
+  });
+
+  it('answers 500 when the metering itself fails after the dispatch, instead of leaving the client waiting', async () => {
+    const settlements = gateway.app.get(SettlementService, { strict: false });
+    const broken = jest.spyOn(settlements, 'settle').mockRejectedValue(new Error('out of order'));
+    try {
+      const answer = await ask({ messages: said({ tokens: 3 }) });
+      expect([answer.status, answer.text]).toEqual([500, expect.stringContaining('"error"')]);
+    } finally {
+      broken.mockRestore();
     }
   });
 });

@@ -58,7 +58,12 @@ export class MeteringInterceptor implements NestInterceptor {
     const request = http.getRequest<MeteredRequest>();
     const response = http.getResponse<ServerResponse>();
     const sent = this.send(request, response, endpoint, next);
-    const metered = sent.then(({ call, running }) => this.finish(call, running, request, response));
+    const metered = sent.then(({ call, running }) =>
+      // Nest has gone by then: what fails here would be neither answered nor logged.
+      this.finish(call, running, request, response).catch((error: unknown) =>
+        this.failures.answer(error, request, response),
+      ),
+    );
     requestContext(request).metered = this.live.track(metered);
     return from(sent.then(() => undefined));
   }
