@@ -59,7 +59,8 @@ class JsonLoad {
     await new Promise((resolve) => {
       const timer = setInterval(() => {
         const now = performance.now();
-        const due = Math.min(all, Math.floor(((now - startedAt) * rate) / 1_000));
+        // The first one is due at once.
+        const due = Math.min(all, Math.floor(((now - startedAt) * rate) / 1_000) + 1);
         for (; planned < due; planned += 1) this.start(startedAt + (planned * 1_000) / rate, now);
         if (now >= this.until) {
           clearInterval(timer);
