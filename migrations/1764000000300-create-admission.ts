@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-const ADMIT = `
+export const ADMIT = `
 CREATE FUNCTION admit_requests(
   p_process uuid, p_zone text,
   p_request_ids uuid[], p_user_ids uuid[], p_key_ids uuid[], p_endpoints text[], p_models text[],

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-const SETTLE = `
+export const SETTLE = `
 CREATE FUNCTION settle_requests(
   p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
   p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],

@@ -54,7 +54,7 @@ CREATE FUNCTION release_requests(p_zone text, p_request_ids uuid[]) RETURNS SETO
   FROM unnest(p_request_ids) AS id
 $$`;
 
-const SETTLE_LATE = `
+export const SETTLE_LATE = `
 CREATE FUNCTION settle_late(
   p_zone text, p_request_id uuid, p_user_id uuid, p_key_id uuid, p_endpoint text, p_model text, p_stream boolean,
   p_outcome text, p_source text, p_status integer, p_prompt bigint, p_cached bigint, p_completion bigint,

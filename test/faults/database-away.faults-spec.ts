@@ -63,7 +63,7 @@ describe('PostgreSQL goes away', () => {
   };
 
   it('while streams run: they end as if nothing were, lie on disk, and are in the ledger once it is back', async () => {
-    const answers = Array.from({ length: 20 }, (_, index) => ask(body(10 + index, { tbtMs: 40 })));
+    const answers = Array.from({ length: 20 }, (_, index) => ask(body(10 + index, { tbtMs: 100 })));
     await opened(20);
     gate.shut();
     const done = await Promise.all(answers);

@@ -43,20 +43,21 @@ export class LimitCounters {
    */
   async ensure(counter: CounterName, most = NO_END): Promise<void> {
     if (counter.metric === 'concurrent_requests') return;
-    if (!(await this.exists(counter))) await this.add(counter, most);
+    if (!(await this.reserves(counter))) await this.begin(counter, most);
     const unfilled = await this.unfilled(counter);
     if (unfilled) await this.backfill(counter, unfilled);
   }
 
-  private async exists(counter: CounterName): Promise<boolean> {
+  private async reserves(counter: CounterName): Promise<boolean> {
     const rows: unknown[] = await this.dataSource.query(
-      `SELECT 1 FROM limit_windows WHERE ${NAMED}`,
+      `SELECT 1 FROM limit_windows WHERE ${NAMED} AND reserves`,
       valuesOf(counter),
     );
     return rows.length > 0;
   }
 
-  private add(counter: CounterName, most: number): Promise<void> {
+  /** From here on the counter is there, and holds what requests under way have reserved. */
+  private begin(counter: CounterName, most: number): Promise<void> {
     return this.dataSource.transaction(async (manager) => {
       await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
       await manager.query(
@@ -66,6 +67,10 @@ export class LimitCounters {
          ON CONFLICT DO NOTHING`,
         [...valuesOf(counter), this.env.LIMITS_TIME_ZONE, most],
       );
+      await manager.query(`SELECT begin_reserving($1, ARRAY[$2::uuid], $3, $4, $5, $6)`, [
+        ...valuesOf(counter),
+        this.env.LIMITS_TIME_ZONE,
+      ]);
     });
   }
 

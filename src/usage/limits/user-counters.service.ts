@@ -35,7 +35,7 @@ export class UserCounters {
   async ensure(userIds: readonly string[], counter: UserCounter): Promise<void> {
     if (counter.metric === 'concurrent_requests') return;
     const missing = await this.without(userIds, counter);
-    if (missing.length > 0) await this.add(missing, counter);
+    if (missing.length > 0) await this.begin(missing, counter);
     for (const group of await this.unfilled(userIds, counter)) {
       for (let i = 0; i < group.users.length; i += FILLED_AT_ONCE) {
         await this.backfill({ ...group, users: group.users.slice(i, i + FILLED_AT_ONCE) }, counter);
@@ -47,14 +47,14 @@ export class UserCounters {
     const rows: { id: string }[] = await this.dataSource.query(
       `SELECT u.id FROM unnest($1::uuid[]) AS u (id)
        WHERE NOT EXISTS (SELECT 1 FROM limit_windows w WHERE w.subject = 'user' AND w.subject_id = u.id
-         AND w.metric = $2 AND w.period = $3 AND w.model = '')`,
+         AND w.metric = $2 AND w.period = $3 AND w.model = '' AND w.reserves)`,
       [userIds, metric, period],
     );
     return rows.map(({ id }) => id);
   }
 
   // A transaction of its own: whoever counts waits for its end, and the backfill reads the ledger after it.
-  private add(userIds: readonly string[], { metric, period }: UserCounter): Promise<void> {
+  private begin(userIds: readonly string[], { metric, period }: UserCounter): Promise<void> {
     return this.dataSource.transaction(async (manager) => {
       await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
       await manager.query(
@@ -64,6 +64,12 @@ export class UserCounters {
          ON CONFLICT DO NOTHING`,
         [userIds, metric, period, this.env.LIMITS_TIME_ZONE],
       );
+      await manager.query(`SELECT begin_reserving('user', $1, $2, $3, '', $4)`, [
+        userIds,
+        metric,
+        period,
+        this.env.LIMITS_TIME_ZONE,
+      ]);
     });
   }
 

@@ -1,0 +1,153 @@
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, untilNothingOpen } from './support/ledger';
+
+interface Counter {
+  readonly period: string;
+  readonly used: number;
+  readonly reserved: number;
+  readonly previous: number;
+  readonly is_current: boolean;
+}
+
+describe('the counters of a user', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+  let admin: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    admin = await gateway.registerAdmin();
+  });
+  afterAll(() => gateway.close());
+  beforeEach(async () => {
+    user = await gateway.register();
+  });
+
+  const sql = (statement: string, values: unknown[] = []) => gateway.dataSource.query(statement, values);
+  const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
+  const chat = (body: object) =>
+    gateway.post('/v1/chat/completions', user.key, { model: 'opencode-llm', max_tokens: 50, ...body });
+  const stream = (tokens: number, tbtMs = 40) => chat({ stream: true, messages: said({ tokens, tbtMs }) });
+  const counters = async (): Promise<Record<string, Counter>> => {
+    const rows: Counter[] = await sql(
+      `SELECT period, used::int, reserved::int, previous::int,
+         window_start = limit_window_start(period, now(), 'UTC') AS is_current
+       FROM limit_windows WHERE subject = 'user' AND subject_id = $1 AND metric = 'tokens' AND model = ''`,
+      [user.id],
+    );
+    return Object.fromEntries(rows.map((row) => [row.period, row]));
+  };
+  const setLimit = (body: object) =>
+    fetch(`${gateway.url}/admin/limits`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ subject: 'user', subject_id: user.id, metric: 'tokens', ...body }),
+    });
+
+  it('hold a reservation where there is a limit, and count everywhere', async () => {
+    const answer = await stream(20);
+    const during = await counters();
+    expect(during['month']?.reserved).toBeGreaterThan(50);
+    expect(during['day']?.reserved).toBe(0);
+    expect(during['total']?.reserved).toBe(0);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    const { day, month, total } = await counters();
+    expect(month).toMatchObject({ reserved: 0, is_current: true });
+    expect(month?.used).toBeGreaterThan(20);
+    expect(day).toMatchObject({ used: month?.used, reserved: 0, is_current: true });
+    expect(total).toMatchObject({ used: month?.used, reserved: 0 });
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it.each([
+    ['one request', 1],
+    ['several at once', 5],
+  ])('that nothing is reserved in roll when %s settles', async (_, requests) => {
+    await sql(
+      `UPDATE limit_windows SET window_start = limit_window_start('day', now() - interval '1 day', 'UTC'), used = 77
+       WHERE subject_id = $1 AND period = 'day'`,
+      [user.id],
+    );
+    await Promise.all(Array.from({ length: requests }, () => chat({ messages: said({ tokens: 5 }) })));
+    await untilNothingOpen(gateway);
+    const { day, month } = await counters();
+    expect(day).toMatchObject({ used: month?.used, previous: 77, is_current: true });
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('do not count in a new window what was admitted in the one before', async () => {
+    const answer = await stream(20);
+    await sql(`UPDATE open_requests SET admitted_at = admitted_at - interval '1 day' WHERE user_id = $1`, [
+      user.id,
+    ]);
+    await sql(
+      `UPDATE limit_windows SET window_start = limit_window_start('day', now() - interval '1 day', 'UTC'), used = 77
+       WHERE subject_id = $1 AND period = 'day'`,
+      [user.id],
+    );
+    await answer.text();
+    await untilNothingOpen(gateway);
+    const { day } = await counters();
+    expect(day).toMatchObject({ used: 0, reserved: 0, is_current: true });
+  });
+
+  it('take up what requests under way have reserved when a limit comes', async () => {
+    const answer = await stream(40, 80);
+    const before = await counters();
+    const set = await setLimit({ window: 'day', amount: 100_000 });
+    expect(set.status).toBe(200);
+    const during = await counters();
+    expect(during['day']?.reserved).toBe(before['month']?.reserved);
+    // As hard as if it had been there before: what is under way is not lent out twice.
+    await setLimit({ window: 'day', amount: during['day']?.reserved });
+    const refused = await chat({ messages: said({ tokens: 1 }) });
+    expect(refused.status).toBe(429);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    const { day, month } = await counters();
+    expect(day).toMatchObject({ used: month?.used, reserved: 0 });
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('take up reservations in a window that was not counted before, too', async () => {
+    const answer = await stream(30);
+    await setLimit({ window: 'week', amount: 100_000 });
+    const { week, month } = await counters();
+    expect(week?.reserved).toBe(month?.reserved);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    expect((await counters())['week']).toMatchObject({
+      used: (await counters())['month']?.used,
+      reserved: 0,
+    });
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('go on holding when the limit is taken away while a request runs', async () => {
+    const answer = await stream(20);
+    await sql(`DELETE FROM limits WHERE subject_id = $1`, [user.id]);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    expect((await counters())['month']).toMatchObject({ reserved: 0 });
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('roll before a settlement that comes late is counted', async () => {
+    await chat({ messages: said({ tokens: 5 }) });
+    await untilNothingOpen(gateway);
+    await sql(`UPDATE usage_records SET provisional = true WHERE user_id = $1`, [user.id]);
+    await sql(
+      `UPDATE limit_windows SET window_start = limit_window_start('day', now() - interval '1 day', 'UTC'), used = 77
+       WHERE subject_id = $1 AND period = 'day'`,
+      [user.id],
+    );
+    await sql(
+      `SELECT settle_late('UTC', request_id, user_id, key_id, endpoint, model, stream, outcome, source, status,
+         prompt_tokens + 10, cached_tokens, completion_tokens, reasoning_tokens, NULL, duration_ms, false)
+       FROM usage_records WHERE user_id = $1`,
+      [user.id],
+    );
+    expect((await counters())['day']).toMatchObject({ used: 10, is_current: true });
+  });
+});
