@@ -2,10 +2,10 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { ADMIT as ADMIT_EVERYWHERE } from './1764000000300-create-admission';
 
 const ADMIT = `
-CREATE OR REPLACE FUNCTION admit_requests(
+CREATE FUNCTION admit_requests(
   p_process uuid, p_zone text,
   p_request_ids uuid[], p_user_ids uuid[], p_key_ids uuid[], p_endpoints text[], p_models text[],
-  p_streams boolean[], p_prompt_bounds bigint[], p_wants bigint[], p_minimums bigint[]
+  p_streams boolean[], p_prompt_bounds bigint[], p_wants bigint[], p_minimums bigint[], p_idempotency_keys text[] DEFAULT NULL
 ) RETURNS TABLE (
   verdict text, granted bigint, limit_subject text, limit_metric text, limit_period text, limit_set_by text,
   limit_amount bigint, limit_used bigint, room_at timestamptz,
@@ -33,7 +33,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock_shared(counting_lock());
   -- A request that comes alone, and has room in every limit, which are all on tokens: the usual case. One look, two
   -- writes; whatever else there is to decide is decided below, with the same rows locked.
-  IF cardinality(p_request_ids) = 1 THEN
+  IF cardinality(p_request_ids) = 1 AND p_idempotency_keys IS NULL THEN
     WITH locked AS MATERIALIZED (
       SELECT w.id, w.subject, w.subject_id, w.metric, w.period, w.model, w.window_start, w.used + w.reserved AS taken
       FROM (VALUES ('user', p_user_ids[1]), ('key', p_key_ids[1]), ('everyone', nil)) AS p (subject, subject_id)
@@ -75,6 +75,8 @@ BEGIN
 
   -- 1. Who may come in at all. Decided here, in the database, so that every replica agrees at once.
   SELECT array_agg(CASE
+      WHEN r.idempotency_key IS NOT NULL AND EXISTS (
+        SELECT 1 FROM open_requests o WHERE o.user_id = r.user_id AND o.idempotency_key = r.idempotency_key) THEN 'in_flight'
       WHEN u.id IS NULL OR u.status <> 'active' OR u.deleted_at IS NOT NULL THEN 'user_inactive'
       WHEN r.key_id IS NULL THEN NULL
       WHEN k.id IS NULL OR k.revoked_at IS NOT NULL OR k.user_id <> r.user_id THEN 'key_invalid'
@@ -82,7 +84,8 @@ BEGIN
       WHEN k.models IS NOT NULL AND NOT (r.model = ANY (k.models)) THEN 'model_forbidden'
     END ORDER BY r.position)
   INTO codes
-  FROM unnest(p_user_ids, p_key_ids, p_models) WITH ORDINALITY AS r (user_id, key_id, model, position)
+  FROM unnest(p_user_ids, p_key_ids, p_models, p_idempotency_keys) WITH ORDINALITY
+    AS r (user_id, key_id, model, idempotency_key, position)
   LEFT JOIN users u ON u.id = r.user_id
   LEFT JOIN api_keys k ON k.id = r.key_id;
 
@@ -245,22 +248,32 @@ BEGIN
   WHERE w.id = c.id AND c.changed;
 
   INSERT INTO open_requests (request_id, process_id, admitted_at, user_id, key_id, endpoint, model, stream,
-    prompt_bound, reserved, held)
+    prompt_bound, reserved, held, idempotency_key)
   SELECT o.id, p_process, right_now, p_user_ids[o.i], p_key_ids[o.i], p_endpoints[o.i], p_models[o.i],
-    p_streams[o.i], p_prompt_bounds[o.i], o.granted, o.held::bigint[]
+    p_streams[o.i], p_prompt_bounds[o.i], o.granted, o.held::bigint[], p_idempotency_keys[o.i]
   FROM unnest(o_ids, o_positions, o_granted, o_held) AS o (id, i, granted, held);
 END $$`;
 
+const ARGUMENTS =
+  'uuid, text, uuid[], uuid[], uuid[], text[], text[], boolean[], bigint[], bigint[], bigint[]';
+
 /**
  * Admission locks and writes only the counters that reserve: of those that only count, settlement takes care. One request
- * alone takes a shorter way.
+ * alone takes a shorter way. Of requests of one user with the same idempotency key one is under way at a time.
  */
 export class AdmitWhereLimited1764000001310 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`ALTER TABLE open_requests ADD COLUMN idempotency_key text`);
+    await queryRunner.query(`
+      CREATE UNIQUE INDEX open_requests_idempotency_key ON open_requests (user_id, idempotency_key)
+      WHERE idempotency_key IS NOT NULL`);
+    await queryRunner.query(`DROP FUNCTION admit_requests(${ARGUMENTS})`);
     await queryRunner.query(ADMIT);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(ADMIT_EVERYWHERE.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'));
+    await queryRunner.query(`DROP FUNCTION admit_requests(${ARGUMENTS}, text[])`);
+    await queryRunner.query(ADMIT_EVERYWHERE);
+    await queryRunner.query(`ALTER TABLE open_requests DROP COLUMN idempotency_key`);
   }
 }

@@ -186,6 +186,11 @@ export const GENERATION_FAILURES: readonly DocumentedFailure[] = [
     message: 'The model does not exist or this key may not use it. GET /v1/models lists what it may use.',
   },
   {
+    status: 409,
+    code: 'idempotency_key_in_use',
+    message: 'A request with this Idempotency-Key is still running.',
+  },
+  {
     status: 429,
     code: 'quota_reserved',
     message: 'Other requests under way hold the rest of the token quota of your account. Retry shortly.',

@@ -12,6 +12,7 @@ import type { Settlement } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
+import { idempotencyKey } from './request/idempotency-key';
 import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
 import { RequestIntake } from './request/request-intake';
@@ -77,7 +78,13 @@ export class MeteringInterceptor implements NestInterceptor {
   ): Promise<{ call: ProxiedCall; running: Running }> {
     const { requestId, arrivedAt } = requestContext(request);
     const call = await this.intake.read(request, endpoint, request.user);
-    const { budget, clamped, rates } = await this.reservations.reserve(call, requestId, request.user);
+    const repeated = idempotencyKey(request);
+    const { budget, clamped, rates } = await this.reservations.reserve(
+      call,
+      requestId,
+      request.user,
+      repeated,
+    );
     for (const [name, value] of Object.entries(rateLimitHeaders(rates, new Date())))
       response.setHeader(name, value);
     if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));

@@ -41,8 +41,13 @@ export class ReservationService {
     private readonly prompts: PromptCounter,
   ) {}
 
-  /** @throws ApiException 401, 402, 404, 429 or 503; nothing is held then */
-  async reserve(call: ProxiedCall, requestId: string, principal: Principal): Promise<Reservation> {
+  /** @throws ApiException 401, 402, 404, 409, 429 or 503; nothing is held then */
+  async reserve(
+    call: ProxiedCall,
+    requestId: string,
+    principal: Principal,
+    idempotencyKey: string | null,
+  ): Promise<Reservation> {
     const decide = (question: OutputQuestion, budget: OutputBudget, minimum: number): Promise<Verdict> =>
       this.admission.decide({
         requestId,
@@ -53,6 +58,7 @@ export class ReservationService {
         promptBound: question.prompt.tokens,
         want: budget.total,
         minimum,
+        idempotencyKey,
       });
 
     let question = call.outputQuestion(call.promptBound);

@@ -48,6 +48,17 @@ const PERIODS: Readonly<Record<BlockingLimit['period'], string>> = {
   total: 'in total',
 };
 
+/** The client's own earlier attempt: what it costs is billed once, and not again as long as it runs. */
+export function requestInFlight(): ApiException {
+  return new ApiException({
+    status: 409,
+    code: 'idempotency_key_in_use',
+    message:
+      'A request with this Idempotency-Key is still running. Wait for its answer, or send a new request with another key.',
+    headers: { 'retry-after': '2' },
+  });
+}
+
 /** What is used leaves no room: final until the window ends or somebody raises the limit. */
 export function quotaExceeded(
   limit: BlockingLimit,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { DatabaseError } from 'pg';
 import { Env } from '../../config/env';
 import type { Principal } from '../../common/principal';
 import { Metrics } from '../../observability/metrics';
@@ -9,6 +10,7 @@ import {
   quotaBusy,
   quotaExceeded,
   rateLimited,
+  requestInFlight,
   userInactive,
 } from './admission.exceptions';
 import { GroupCommit } from './group-commit';
@@ -36,10 +38,13 @@ export interface AdmissionRequest {
   readonly want: number;
   /** Refused when fewer than this can be had. */
   readonly minimum: number;
+  /** The client's name for this request and its repetitions. */
+  readonly idempotencyKey: string | null;
 }
 
 const ADMIT = `SELECT * FROM admit_requests($1::uuid, $2::text, $3::uuid[], $4::uuid[], $5::uuid[], $6::text[],
   $7::text[], $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[])`;
+const ADMIT_ONCE = ADMIT.replace('$11::bigint[])', '$11::bigint[], $12::text[])');
 
 /** Longest time a request may wait for PostgreSQL's word, in milliseconds. */
 const ADMISSION_TIMEOUT_MS = 3_000;
@@ -51,6 +56,8 @@ const ADMISSION_TIMEOUT_MS = 3_000;
 @Injectable()
 export class AdmissionService {
   private readonly group: GroupCommit<AdmissionRequest, Verdict>;
+  /** Users and idempotency keys that are being decided about here; what is admitted stands in PostgreSQL. */
+  private readonly deciding = new Set<string>();
 
   constructor(
     private readonly statements: HotStatements,
@@ -76,6 +83,18 @@ export class AdmissionService {
    * Whatever it throws, nothing is held in the end.
    */
   async decide(request: AdmissionRequest): Promise<Verdict> {
+    if (request.idempotencyKey === null) return this.decideInTime(request);
+    const name = `${request.principal.userId} ${request.idempotencyKey}`;
+    if (this.deciding.has(name)) return { kind: 'in_flight' };
+    this.deciding.add(name);
+    try {
+      return await this.decideInTime(request);
+    } finally {
+      this.deciding.delete(name);
+    }
+  }
+
+  private async decideInTime(request: AdmissionRequest): Promise<Verdict> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), ADMISSION_TIMEOUT_MS);
@@ -118,6 +137,8 @@ export class AdmissionService {
       return verdict;
     } catch (error) {
       this.open.end(request.requestId);
+      // Another replica was quicker by less than a transaction.
+      if (isKeyInUse(error)) return { kind: 'in_flight' };
       // It may have been committed all the same.
       this.strays.expect();
       throw error;
@@ -142,6 +163,8 @@ export class AdmissionService {
         return userInactive();
       case 'key_invalid':
         return keyNoLongerValid();
+      case 'in_flight':
+        return requestInFlight();
       case 'model_forbidden':
         return modelForbidden(model);
     }
@@ -156,7 +179,7 @@ export class AdmissionService {
   }
 
   private async commit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
-    const rows = await this.statements.run<VerdictRow>('admit_requests', ADMIT, [
+    const values = [
       this.process.id,
       this.env.LIMITS_TIME_ZONE,
       batch.map((request) => request.requestId),
@@ -168,7 +191,11 @@ export class AdmissionService {
       batch.map((request) => request.promptBound),
       batch.map((request) => request.want),
       batch.map((request) => request.minimum),
-    ]);
+    ];
+    const keys = batch.map((request) => request.idempotencyKey);
+    const rows = keys.some((key) => key !== null)
+      ? await this.statements.run<VerdictRow>('admit_requests_once', ADMIT_ONCE, [...values, keys])
+      : await this.statements.run<VerdictRow>('admit_requests', ADMIT, values);
     return rows.map(toVerdict);
   }
 }
@@ -188,4 +215,8 @@ function unused({ requestId, principal, endpoint, model, stream }: AdmissionRequ
     timeToFirstTokenMs: null,
     durationMs: ADMISSION_TIMEOUT_MS,
   };
+}
+
+function isKeyInUse(error: unknown): boolean {
+  return error instanceof DatabaseError && error.constraint === 'open_requests_idempotency_key';
 }

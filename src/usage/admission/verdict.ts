@@ -9,7 +9,7 @@ export type Verdict =
       readonly limit: BlockingLimit;
       readonly rates: RateStates;
     }
-  | { readonly kind: 'user_inactive' | 'key_invalid' | 'model_forbidden' };
+  | { readonly kind: 'user_inactive' | 'key_invalid' | 'model_forbidden' | 'in_flight' };
 
 /** A row of admit_requests. */
 export interface VerdictRow {
