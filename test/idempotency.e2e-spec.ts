@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import OpenAI from 'openai';
+import OpenAI, { ConflictError } from 'openai';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows, untilNothingOpen } from './support/ledger';
 
@@ -131,6 +131,6 @@ describe('Idempotency-Key on generating routes', () => {
       );
     const [one, two] = await Promise.allSettled([create(), create()]);
     const refused = [one, two].find((result) => result?.status === 'rejected');
-    expect((refused as PromiseRejectedResult).reason).toBeInstanceOf(OpenAI.ConflictError);
+    expect((refused as PromiseRejectedResult).reason).toBeInstanceOf(ConflictError);
   });
 });
