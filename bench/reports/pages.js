@@ -49,7 +49,7 @@ function pages() {
     ...list('/admin/audit-log', ['', `actor_id=${userId(2)}`, `subject_id=${userId(SOMEBODY)}`]),
     ...list('/admin/audit-log', ['action=limit.put']),
     ...list('/admin/limits', ['', 'subject=key', `subject_id=${userId(SOMEBODY)}`]),
-    ...list('/admin/invitations', ['', 'status=open', 'search=for+77']),
+    ...list('/admin/invitations', ['', 'status=open', 'sort=expires_at', 'search=for+77']),
     ...list('/users/usage', ['', wholeYear()]),
     ...list('/users/usage/records', ['']),
     ...list('/v1/usage', ['']),

@@ -10,6 +10,7 @@ import type {
   InvitationsQuery,
   InvitationStatus,
 } from './invitation.dto';
+import { InvitationOrder, invitationOrder, InvitationSort } from './invitation-sort';
 import { toLimitView } from './invited-limits';
 
 interface InvitationRow {
@@ -28,11 +29,13 @@ interface InvitationRow {
   readonly revoked_at: Date | null;
 }
 
+const SORT: InvitationSort = '-created_at';
+const MICROSECONDS = /^-?\d{1,17}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-const INVITATIONS = `
+const INVITATIONS = (more = '') => `
   SELECT i.id, i.status, i.role, i.note, i.limits, i.created_by, maker.username AS maker, i.created_at, i.expires_at,
-    i.used_by, invited.username AS user, i.used_at, i.revoked_at
+    i.used_by, invited.username AS user, i.used_at, i.revoked_at${more}
   FROM (
     SELECT *, CASE WHEN used_at IS NOT NULL THEN 'used' WHEN revoked_at IS NOT NULL THEN 'revoked'
       WHEN expires_at <= now() THEN 'expired' ELSE 'open' END AS status
@@ -42,11 +45,15 @@ const INVITATIONS = `
   LEFT JOIN users invited ON invited.id = i.used_by AND invited.deleted_at IS NULL`;
 
 // strpos and not LIKE: nothing in the text that is searched for has a meaning of its own.
-const PAGE = `${INVITATIONS}
+export function invitationsPage({ column, direction }: InvitationOrder): string {
+  const behind = direction === 'ASC' ? '>' : '<';
+  return `${INVITATIONS(`, (extract(epoch FROM ${column}) * 1000000)::bigint::text AS place`)}
   WHERE ($1::text IS NULL OR i.status = $1)
     AND ($2::text IS NULL OR strpos(lower(i.note), lower($2)) > 0)
-    AND ($3::uuid IS NULL OR i.id < $3)
-  ORDER BY i.id DESC LIMIT $4`;
+    AND ($3::bigint IS NULL OR (${column}, i.id) ${behind}
+      ('epoch'::timestamptz + $3 * interval '1 microsecond', $4::uuid))
+  ORDER BY ${column} ${direction}, i.id ${direction} LIMIT $5`;
+}
 
 /** The invitations as administrators see them: without their tokens, which nobody sees again. */
 @Injectable()
@@ -54,28 +61,27 @@ export class InvitationDirectory {
   constructor(private readonly dataSource: DataSource) {}
 
   async get(id: string): Promise<InvitationResponse> {
-    const rows: InvitationRow[] = await this.dataSource.query(`${INVITATIONS} WHERE i.id = $1`, [id]);
+    const rows: InvitationRow[] = await this.dataSource.query(`${INVITATIONS()} WHERE i.id = $1`, [id]);
     if (!rows[0]) throw noSuchInvitation();
     return shown(rows[0]);
   }
 
-  /** Newest first: their ids grow with time. */
   async list({
     status,
     search,
     cursor,
+    sort = SORT,
     limit = DEFAULT_PAGE_SIZE,
   }: InvitationsQuery): Promise<InvitationsPage> {
-    const [before = null] = cursor === undefined ? [] : fromCursor(cursor, [UUID]);
-    const rows: InvitationRow[] = await this.dataSource.query(PAGE, [
-      status ?? null,
-      search ?? null,
-      before,
-      limit + 1,
-    ]);
+    const [, after = null, afterId = null] =
+      cursor === undefined ? [] : fromCursor(cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
+    const rows: (InvitationRow & { place: string })[] = await this.dataSource.query(
+      invitationsPage(invitationOrder(sort)),
+      [status ?? null, search ?? null, after, afterId, limit + 1],
+    );
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
-    return { data: page.map(shown), next_cursor: last ? toCursor([last.id]) : null };
+    return { data: page.map(shown), next_cursor: last ? toCursor([sort, last.place, last.id]) : null };
   }
 }
 

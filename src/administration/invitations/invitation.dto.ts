@@ -19,6 +19,7 @@ import type { Limit, LimitPeriod } from '../../usage/limits/limit.entity';
 import { IsTokenAmount } from '../../usage/limits/token-amount.decorator';
 import { PageQuery } from '../../common/page-query';
 import { PersonReference } from '../person-reference';
+import { INVITATION_SORTS, InvitationSort } from './invitation-sort';
 
 export const INVITATION_STATUSES = ['open', 'used', 'expired', 'revoked'] as const;
 
@@ -97,6 +98,15 @@ export class InvitationsQuery extends PageQuery {
   @IsOptional()
   @IsPlainText(200)
   search?: string;
+
+  @ApiPropertyOptional({
+    enum: INVITATION_SORTS,
+    default: '-created_at',
+    description: 'A minus turns the order round',
+  })
+  @IsOptional()
+  @IsIn(INVITATION_SORTS)
+  sort?: InvitationSort;
 }
 
 export class InvitationLimitView {
@@ -134,7 +144,7 @@ export class CreatedInvitationResponse extends InvitationResponse {
 }
 
 export class InvitationsPage {
-  @ApiProperty({ type: [InvitationResponse], description: 'Newest first' }) data: InvitationResponse[];
+  @ApiProperty({ type: [InvitationResponse] }) data: InvitationResponse[];
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
   next_cursor: string | null;
 }

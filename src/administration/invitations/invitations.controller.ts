@@ -43,7 +43,7 @@ export class InvitationsController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'The invitations, newest first, page by page' })
+  @ApiOperation({ summary: 'The invitations, page by page, newest first unless sorted otherwise' })
   @ApiOkResponse({ type: InvitationsPage })
   @ApiProblem(400, 'invalid_request', 'limit must be a whole number from 1 to 100')
   list(@Query() query: InvitationsQuery): Promise<InvitationsPage> {
