@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { Simulator, startSimulator } from '../src/simulator/simulator';
 import { DocumentedRoute, documentedRoutes } from './support/documented-routes';
@@ -16,7 +17,10 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
   let gateway: GatewayProcess;
   let metricsUrl: string;
   let routes: DocumentedRoute[];
-  let secrets: Record<'password' | 'prompt' | 'key' | 'accessToken' | 'refreshToken', string>;
+  let secrets: Record<
+    'password' | 'prompt' | 'key' | 'accessToken' | 'refreshToken' | 'invitation' | 'link',
+    string
+  >;
   const failures: string[] = [];
 
   const requested = async (path: string, sent: Sent): Promise<Answer> => {
@@ -49,6 +53,8 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
       key: String(key),
       accessToken: String(tokens.access_token),
       refreshToken: String(tokens.refresh_token),
+      invitation: `llmi_${randomBytes(32).toString('base64url')}`,
+      link: `llmp_${randomBytes(32).toString('base64url')}`,
     };
   }, 60_000);
   afterAll(async () => {
@@ -107,6 +113,16 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
     expect(failures.length).toBeGreaterThan(200);
   });
 
+  it('pass as the links whose # was lost on the way', async () => {
+    const { invitation, link } = secrets;
+    for (const mark of ['%23', '/', '?', '?token=']) {
+      await requested(`/auth/register${mark}${invitation}`, {});
+      await requested(`/auth/password-reset${mark}${link}`, {});
+    }
+    await requested('/auth/register', { json: { username: invitation, password: link, invitation } });
+    await requested('/auth/password-reset', { json: { token: link, new_password: invitation } });
+  });
+
   it('and what fails inside is answered in its envelope, with the id of its log line', async () => {
     const client = new Client({ connectionString: database.url });
     await client.connect();
@@ -150,7 +166,7 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
     // The start prints the first administrator's key, once and on purpose; log lines are JSON.
     const lines = log.split('\n').filter((line) => line.startsWith('{"level"'));
     expect(lines.length).toBeGreaterThan(300);
-    expect(lines.filter((line) => /eyJ[\w-]{20}|llm[kr]_[\w-]{12}/.test(line))).toEqual([]);
+    expect(lines.filter((line) => /eyJ[\w-]{20}|llm[kipr]_[\w-]{12}/.test(line))).toEqual([]);
     expect({
       log: found(log),
       metrics: found(metrics),

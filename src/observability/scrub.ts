@@ -1,5 +1,6 @@
 const SECRETS: readonly [RegExp, string][] = [
-  [/\bllm([kr])_[\w-]{8,}/g, 'llm$1_…'],
+  // Without \b: a # that was written as %23 stands before it.
+  [/llm([kipr])_[\w-]{8,}/g, 'llm$1_…'],
   [/\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g, 'jwt…'],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, '$1 …'],
   [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:…@'],
