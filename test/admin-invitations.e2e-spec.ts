@@ -34,8 +34,9 @@ describe('/admin/invitations', () => {
   it('makes one for an ordinary user, for a week, whose token is shown once and kept as a hash', async () => {
     const { status, body, headers } = await invite();
     expect([status, headers.get('cache-control')]).toEqual([201, 'no-store']);
-    const { token, ...shown } = body;
+    const { token, url, ...shown } = body;
     expect(token).toMatch(/^llmi_[\w-]{43}$/);
+    expect(url).toBe(`${gateway.url}/auth/register#${String(token)}`);
     expect(shown).toEqual({
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       status: 'open',

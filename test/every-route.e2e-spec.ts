@@ -11,6 +11,7 @@ const NOBODYS_ID = '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b';
 const PUBLIC = [
   'GET /.well-known/opencode',
   'GET /auth/password-reset',
+  'GET /auth/register',
   'GET /docs-json',
   'GET /health/live',
   'GET /health/ready',

@@ -1,4 +1,4 @@
-import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiConsumes,
@@ -18,6 +18,8 @@ import { CurrentClient } from './current-client.decorator';
 import { ChangePassword } from './dto/change-password.dto';
 import { Register, RegisteredResponse } from './dto/register.dto';
 import { RefreshRequest, TokenRequest, TokenResponse } from './dto/token.dto';
+import { INVITATION_PAGE } from './invitations/invitation-page';
+import { ServesPage } from './pages/page';
 import { RegistrationService } from './registration.service';
 
 const FORM_OR_JSON = ['application/x-www-form-urlencoded', 'application/json'];
@@ -29,6 +31,14 @@ export class AuthController {
     private readonly auth: AuthService,
     private readonly registration: RegistrationService,
   ) {}
+
+  @Get('register')
+  @Public()
+  @ServesPage(INVITATION_PAGE)
+  @ApiOperation({ summary: 'The page the link of an invitation leads to' })
+  registrationPage(): string {
+    return INVITATION_PAGE.html;
+  }
 
   @Post('register')
   @Public()

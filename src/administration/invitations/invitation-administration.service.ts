@@ -5,6 +5,7 @@ import { Actor, AuditLog } from '../../auth/audit-log';
 import { Invitations } from '../../auth/invitations/invitations.service';
 import { mintOneTimeToken, oneTimeTokenHash } from '../../auth/one-time-token';
 import { ApiException } from '../../common/api.exception';
+import { Env } from '../../config/env';
 import type { CreatedInvitationResponse, CreateInvitation } from './invitation.dto';
 import { InvitationDirectory } from './invitation-directory.service';
 import { givenLimits, toLimitView } from './invited-limits';
@@ -17,6 +18,7 @@ export class InvitationAdministration {
     private readonly invitations: Invitations,
     private readonly auditLog: AuditLog,
     private readonly dataSource: DataSource,
+    private readonly env: Env,
   ) {}
 
   async create(
@@ -48,7 +50,9 @@ export class InvitationAdministration {
         manager,
       );
     });
-    return { ...(await this.directory.get(id)), token };
+    // Behind the #, where it reaches no log of a server or proxy.
+    const url = `${this.env.publicUrl}/auth/register#${token}`;
+    return { ...(await this.directory.get(id)), token, url };
   }
 
   /** Twice is as good as once. @throws ApiException 409 when an account has been made with it */

@@ -141,6 +141,12 @@ export class CreatedInvitationResponse extends InvitationResponse {
     description: 'For POST /auth/register; works once, shown here and never again',
   })
   token: string;
+
+  @ApiProperty({
+    example: 'https://llm.example.com/auth/register#llmi_Qw8mXr2bN6cZ1aLh4sPd7eGf9uKiBtCnVoE0A9xQ2s3',
+    description: 'A page on which the invited person makes the account; hand it over on a way only they read',
+  })
+  url: string;
 }
 
 export class InvitationsPage {

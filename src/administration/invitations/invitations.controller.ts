@@ -54,7 +54,9 @@ export class InvitationsController {
   @Header('cache-control', 'no-store')
   @ApiOperation({
     summary: 'Invite somebody to make an account',
-    description: 'The answer carries a token for POST /auth/register. It is shown once, and works once.',
+    description:
+      'The answer carries a link to a page on which the invited person makes the account, and its token, for ' +
+      'POST /auth/register. Both are shown once, and work once.',
   })
   @ApiCreatedResponse({ type: CreatedInvitationResponse })
   @ApiProblem(400, 'invalid_request', 'expires_in_days must be a whole number from 1 to 90')

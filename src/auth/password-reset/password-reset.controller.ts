@@ -1,10 +1,11 @@
-import { Body, Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { type Client, CurrentClient } from '../current-client.decorator';
+import { ServesPage } from '../pages/page';
 import { ResetPassword } from './dto/password-reset.dto';
-import { PASSWORD_PAGE, PASSWORD_PAGE_POLICY } from './password-page';
+import { PASSWORD_PAGE } from './password-page';
 import { PasswordResets } from './password-resets.service';
 
 @ApiTags('Auth')
@@ -14,13 +15,10 @@ export class PasswordResetController {
 
   @Get()
   @Public()
-  @Header('content-type', 'text/html; charset=utf-8')
-  @Header('content-security-policy', PASSWORD_PAGE_POLICY)
-  @Header('referrer-policy', 'no-referrer')
+  @ServesPage(PASSWORD_PAGE)
   @ApiOperation({ summary: 'The page a password link leads to' })
-  @ApiOkResponse({ content: { 'text/html': { schema: { type: 'string' } } } })
   page(): string {
-    return PASSWORD_PAGE;
+    return PASSWORD_PAGE.html;
   }
 
   @Post()
