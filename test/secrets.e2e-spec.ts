@@ -40,6 +40,8 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
       VLLM_BASE_URL: simulator.baseUrl,
       METRICS_PORT: metricsPort,
       LOG_LEVEL: 'debug',
+      // Every route is to be reached, again and again.
+      CHANGES_PER_MINUTE: '0',
     });
     await gateway.ready();
     const get = (path: string) => fetch(gateway.url + path);

@@ -13,6 +13,7 @@ import { ApiOAuthError, ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
 import { AuthService } from './auth.service';
+import { CountedByItself } from './changes/counted-by-itself.decorator';
 import type { Client } from './current-client.decorator';
 import { CurrentClient } from './current-client.decorator';
 import { ChangePassword } from './dto/change-password.dto';
@@ -82,6 +83,7 @@ export class AuthController {
   }
 
   @Post('password')
+  @CountedByItself()
   @HttpCode(204)
   @ApiBearerAuth('session')
   @ApiOperation({ summary: 'Change my password; my other sessions end' })

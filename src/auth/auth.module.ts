@@ -17,6 +17,8 @@ import { AuthSecrets } from './auth-secrets';
 import { AuthController } from './auth.controller';
 import { AuthService } from './auth.service';
 import { AuthenticationGuard } from './authentication.guard';
+import { ChangeThrottleGuard } from './changes/change-throttle.guard';
+import { ChangeThrottle } from './changes/change-throttle.service';
 import { Invitations } from './invitations/invitations.service';
 import { JwtStrategy } from './jwt.strategy';
 import { PasswordResetController } from './password-reset/password-reset.controller';
@@ -43,6 +45,7 @@ import { ThrottleService } from './throttle.service';
     AuditLog,
     AuthSecrets,
     AuthService,
+    ChangeThrottle,
     Invitations,
     JwtStrategy,
     PasswordResets,
@@ -50,9 +53,10 @@ import { ThrottleService } from './throttle.service';
     RegistrationService,
     SessionsService,
     ThrottleService,
-    // In this order: first who calls, then whether they may.
+    // In this order: first who calls, then whether they may, then whether it is too much.
     { provide: APP_GUARD, useClass: AuthenticationGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
+    { provide: APP_GUARD, useClass: ChangeThrottleGuard },
   ],
   exports: [ApiKeysService, AuditLog, AuthService, Invitations, PasswordResets, SessionsService],
 })

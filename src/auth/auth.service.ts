@@ -7,6 +7,7 @@ import { usernameKey } from '../users/username';
 import { UsersService } from '../users/users.service';
 import { AccessTokens } from './access-tokens.service';
 import { AuditLog } from './audit-log';
+import { ChangeThrottle } from './changes/change-throttle.service';
 import type { Client } from './current-client.decorator';
 import type { ChangePassword } from './dto/change-password.dto';
 import type { TokenRequest, TokenResponse } from './dto/token.dto';
@@ -28,6 +29,7 @@ export class AuthService {
     private readonly accessTokens: AccessTokens,
     private readonly passwordResets: PasswordResets,
     private readonly throttle: ThrottleService,
+    private readonly changes: ChangeThrottle,
     private readonly auditLog: AuditLog,
     private readonly dataSource: DataSource,
   ) {}
@@ -66,6 +68,7 @@ export class AuthService {
   /** Changes the password and ends the user's other sessions. */
   async changePassword(principal: Principal, dto: ChangePassword, client: Client): Promise<void> {
     const user = await this.confirmPassword(principal.userId, dto.current_password, client);
+    await this.changes.count('with the password', user);
     const passwordHash = await this.users.hashNewPassword(user, dto.new_password);
     await this.dataSource.transaction(async (manager) => {
       // Another change, a reset or the end of the account may have come first.
@@ -96,6 +99,7 @@ export class AuthService {
     const user = await this.checkPassword(username, client, () =>
       this.users.verifyCredentials(username, password),
     );
+    if (user) await this.changes.count('with the password', user);
     const session = user && (await this.sessions.open(user, client));
     if (!user || !session) throw invalidGrant('The username or the password is wrong.');
     return this.answer(user.id, session.id, session.refreshToken);

@@ -69,6 +69,9 @@ export class Env {
   @IsOptional() @IsIn(['open', 'invite', 'closed']) REGISTRATION?: 'open' | 'invite' | 'closed';
   @IsInt() @Min(8) @Max(64) PASSWORD_MIN: number = 12;
 
+  /** Changes (POST, PUT, PATCH, DELETE) of one account a minute; an administrator has ten times as many; 0 = no end. */
+  @IsInt() @Min(0) @Max(1_000_000) CHANGES_PER_MINUTE: number = 120;
+
   @IsIn(['public', 'admin', 'off']) DOCS_ACCESS: 'public' | 'admin' | 'off' = 'public';
 
   /** Tokens a month each new user may spend; 0 = a new user may spend nothing, -1 = no default cap. */

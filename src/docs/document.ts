@@ -107,6 +107,7 @@ function complete(
   const known = generation ? { ...route, failures: [...route.failures, ...GENERATION_FAILURES] } : route;
   const failures = failuresOf(known, {
     hasBody: operation.requestBody !== undefined,
+    changes: verb !== 'get',
     touchesDatabase: !path.startsWith('/health/'),
   });
   operation.responses = { ...operation.responses, ...failureResponses(path, failures, publicUrl) };

@@ -87,6 +87,11 @@ const BODY_FAILURES: DocumentedFailure[] = [
   },
   { status: 413, code: 'body_too_large', message: 'The body is larger than this route takes.' },
 ];
+const CHANGES_FAILURE: DocumentedFailure = {
+  status: 429,
+  code: 'rate_limit_exceeded',
+  message: 'This account has changed too much in a short time; wait as long as the Retry-After header says.',
+};
 const DATABASE_FAILURE: DocumentedFailure = {
   status: 503,
   code: 'database_unavailable',
@@ -96,7 +101,7 @@ const DATABASE_FAILURE: DocumentedFailure = {
 /** What a route may answer besides its success: what it says itself, and what its credential and body bring along. */
 export function failuresOf(
   { access, roles, failures }: DocumentedRoute,
-  { hasBody, touchesDatabase }: { hasBody: boolean; touchesDatabase: boolean },
+  { hasBody, touchesDatabase, changes }: { hasBody: boolean; touchesDatabase: boolean; changes: boolean },
 ): DocumentedFailure[] {
   const usual = [
     ...(access === 'session' ? SESSION_FAILURES : []),
@@ -104,6 +109,7 @@ export function failuresOf(
     ...(access === 'session_or_api_key' ? EITHER_FAILURES : []),
     ...(roles.length > 0 ? [ROLE_FAILURE] : []),
     ...(hasBody ? BODY_FAILURES : []),
+    ...(changes && access === 'session' ? [CHANGES_FAILURE] : []),
     ...(touchesDatabase ? [DATABASE_FAILURE] : []),
   ];
   const own = new Set(failures.map(({ status, code }) => `${status} ${code}`));

@@ -66,6 +66,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     DATABASE_POOL_SIZE: '6',
     // On a busy machine hundreds of requests at once are more than it can do; that is a test of its own.
     SHED_AFTER_MS: '0',
+    // A spec changes more within a minute than a person does; that is a test of its own, too.
+    CHANGES_PER_MINUTE: '0',
     ...options.settings,
   });
   const app = await NestFactory.create<NestExpressApplication>(
