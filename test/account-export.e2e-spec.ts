@@ -89,6 +89,51 @@ describe('GET /users/me/export', () => {
     expect(JSON.parse(text)).toMatchObject({ usage_records: [], daily_usage: [], audit_log: [] });
   });
 
+  it('names the secret before a rotation by how it ends, and when it stops working', async () => {
+    const { accessToken: bearer, key } = ada;
+    const { url } = gateway;
+    const keys = async () => (await exported(ada)).body.api_keys as Rows;
+    const [{ id }] = (await keys()) as [{ id: string }];
+    const rotated = (await send(`${url}/users/me/api-keys/${id}/rotate`, { bearer, json: {} })).body;
+    const shown = rotated.previous_secret as { last_four: string; valid_until: string };
+    expect(await keys()).toEqual([
+      expect.objectContaining({
+        last_four: rotated.last_four,
+        previous_secret: { last_four: key.slice(-4), valid_until: shown.valid_until },
+      }),
+    ]);
+    expect((await exported(ada)).text).not.toContain(key.slice(5, -4));
+    // Revoking the key ends both secrets; ending the overlap leaves nothing to tell.
+    const other = (await send(`${url}/users/me/api-keys`, { bearer, json: { name: 'other' } })).body;
+    const of = (path: string) => `${url}/users/me/api-keys/${String(other.id)}${path}`;
+    await send(of('/rotate'), { bearer, json: {} });
+    await send(of('/previous-secret'), { bearer, method: 'DELETE' });
+    expect((await keys())[1]?.previous_secret).toBeNull();
+    await send(`${url}/users/me/api-keys/${id}`, { bearer, method: 'DELETE' });
+    const [revoked] = (await keys()) as [{ revoked_at: string; previous_secret: { valid_until: string } }];
+    expect(revoked.previous_secret.valid_until).toBe(revoked.revoked_at);
+  });
+
+  it('holds the invitation the account was made with, but not what administrators noted', async () => {
+    expect((await exported(ada)).body.invitation).toBeNull();
+    const asked = asAdmin(gateway, admin);
+    const json = { note: 'the quiet one', token_limit: 9, expires_in_days: 3 };
+    const { id, token, expires_at: expiresAt } = (await asked('/invitations', { json })).body;
+    const account = { username: 'invited', password: 'a quiet lantern burns on' };
+    await send(`${gateway.url}/auth/register`, { json: { ...account, invitation: token } });
+    const { access_token: bearer } = (await send(`${gateway.url}/auth/token`, { json: account })).body;
+    const { text, body } = await send(`${gateway.url}/users/me/export`, { bearer: String(bearer) });
+    expect(body.invitation).toEqual({
+      id,
+      role: 'user',
+      limits: [{ metric: 'tokens', window: 'month', model: null, amount: 9 }],
+      created_at: expect.stringMatching(/Z$/),
+      expires_at: expiresAt,
+      used_at: expect.stringMatching(/Z$/),
+    });
+    for (const hidden of [json.note, String(token), admin.id]) expect(text).not.toContain(hidden);
+  });
+
   it('holds long lists whole, each row once', async () => {
     await gateway.dataSource.query(
       `INSERT INTO usage_daily (user_id, day, key_id, model, requests, prompt_tokens, cached_tokens,

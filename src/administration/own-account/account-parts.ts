@@ -14,7 +14,8 @@ const SESSIONS = `
   FROM sessions WHERE user_id = $1 ORDER BY id`;
 
 const API_KEYS = `
-  SELECT id, name, prefix, last_four, models, created_at, expires_at, last_used_at, revoked_at
+  SELECT id, name, prefix, last_four, models, created_at, expires_at, last_used_at, revoked_at,
+    previous_last_four, least(previous_valid_until, expires_at, revoked_at) AS previous_valid_until
   FROM api_keys WHERE user_id = $1 ORDER BY id`;
 
 const OWN_COUNTERS = `
@@ -60,8 +61,8 @@ export function accountParts(dataSource: DataSource, userId: string) {
   const read = (sql: string, more: readonly unknown[] = []): Promise<Row[]> =>
     dataSource.query(sql, [userId, ...more]);
 
-  async function* whole(sql: string): Pages {
-    yield await read(sql);
+  async function* whole(sql: string, shown = (row: Row) => row): Pages {
+    yield (await read(sql)).map(shown);
   }
 
   async function* paged(sql: string, first: readonly unknown[], placeOf: (row: Row) => unknown[]): Pages {
@@ -77,7 +78,7 @@ export function accountParts(dataSource: DataSource, userId: string) {
   return {
     password_links: whole(PASSWORD_LINKS),
     sessions: whole(SESSIONS),
-    api_keys: whole(API_KEYS),
+    api_keys: whole(API_KEYS, withPreviousSecret),
     limits: whole(LIMITS),
     counters: whole(COUNTERS),
     audit_log: paged(AUDIT_LOG, [0], ({ id }) => [id]),
@@ -87,4 +88,9 @@ export function accountParts(dataSource: DataSource, userId: string) {
       model,
     ]),
   };
+}
+
+function withPreviousSecret({ previous_last_four, previous_valid_until, ...key }: Row): Row {
+  const previous = { last_four: previous_last_four, valid_until: previous_valid_until };
+  return { ...key, previous_secret: previous_last_four === null ? null : previous };
 }

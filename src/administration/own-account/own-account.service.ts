@@ -9,6 +9,7 @@ import { UserDirectory } from '../users/user-directory.service';
 import { accountParts } from './account-parts';
 import type { DeleteAccount } from './dto/delete-account.dto';
 import { jsonObject } from './json-stream';
+import { redeemedInvitation } from './redeemed-invitation';
 
 /** What people may do with their whole account, without an administrator. */
 @Injectable()
@@ -26,8 +27,11 @@ export class OwnAccount {
     const exportedAt = new Date().toISOString();
     // Before the answer begins: a failure so far is still a proper error.
     const profile = await this.directory.get(userId);
+    const invitation = await redeemedInvitation(this.dataSource, userId);
     const lists = { ...accountParts(this.dataSource, userId), usage_records: this.records.pages(userId) };
-    return Readable.from(jsonObject({ exported_at: exportedAt, profile }, lists), { objectMode: false });
+    return Readable.from(jsonObject({ exported_at: exportedAt, profile, invitation }, lists), {
+      objectMode: false,
+    });
   }
 
   /** @throws ApiException 400 for a wrong password, 409 for the last active administrator */

@@ -1,6 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { PreviousSecret } from '../../../auth/api-keys/dto/api-key-response.dto';
+import type { Role } from '../../../common/principal';
 import { UsageRecord } from '../../../usage/dto/usage-records.dto';
 import type { Limit, LimitPeriod } from '../../../usage/limits/limit.entity';
+import { InvitationLimitView } from '../../invitations/invitation.dto';
 import { AdminUserResponse } from '../../users/dto/users-query.dto';
 
 const COUNT = { type: 'integer', format: 'int64' } as const;
@@ -8,6 +11,16 @@ const INSTANT = { type: String, format: 'date-time' } as const;
 const OPTIONAL_INSTANT = { ...INSTANT, nullable: true } as const;
 const ID = { type: String, format: 'uuid' } as const;
 const OPTIONAL_TEXT = { type: String, nullable: true } as const;
+
+export class ExportedInvitation {
+  @ApiProperty(ID) id: string;
+  @ApiProperty({ enum: ['user', 'admin'] }) role: Role;
+  @ApiProperty({ type: [InvitationLimitView], description: 'What it gave the account' })
+  limits: InvitationLimitView[];
+  @ApiProperty(INSTANT) created_at: Date;
+  @ApiProperty(INSTANT) expires_at: Date;
+  @ApiProperty(INSTANT) used_at: Date;
+}
 
 export class ExportedPasswordLink {
   @ApiProperty(INSTANT) created_at: Date;
@@ -33,6 +46,12 @@ export class ExportedApiKey {
   @ApiProperty(OPTIONAL_INSTANT) expires_at: Date | null;
   @ApiProperty(OPTIONAL_INSTANT) last_used_at: Date | null;
   @ApiProperty(OPTIONAL_INSTANT) revoked_at: Date | null;
+  @ApiProperty({
+    type: PreviousSecret,
+    nullable: true,
+    description: 'Before the last rotation; it may have ended',
+  })
+  previous_secret: PreviousSecret | null;
 }
 
 /** Whose use is counted, of what, and in which window. */
@@ -89,6 +108,8 @@ export class ExportedAuditEntry {
 export class AccountExport {
   @ApiProperty(INSTANT) exported_at: string;
   @ApiProperty({ type: AdminUserResponse }) profile: AdminUserResponse;
+  @ApiProperty({ type: ExportedInvitation, nullable: true, description: 'The one the account was made with' })
+  invitation: ExportedInvitation | null;
   @ApiProperty({ type: [ExportedPasswordLink], description: 'A link to set a password that is not used yet' })
   password_links: ExportedPasswordLink[];
   @ApiProperty({ type: [ExportedSession], description: 'With those that have ended' })
