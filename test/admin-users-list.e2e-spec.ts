@@ -1,3 +1,4 @@
+import { toCursor } from '../src/common/page-cursor';
 import { asAdmin } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import type { Answer } from './support/send';
@@ -125,6 +126,22 @@ describe('GET /admin/users', () => {
     const { body } = await list('?sort=username&limit=1');
     const answer = await list(`?sort=-username&limit=1&cursor=${body.next_cursor}`);
     expect([answer.status, answer.body.param]).toEqual([400, 'cursor']);
+  });
+
+  it('takes a made-up time in a cursor for nonsense or for a place, never for a fault of its own', async () => {
+    const { body } = await list('?limit=1');
+    const [sort, , id] = JSON.parse(
+      Buffer.from(String(body.next_cursor), 'base64url').toString(),
+    ) as string[];
+    for (const time of [
+      '2026-99-99T99:99:99.000000Z',
+      '2026-02-31T00:00:00.000000Z',
+      '0',
+      '99999999999999999',
+    ]) {
+      const answer = await list(`?cursor=${toCursor([String(sort), time, String(id)])}`);
+      expect([time, answer.status]).toEqual([time, /^\d+$/.test(time) ? 200 : 400]);
+    }
   });
 
   it('answers within 200 ms among 20,000 accounts, however it is sorted and searched', async () => {

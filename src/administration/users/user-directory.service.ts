@@ -55,10 +55,13 @@ export class UserDirectory {
 }
 
 function pageOf({ expression, type, direction }: UserOrder, hasCursor: boolean): string {
-  const place =
+  const [place, after] =
     type === 'text'
-      ? expression
-      : `to_char(${expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+      ? [expression, '$6::text']
+      : [
+          `(extract(epoch FROM ${expression}) * 1000000)::bigint::text`,
+          `'epoch'::timestamptz + $6::bigint * interval '1 microsecond'`,
+        ];
   const behind = direction === 'ASC' ? '>' : '<';
   return `
     SELECT ${COLUMNS}, ${place} AS place
@@ -67,7 +70,7 @@ function pageOf({ expression, type, direction }: UserOrder, hasCursor: boolean):
       AND ($2::text IS NULL OR u.username_key LIKE $2)
       AND ($3::text IS NULL OR u.role = $3)
       AND ($4::text IS NULL OR u.status = $4)
-      ${hasCursor ? `AND (${expression}, u.id) ${behind} ($6::${type}, $7::uuid)` : ''}
+      ${hasCursor ? `AND (${expression}, u.id) ${behind} (${after}, $7::uuid)` : ''}
     ORDER BY ${expression} ${direction}, u.id ${direction}
     LIMIT $5`;
 }
