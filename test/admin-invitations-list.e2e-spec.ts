@@ -113,6 +113,23 @@ describe('GET /admin/invitations', () => {
     }
   });
 
+  it('takes a made-up place for an empty page or for nonsense, never for a fault of its own', async () => {
+    await crowd(1);
+    const [{ id }] = data(await list()) as [Invitation];
+    for (const [place, found] of [
+      ['-99999999999999999', 0],
+      ['99999999999999999', 1],
+      ['0', 0],
+    ] as const) {
+      const answer = await list(`?cursor=${toCursor(['-created_at', place, id])}`);
+      expect([place, answer.status, data(answer)?.length]).toEqual([place, 200, found]);
+    }
+    for (const place of ['999999999999999999', '1e9', 'NaN', 'infinity', "0'::int--", '']) {
+      const answer = await list(`?cursor=${toCursor(['-created_at', place, id])}`);
+      expect([place, answer.status, answer.body.param]).toEqual([place, 400, 'cursor']);
+    }
+  });
+
   it('reads a page of any order along an index, and no more than the page', async () => {
     await crowd(20_000);
     await gateway.dataSource.query('ANALYZE invitations');
@@ -125,6 +142,7 @@ describe('GET /admin/invitations', () => {
         const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
         expect(plan).not.toMatch(/Seq Scan on invitations|Sort Key/);
         expect(plan).toMatch(new RegExp(`Index Scan.* using invitations_${sort.replace('-', '')} `));
+        expect([sort, place, /Index Cond: \(ROW\(/.test(plan)]).toEqual([sort, place, place !== null]);
       }
     }
   });

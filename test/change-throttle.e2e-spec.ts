@@ -87,6 +87,23 @@ describe('changes of one account', () => {
     }
   });
 
+  it('are counted however the request is dressed up', async () => {
+    await spend(ada);
+    const { accessToken: bearer } = ada;
+    for (const [path, method, headers] of [
+      ['/users/me/', 'PATCH', {}],
+      ['/USERS/ME', 'PATCH', {}],
+      ['/users/me?x=1', 'PATCH', {}],
+      ['/users/me/api-keys', 'POST', { 'x-http-method-override': 'GET', 'x-method-override': 'GET' }],
+      ['/users/me/api-keys', 'POST', { 'x-original-url': '/v1/chat/completions', 'x-real-ip': '192.0.2.1' }],
+    ] as const) {
+      const answer = await send(gateway.url + path, { method, bearer, headers, json: { name: 'n' } });
+      expect([path, answer.status]).toEqual([path, 429]);
+    }
+    const tampered = await change(bearer, { headers: { 'x-api-key': ada.key } });
+    expect([tampered.status, tampered.body.code]).toEqual([400, 'ambiguous_credentials']);
+  });
+
   it('are not those of others, and an administrator has ten times as many', async () => {
     const bob = await gateway.register();
     const admin = await gateway.registerAdmin();

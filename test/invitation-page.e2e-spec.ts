@@ -103,6 +103,31 @@ describe('the link of an invitation', () => {
     expect(without.text('[role=status]')).toMatch(/not complete/);
   });
 
+  it('makes one account, of ten who open it and press the button at once', async () => {
+    const { id, token } = await invite();
+    const pages = await Promise.all(Array.from({ length: 10 }, () => open(token)));
+    await Promise.all(pages.map((page) => page.submit(filled(aName()))));
+    expect(pages.filter((page) => page.text('#key') !== '')).toHaveLength(1);
+    expect(pages.filter((page) => page.text('[role=status]').startsWith('The invitation is'))).toHaveLength(
+      9,
+    );
+    expect(await statusOf(id)).toBe('used');
+  });
+
+  it('sends on as text whatever stands behind the #, which lets nobody in', async () => {
+    for (const hash of [`"};alert(1)//`, '</script><script>alert(1)</script>', 'llmi_', 'a'.repeat(300)]) {
+      const page = await open(hash);
+      const username = aName();
+      await page.submit(filled(username));
+      const [[, body]] = page.requests as [[string, string]];
+      expect(JSON.parse(body)).toEqual({ username, password: PASSWORD, invitation: page.hash().slice(1) });
+      expect([page.text('#key'), page.text('[role=status]')]).toEqual([
+        '',
+        expect.stringMatching(/^(The invitation is missing or not valid|invitation must be)/),
+      ]);
+    }
+  });
+
   it('is one page for everybody: nothing that was sent comes back in it', async () => {
     await invite({ note: '<script>alert(1)</script>' });
     const plain = await send(`${gateway.url}/auth/register`);
