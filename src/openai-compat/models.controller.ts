@@ -1,14 +1,16 @@
-import { Controller, Get, Param } from '@nestjs/common';
+import { Controller, Get, Param, UseInterceptors } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { ApiKeyOnly } from '../common/access.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
+import { RateLimitHeaders } from '../usage/rates/rate-limit-headers.interceptor';
 import { ModelCard, ModelList } from './model-card';
 import { ModelsService } from './models.service';
 
 @ApiTags('OpenAI-compatible')
 @ApiSecurity('api-key')
 @ApiKeyOnly()
+@UseInterceptors(RateLimitHeaders)
 @Controller('v1/models')
 export class ModelsController {
   constructor(private readonly models: ModelsService) {}

@@ -8,6 +8,7 @@ import { requestContext } from '../common/request-context';
 import { Metrics } from '../observability/metrics';
 import { rateLimitHeaders } from '../usage/admission/rate-limit-headers';
 import { SettlementService } from '../usage/admission/settlement.service';
+import { CurrentRates, wantsRates } from '../usage/rates/current-rates.service';
 import type { Settlement } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
 import { LiveRequests } from './live-requests';
@@ -17,7 +18,7 @@ import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
-import { ReservationService } from './reservation.service';
+import { Reservation, ReservationService } from './reservation.service';
 
 export const METERED_ENDPOINT = 'metered-endpoint';
 
@@ -41,6 +42,7 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly reflector: Reflector,
     private readonly intake: RequestIntake,
     private readonly reservations: ReservationService,
+    private readonly rates: CurrentRates,
     private readonly settlements: SettlementService,
     private readonly prompts: PromptCounter,
     private readonly templates: TemplateOverheads,
@@ -77,14 +79,17 @@ export class MeteringInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Promise<{ call: ProxiedCall; running: Running }> {
     const { requestId, arrivedAt } = requestContext(request);
-    const call = await this.intake.read(request, endpoint, request.user);
-    const repeated = idempotencyKey(request);
-    const { budget, clamped, rates } = await this.reservations.reserve(
-      call,
-      requestId,
-      request.user,
-      repeated,
-    );
+    let call: ProxiedCall;
+    let reservation: Reservation;
+    try {
+      call = await this.intake.read(request, endpoint, request.user);
+      const repeated = idempotencyKey(request);
+      reservation = await this.reservations.reserve(call, requestId, request.user, repeated);
+    } catch (refusal) {
+      if (wantsRates(refusal)) await this.rates.tell(request.user, response);
+      throw refusal;
+    }
+    const { budget, clamped, rates } = reservation;
     for (const [name, value] of Object.entries(rateLimitHeaders(rates, new Date())))
       response.setHeader(name, value);
     if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));

@@ -1,6 +1,7 @@
 import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { AdmissionModule } from '../usage/admission/admission.module';
+import { RatesModule } from '../usage/rates/rates.module';
 import { ChatController } from './chat.controller';
 import { LiveRequests } from './live-requests';
 import { MeteringInterceptor } from './metering.interceptor';
@@ -29,9 +30,9 @@ const metering = [
 
 /** The wire to vLLM: what may go there, how it comes back, and what it costs. */
 @Module({
-  imports: [HttpModule, AdmissionModule],
+  imports: [HttpModule, AdmissionModule, RatesModule],
   controllers: [ChatController, UpstreamsController],
   providers: [CacheSalts, ...metering, StallWatch, UpstreamClient, UpstreamStates, VllmApi, ModelCatalogue],
-  exports: [...metering, AdmissionModule, ModelCatalogue, VllmApi],
+  exports: [...metering, AdmissionModule, RatesModule, ModelCatalogue, VllmApi],
 })
 export class ProxyModule {}

@@ -1,16 +1,18 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, Query, UseInterceptors } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { ApiKeyOnly } from '../common/access.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
 import { UsageQuery } from './dto/usage-query.dto';
 import { KeyUsage } from './dto/usage-summary.dto';
+import { RateLimitHeaders } from './rates/rate-limit-headers.interceptor';
 import { UsageService } from './usage.service';
 
 /** For who has a key and no password: a coding agent, or a person in front of one. */
 @ApiTags('OpenAI-compatible')
 @ApiSecurity('api-key')
 @ApiKeyOnly()
+@UseInterceptors(RateLimitHeaders)
 @Controller('v1/usage')
 export class KeyUsageController {
   constructor(private readonly usage: UsageService) {}

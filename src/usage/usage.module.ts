@@ -15,13 +15,14 @@ import { TokenLimitController } from './limits/token-limit.controller';
 import { TokenLimits } from './limits/token-limits.service';
 import { UserCounters } from './limits/user-counters.service';
 import { OwnKeyUsageController } from './own-key-usage.controller';
+import { RatesModule } from './rates/rates.module';
 import { UsageController } from './usage.controller';
 import { UsageRecords } from './usage-records.service';
 import { UsageService } from './usage.service';
 
 /** What people have used and may use. The hot path, which counts, is in admission/. */
 @Module({
-  imports: [AuthModule],
+  imports: [AuthModule, RatesModule],
   controllers: [
     UsageController,
     KeyUsageController,

@@ -3,7 +3,7 @@ import { limitWarning, spentShare } from '../limits/limit-warning';
 /** What is left of the tightest limit on one metric. */
 export interface RateState {
   readonly limit: number;
-  /** Of tokens: after what this request has reserved. */
+  /** Of tokens: after what this request has reserved, if it has. */
   readonly remaining: number;
   /** What this request has found: before it reserved anything itself. */
   readonly found: number;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { Env } from '../../config/env';
-import { amountInForce } from '../../users/amount-in-force';
 import type { Limit, LimitPeriod } from './limit.entity';
 import { EVERYONE } from './limit-store';
+import { windowState } from './window-state';
 
 /** One counter as it stands now, with the smallest limit that applies to it. */
 export interface WindowState {
@@ -32,31 +32,9 @@ interface WindowRow {
   resets_at: Date | null;
 }
 
-// A counter is rolled by the next admission, not by the clock: until then its row still shows the old window. Requests
-// a minute or an hour slide as in admission: the part of the window before that still counts is in `used`.
 const WINDOWS = `
-  SELECT w.subject, w.metric, w.period, w.model, l.amount,
-    CASE WHEN rolled.over THEN 0 ELSE w.used END + CASE
-      WHEN l.amount IS NOT NULL AND w.metric = 'requests' AND w.period IN ('minute', 'hour') THEN ceil(
-        CASE WHEN NOT rolled.over THEN w.previous
-          WHEN limit_window_end(w.period, w.window_start, $3) = current.start THEN w.used ELSE 0 END
-        * extract(epoch FROM current.end - now()) / extract(epoch FROM current.end - current.start))
-      ELSE 0 END AS used,
-    CASE WHEN rolled.over THEN 0 ELSE w.reserved END AS reserved,
-    CASE WHEN w.metric = 'concurrent_requests' THEN NULL ELSE current.end END AS resets_at
-  FROM limit_windows w
-  CROSS JOIN LATERAL (
-    SELECT limit_window_start(w.period, now(), $3) AS start, limit_window_end(w.period, now(), $3) AS end
-  ) current
-  CROSS JOIN LATERAL (
-    SELECT w.metric <> 'concurrent_requests' AND current.start > w.window_start AS over
-  ) rolled
-  CROSS JOIN LATERAL (
-    SELECT min(${amountInForce('i')}) AS amount
-    FROM limits i
-    WHERE i.subject = w.subject AND i.subject_id = w.subject_id AND i.metric = w.metric
-      AND i.period = w.period AND i.model = w.model
-  ) l
+  SELECT w.subject, w.metric, w.period, w.model, s.amount, s.used, s.reserved, s.resets_at
+  FROM limit_windows w ${windowState('$3')}
   WHERE w.subject = $1 AND w.subject_id = $2
   ORDER BY array_position(ARRAY['tokens', 'requests', 'concurrent_requests'], w.metric), w.model,
     array_position(ARRAY['minute', 'hour', 'day', 'week', 'month', 'total'], w.period)`;
