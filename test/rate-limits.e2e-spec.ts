@@ -174,6 +174,26 @@ describe('limits as rows', () => {
     expect((await chat()).status).toBe(200);
   });
 
+  it.each<[string, object]>([
+    ['at once', { metric: 'concurrent_requests' }],
+    ['a minute', { metric: 'requests', window: 'minute' }],
+  ])('refuses for good where no requests %s are allowed at all', async (_, fields) => {
+    const { id } = await limit({ ...fields, amount: 0 });
+    const refused = await chat();
+    expect(refused.status).toBe(402);
+    expect([refused.headers.get('x-should-retry'), refused.headers.get('retry-after')]).toEqual([
+      'false',
+      null,
+    ]);
+    expect(await errorOf(refused)).toMatchObject({
+      code: 'insufficient_quota',
+      message: 'The limit of your account allows no requests at all. Only an administrator can raise it.',
+    });
+    expect(await settledRows(gateway, user.id)).toEqual([]);
+    await send('DELETE', `/admin/limits/${id}`, admin.accessToken);
+    expect((await chat()).status).toBe(200);
+  });
+
   const waitForOpen = async (count: number) => {
     for (;;) {
       const [row] = await gateway.dataSource.query<{ open: number }[]>(

@@ -59,7 +59,7 @@ export function requestInFlight(): ApiException {
   });
 }
 
-/** What is used leaves no room: final until the window ends or somebody raises the limit. */
+/** What is used leaves no room, or nothing is allowed at all: final until the window ends or somebody raises the limit. */
 export function quotaExceeded(
   limit: BlockingLimit,
   status: number,
@@ -69,7 +69,7 @@ export function quotaExceeded(
     status,
     code: 'insufficient_quota',
     type: 'insufficient_quota',
-    message: isShort(limit) ? neverFits(limit) : usedUp(limit),
+    message: isShort(limit) || limit.metric === 'concurrent_requests' ? neverFits(limit) : usedUp(limit),
     headers: { ...headers, 'x-should-retry': 'false' },
   });
 }
@@ -93,7 +93,7 @@ function whoLifts({ subject, setBy }: BlockingLimit): string {
     : 'It is a limit you set yourself and may lift.';
 }
 
-/** A window that opens again soon, but would never be wide enough. */
+/** A window that opens again soon, or a number at once, that would never be enough. */
 function neverFits(limit: BlockingLimit): string {
   const { metric, subject, period } = limit;
   return metric === 'tokens'

@@ -31,14 +31,15 @@ export interface VerdictRow {
 }
 
 export function toVerdict(row: VerdictRow): Verdict {
-  switch (row.verdict) {
+  const kind = kindOf(row);
+  switch (kind) {
     case 'admitted':
-      return { kind: 'admitted', granted: Number(row.granted), rates: ratesOf(row) };
+      return { kind, granted: Number(row.granted), rates: ratesOf(row) };
     case 'exhausted':
     case 'busy':
     case 'rate_limited':
       return {
-        kind: row.verdict,
+        kind,
         limit: {
           subject: row.limit_subject,
           metric: row.limit_metric,
@@ -51,8 +52,14 @@ export function toVerdict(row: VerdictRow): Verdict {
         rates: ratesOf(row),
       };
     default:
-      return { kind: row.verdict };
+      return { kind };
   }
+}
+
+/** Where nothing at once is allowed no place ever becomes free: who is told to come again would do so in vain. */
+function kindOf({ verdict, limit_metric, limit_amount }: VerdictRow): Verdict['kind'] {
+  const isOfNothing = limit_metric === 'concurrent_requests' && Number(limit_amount) === 0;
+  return verdict === 'rate_limited' && isOfNothing ? 'exhausted' : verdict;
 }
 
 const ratesOf = (row: VerdictRow): RateStates => ({
