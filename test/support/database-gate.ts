@@ -9,7 +9,14 @@ export interface DatabaseGate {
   shut(): void;
   /** What is sent to PostgreSQL arrives; its answers do not. */
   swallowAnswers(): void;
-  /** All is as it should be; connections that had to do without answers are closed. */
+  /**
+   * The next connection on which a message with this text is sent hangs from then on, for good: nothing passes it any
+   * more, and nobody is told. The others work.
+   */
+  hangNextThatSends(text: string): void;
+  /** How many hang. */
+  readonly hanging: number;
+  /** All is as it should be, but for what hangs for good; connections that had to do without answers are closed. */
   open(): void;
   close(): Promise<void>;
 }
@@ -18,6 +25,8 @@ export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGat
   const target = new URL(databaseUrl);
   const pairs = new Set<[Socket, Socket]>();
   let state: 'open' | 'shut' | 'swallowing' = 'open';
+  let hangs: string | null = null;
+  const hung = new Set<Socket>();
   const server = createServer((client) => {
     if (state === 'shut') return client.destroy();
     const database = connect(Number(target.port), target.hostname);
@@ -29,9 +38,15 @@ export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGat
       database.destroy();
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
-    client.on('data', (chunk) => database.write(chunk));
+    client.on('data', (chunk: Buffer) => {
+      if (hangs !== null && chunk.includes(hangs)) {
+        hangs = null;
+        hung.add(client);
+      }
+      if (!hung.has(client)) database.write(chunk);
+    });
     database.on('data', (chunk) => {
-      if (state !== 'swallowing') client.write(chunk);
+      if (state !== 'swallowing' && !hung.has(client)) client.write(chunk);
     });
   });
   const throwOut = () =>
@@ -47,6 +62,10 @@ export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGat
       throwOut();
     },
     swallowAnswers: () => (state = 'swallowing'),
+    hangNextThatSends: (text) => (hangs = text),
+    get hanging() {
+      return hung.size;
+    },
     open: () => {
       if (state === 'swallowing') throwOut();
       state = 'open';
