@@ -5,6 +5,7 @@ import { EntityManager, Repository } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
 import type { Principal, Role } from '../common/principal';
 import { Env } from '../config/env';
+import { HotStatements } from '../database/hot-statements';
 import type { User } from '../users/user.entity';
 import { AuthSecrets } from './auth-secrets';
 import type { Client } from './current-client.decorator';
@@ -14,6 +15,11 @@ import { Session } from './session.entity';
 
 /** Older sessions of a user end when there are more. */
 const SESSIONS_PER_USER = 50;
+
+const LIVE = `
+  SELECT u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+  WHERE s.id = $1 AND u.id = $2 AND s.revoked_at IS NULL AND s.expires_at > now()
+    AND u.status = 'active' AND u.deleted_at IS NULL`;
 
 export interface OpenedSession {
   readonly id: string;
@@ -25,6 +31,7 @@ export interface OpenedSession {
 export class SessionsService {
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
+    private readonly statements: HotStatements,
     private readonly secrets: AuthSecrets,
     private readonly env: Env,
   ) {}
@@ -57,12 +64,10 @@ export class SessionsService {
 
   /** Who a live session belongs to; null when it or its user is not (or no longer) valid. */
   async principalOf(sessionId: string, userId: string): Promise<Principal | null> {
-    const rows: { username: string; role: Role }[] = await this.sessions.query(
-      `SELECT u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
-       WHERE s.id = $1 AND u.id = $2 AND s.revoked_at IS NULL AND s.expires_at > now()
-         AND u.status = 'active' AND u.deleted_at IS NULL`,
-      [sessionId, userId],
-    );
+    const rows = await this.statements.run<{ username: string; role: Role }>('find_session', LIVE, [
+      sessionId,
+      userId,
+    ]);
     const row = rows[0];
     return row ? { userId, username: row.username, role: row.role, via: 'session', sessionId } : null;
   }

@@ -10,10 +10,10 @@ export interface DatabaseGate {
   /** What is sent to PostgreSQL arrives; its answers do not. */
   swallowAnswers(): void;
   /**
-   * The next connection on which a message with this text is sent hangs from then on, for good: nothing passes it any
+   * The next connection on which a message is sent that says so hangs from then on, for good: nothing passes it any
    * more, and nobody is told. The others work.
    */
-  hangNextThatSends(text: string): void;
+  hangNextThatSends(text: RegExp): void;
   /** How many hang. */
   readonly hanging: number;
   /** All is as it should be, but for what hangs for good; connections that had to do without answers are closed. */
@@ -25,7 +25,7 @@ export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGat
   const target = new URL(databaseUrl);
   const pairs = new Set<[Socket, Socket]>();
   let state: 'open' | 'shut' | 'swallowing' = 'open';
-  let hangs: string | null = null;
+  let hangs: RegExp | null = null;
   const hung = new Set<Socket>();
   const server = createServer((client) => {
     if (state === 'shut') return client.destroy();
@@ -39,7 +39,7 @@ export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGat
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
     client.on('data', (chunk: Buffer) => {
-      if (hangs !== null && chunk.includes(hangs)) {
+      if (hangs !== null && hangs.test(chunk.toString('latin1'))) {
         hangs = null;
         hung.add(client);
       }

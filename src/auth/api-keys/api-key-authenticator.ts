@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { Principal, Role } from '../../common/principal';
 import { orUnavailable } from '../../database/database-unavailable';
+import { HotStatements } from '../../database/hot-statements';
 import { AuthSecrets } from '../auth-secrets';
 import { ApiKeyCache } from './api-key-cache';
 import { apiKeyHash, isApiKey } from './api-key-token';
@@ -34,7 +34,7 @@ export class ApiKeyAuthenticator {
   private readonly lookups = new Map<string, Promise<Principal | null>>();
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly statements: HotStatements,
     private readonly secrets: AuthSecrets,
     private readonly use: ApiKeyUse,
   ) {}
@@ -70,7 +70,7 @@ export class ApiKeyAuthenticator {
 
   private async lookUp(hash: Buffer, hex: string): Promise<Principal | null> {
     const askedAt = performance.now();
-    const rows: KeyRow[] = await this.dataSource.query(LOOK_UP, [hash]);
+    const rows = await this.statements.run<KeyRow>('find_api_key', LOOK_UP, [hash]);
     const row = rows[0];
     if (!row) {
       this.cache.remember(hex, null, askedAt);
