@@ -1,5 +1,6 @@
 'use strict';
 const os = require('node:os');
+const { admissionLines } = require('./admission/lines');
 
 const number = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits) : '-');
 
@@ -61,9 +62,9 @@ function machineFacts(nginx) {
 }
 
 /** What is of the gateway alone. */
-function moreLines({ steady, statements, workers, connections }) {
+function moreLines({ admission, steady, statements, workers, connections }) {
   const list = (field) => steady.slices.map((row) => number(row[field], 0)).join(', ');
-  const lines = [];
+  const lines = admission ? admissionLines(admission) : [];
   if (statements) {
     const of = ({ statements: count, walBytes }) =>
       `${number(count)} and ${number(walBytes, 0)} bytes of WAL`;

@@ -12,6 +12,7 @@ const { freePort } = require('./ports');
 const { goalLines, machineFacts, moreLines, table } = require('./report');
 const { keep } = require('./results');
 const { aborts } = require('./scenarios/aborts');
+const { admission } = require('./scenarios/admission');
 const { bare } = require('./scenarios/bare');
 const { connections } = require('./scenarios/connections');
 const { firstBytes } = require('./scenarios/first-bytes');
@@ -30,6 +31,7 @@ const { startUpstream } = require('./targets/upstream');
 
 const SCENARIOS = {
   aborts,
+  admission,
   bare,
   burst,
   connections,

@@ -15,6 +15,7 @@ const FULL = {
   aborts: { count: 10_000, connections: 100, silentEvery: 4 },
   connections: { count: 10_000, rate: RATE, seconds: 5 },
   bare: { rounds: 5, seconds: 4 },
+  admission: { rounds: 3, seconds: 4 },
   workers: { rounds: 3, seconds: 4 },
   // Last: what a slow reader's connection held is given back late.
   slowReaders: { count: 100, megabytes: 50, seconds: 20 },
@@ -31,6 +32,7 @@ const SMOKE = {
   // None before its first byte: on a busy machine nobody knows how far such a request has come.
   aborts: { count: 1_000, connections: 50, silentEvery: 0 },
   bare: { rounds: 2, seconds: 2 },
+  admission: { rounds: 2, seconds: 0.75 },
 };
 
 module.exports = { FULL, SMOKE };

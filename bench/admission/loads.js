@@ -1,6 +1,9 @@
 'use strict';
 // The two things that are compared: our admission with its settlement, and a bare UPDATE … RETURNING a request.
 
+const { mkdtempSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Pool } = require('pg');
 const { keyId, userId } = require('./database');
@@ -29,13 +32,11 @@ async function ourLoad(url) {
   const { AdmissionModule } = require('../../dist/src/usage/admission/admission.module');
   const { AdmissionService } = require('../../dist/src/usage/admission/admission.service');
   const { SettlementService } = require('../../dist/src/usage/admission/settlement.service');
-  const { mkdtempSync } = require('node:fs');
-  const { tmpdir } = require('node:os');
-  const { join } = require('node:path');
   const { v7: uuidV7 } = require('uuid');
+  const dataDir = mkdtempSync(join(tmpdir(), 'bench-admission-data-'));
   const env = loadEnv({
     DATABASE_URL: url,
-    DATA_DIR: mkdtempSync(join(tmpdir(), 'bench-admission-data-')),
+    DATA_DIR: dataDir,
     METRICS_PORT: '0',
     LOG_LEVEL: 'error',
   });
@@ -85,6 +86,7 @@ async function ourLoad(url) {
     close: async () => {
       await settlements.drained();
       await app.close();
+      rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }

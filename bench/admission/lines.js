@@ -1,0 +1,20 @@
+'use strict';
+
+/** A line for each comparison. */
+function admissionLines({ hot, spread, latency: p50 }) {
+  const lines = [hot, spread].map(
+    ({ label, bare, ours, ratio, postgresRatio }) =>
+      `${label}: bare ${bare.rate.toFixed(0)}/s, admission and settlement ${ours.rate.toFixed(0)}/s: ${ratio.toFixed(2)}x; ` +
+      `PostgreSQL CPU ${bare.postgres.toFixed(0)} and ${ours.postgres.toFixed(0)} µs: ${postgresRatio.toFixed(2)}x; ` +
+      `own CPU ${bare.own.toFixed(0)} and ${ours.own.toFixed(0)} µs.`,
+  );
+  if (p50) {
+    const { label, bare, ours, ratio } = p50;
+    lines.push(
+      `${label}, p50: bare ${bare.toFixed(2)} ms, admission ${ours.toFixed(2)} ms: ${ratio.toFixed(2)}x.`,
+    );
+  }
+  return lines;
+}
+
+module.exports = { admissionLines };
