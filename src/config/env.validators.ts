@@ -12,7 +12,7 @@ export function parseModelAliases(text: string): Map<string, string> | null {
   return aliases;
 }
 
-export function isTimeZone(value: unknown): boolean {
+function isTimeZone(value: unknown): boolean {
   try {
     return typeof value === 'string' && Boolean(new Intl.DateTimeFormat('en', { timeZone: value }));
   } catch {

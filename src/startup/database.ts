@@ -58,7 +58,7 @@ export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Pr
 }
 
 /** @throws StartupFailure unless a PostgreSQL that is new enough answers. */
-export async function checkDatabase(url: string): Promise<void> {
+async function checkDatabase(url: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {

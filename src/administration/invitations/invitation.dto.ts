@@ -21,7 +21,7 @@ import { PageQuery } from '../../common/page-query';
 import { PersonReference } from '../person-reference';
 import { INVITATION_SORTS, InvitationSort } from './invitation-sort';
 
-export const INVITATION_STATUSES = ['open', 'used', 'expired', 'revoked'] as const;
+const INVITATION_STATUSES = ['open', 'used', 'expired', 'revoked'] as const;
 
 export type InvitationStatus = (typeof INVITATION_STATUSES)[number];
 

@@ -7,7 +7,7 @@ import { UsageFilter } from './usage-filter';
 export const GROUPS = ['user', 'key', 'model', 'day'] as const;
 export type Group = (typeof GROUPS)[number];
 
-export const REPORT_SORTS = ['tokens', '-tokens', 'name', '-name'] as const;
+const REPORT_SORTS = ['tokens', '-tokens', 'name', '-name'] as const;
 export type ReportSort = (typeof REPORT_SORTS)[number];
 
 export class UsageReportQuery extends UsageFilter {

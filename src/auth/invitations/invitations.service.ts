@@ -14,7 +14,7 @@ export interface Invitation {
 }
 
 /** While this is true of an invitation, one account can still be made with it. */
-export const IS_OPEN = 'used_at IS NULL AND revoked_at IS NULL AND expires_at > now()';
+const IS_OPEN = 'used_at IS NULL AND revoked_at IS NULL AND expires_at > now()';
 
 /** Invitations as they are used, and as they end with those who made or used them. */
 @Injectable()

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { ModelCard } from '../model-card';
 
 /** What opencode calls this gateway: the first half of `llm-user-managed/opencode-llm`. */
-export const PROVIDER = 'llm-user-managed';
+const PROVIDER = 'llm-user-managed';
 /** The variable that holds the key: in a user's environment, or as `opencode auth login` keeps it. */
 export const KEY_VARIABLE = 'LLM_API_KEY';
 /** opencode puts the variable's value here when it reads its configuration. */

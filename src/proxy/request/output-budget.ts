@@ -76,7 +76,7 @@ export function minimumFor(budget: OutputBudget, question: OutputQuestion): numb
 }
 
 /** What the prompt is taken for: its bound, and never more than the windows it must fit in. */
-export function promptShare({ prompt, window, prompts }: OutputQuestion): number {
+function promptShare({ prompt, window, prompts }: OutputQuestion): number {
   if (window === null) return prompt.tokens;
   return prompt.bounded ? Math.min(prompt.tokens, window * prompts) : window * prompts;
 }

@@ -23,7 +23,6 @@ export interface GroupCommitOptions<In, Out> {
 export class GroupCommit<In, Out> {
   private waiting: Waiting<In, Out>[] = [];
   private running = 0;
-  private idle: (() => void)[] = [];
   private lastWait = 0;
 
   constructor(private readonly options: GroupCommitOptions<In, Out>) {}
@@ -50,13 +49,6 @@ export class GroupCommit<In, Out> {
     return next ? performance.now() - next.since : 0;
   }
 
-  /** Resolves once nothing is waiting or under way. */
-  async drained(): Promise<void> {
-    while (this.running > 0 || this.waiting.length > 0) {
-      await new Promise<void>((resolve) => this.idle.push(resolve));
-    }
-  }
-
   private pump(): void {
     while (this.running < this.options.lanes && this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.options.maxBatch);
@@ -65,7 +57,6 @@ export class GroupCommit<In, Out> {
       void this.run(batch).finally(() => {
         this.running -= 1;
         this.pump();
-        if (this.running === 0 && this.waiting.length === 0) for (const wake of this.idle.splice(0)) wake();
       });
     }
   }

@@ -3,7 +3,7 @@ import { IsInt, Max, Min, ValidateIf } from 'class-validator';
 
 const DAY = 86_400;
 export const DEFAULT_OVERLAP_SECONDS = DAY;
-export const MAX_OVERLAP_SECONDS = 30 * DAY;
+const MAX_OVERLAP_SECONDS = 30 * DAY;
 
 export class RotateApiKey {
   @ApiPropertyOptional({

@@ -5,7 +5,7 @@ import { IsPlainText } from '../../../common/plain-text.decorator';
 import type { Limit, LimitPeriod } from '../limit.entity';
 import { LimitView, METRICS, SUBJECTS, WINDOWS } from './limit.dto';
 
-export const LIMIT_SORTS = ['created_at', '-created_at'] as const;
+const LIMIT_SORTS = ['created_at', '-created_at'] as const;
 export type LimitSort = (typeof LIMIT_SORTS)[number];
 
 const SET_BY = ['default', 'admin', 'self'] as const satisfies Limit['setBy'][];
