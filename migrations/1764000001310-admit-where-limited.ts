@@ -195,8 +195,8 @@ BEGIN
             THEN c_ends[j] - (c_ends[j] - c_starts[j]) * ((c_amounts[j] - 1 - c_used[j])::float / c_previous[j])
             ELSE c_ends[j] + (c_ends[j] - c_starts[j]) * (1 - (c_amounts[j] - 1)::float / c_used[j]) END;
           IF rated = 0 OR started > coalesce(room_at, right_now) THEN rated := j; room_at := started; END IF;
-        ELSIF available < 1 AND rated = 0 THEN
-          rated := j;
+        ELSIF available < 1 THEN
+          IF c_amounts[j] = 0 THEN spent := j; ELSIF rated = 0 THEN rated := j; END IF;
         END IF;
       END LOOP;
     END LOOP;

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal';
+import { Env } from '../config/env';
 import { AdmissionService } from '../usage/admission/admission.service';
 import { isShort } from '../usage/admission/admission.exceptions';
+import { refusalOf } from '../usage/admission/refusal';
 import type { RateStates } from '../usage/admission/rate-limit-headers';
 import type { Verdict } from '../usage/admission/verdict';
 import {
@@ -39,6 +41,7 @@ export class ReservationService {
   constructor(
     private readonly admission: AdmissionService,
     private readonly prompts: PromptCounter,
+    private readonly env: Env,
   ) {}
 
   /** @throws ApiException 401, 402, 404, 409, 429 or 503; nothing is held then */
@@ -81,7 +84,7 @@ export class ReservationService {
       await sleep(Math.min(spread, Math.max(1, deadline - performance.now())));
       verdict = await decide(question, budget, least());
     }
-    if (verdict.kind !== 'admitted') throw this.admission.refusal(verdict, call.model.id);
+    if (verdict.kind !== 'admitted') throw refusalOf(verdict, call.model.id, this.env.QUOTA_EXCEEDED_STATUS);
     const { granted, rates } = verdict;
     if (granted >= budget.total) return { budget, clamped: false, rates };
     const clamped = clampedTo(budget, granted, question);

@@ -3,18 +3,8 @@ import { DatabaseError } from 'pg';
 import { Env } from '../../config/env';
 import type { Principal } from '../../common/principal';
 import { Metrics } from '../../observability/metrics';
-import {
-  admissionUnavailable,
-  keyNoLongerValid,
-  modelForbidden,
-  quotaBusy,
-  quotaExceeded,
-  rateLimited,
-  requestInFlight,
-  userInactive,
-} from './admission.exceptions';
+import { admissionUnavailable } from './admission.exceptions';
 import { GroupCommit } from './group-commit';
-import { rateLimitHeaders } from './rate-limit-headers';
 import { toVerdict, Verdict, VerdictRow } from './verdict';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
 import { OpenRequests } from '../leases/open-requests';
@@ -142,31 +132,6 @@ export class AdmissionService {
       // It may have been committed all the same.
       this.strays.expect();
       throw error;
-    }
-  }
-
-  /** What a refusal says to the client. */
-  refusal(verdict: Exclude<Verdict, { kind: 'admitted' }>, model: string): Error {
-    const now = new Date();
-    switch (verdict.kind) {
-      case 'exhausted':
-        return quotaExceeded(
-          verdict.limit,
-          this.env.QUOTA_EXCEEDED_STATUS,
-          rateLimitHeaders(verdict.rates, now),
-        );
-      case 'busy':
-        return quotaBusy(verdict.limit, rateLimitHeaders(verdict.rates, now));
-      case 'rate_limited':
-        return rateLimited(verdict.limit, now, rateLimitHeaders(verdict.rates, now));
-      case 'user_inactive':
-        return userInactive();
-      case 'key_invalid':
-        return keyNoLongerValid();
-      case 'in_flight':
-        return requestInFlight();
-      case 'model_forbidden':
-        return modelForbidden(model);
     }
   }
 
