@@ -168,7 +168,7 @@ describe('the HTTP edge', () => {
       });
       return `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${user.key}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
     };
-    const answer = await sendRaw(gateway.url, one(8) + one(3) + one(6), 1_000);
+    const answer = await sendRaw(gateway.url, one(8) + one(3) + one(6), 2_500);
     const kinds = answer.match(/content-type: [^\r]*/g);
     expect(kinds).toEqual([
       'content-type: text/event-stream; charset=utf-8',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { settledRows } from './support/ledger';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { settledRows } from '../support/ledger';
 
 const BODY = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hello' }], max_tokens: 4 };
 const ROUTES = ['/v1/chat/completions', '/v1/completions', '/chat/completions', '/v1/chat/completions?x=1'];

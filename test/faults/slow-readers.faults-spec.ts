@@ -1,9 +1,9 @@
 import { connect, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { settledRows } from './support/ledger';
-import { responsesIn } from './support/raw-responses';
-import { CHAT, NOTHING_LEFT, says, Wire } from './support/wire';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { settledRows } from '../support/ledger';
+import { responsesIn } from '../support/raw-responses';
+import { CHAT, NOTHING_LEFT, says, Wire } from '../support/wire';
 
 /** Longer than what the kernel and two processes hold by themselves. */
 const TOKENS = 8_000;
