@@ -29,18 +29,28 @@ export interface RequestContext {
   metered?: Promise<unknown>;
 }
 
-const contexts = new WeakMap<IncomingMessage, RequestContext>();
+/** On the request itself: a WeakMap of what lives so shortly is work for the garbage collector. */
+const CONTEXT = Symbol('context');
+type WithContext = IncomingMessage & { [CONTEXT]?: RequestContext };
 
 /** Gives the request its id and the answer its `x-request-id`; what a client sends under that name is ignored. */
 export function openRequestContext(request: IncomingMessage, response: ServerResponse): RequestContext {
-  const context: RequestContext = { requestId: uuidV7(), arrivedAt: performance.now() };
-  contexts.set(request, context);
+  const context: RequestContext = {
+    requestId: uuidV7(),
+    arrivedAt: performance.now(),
+    // All of them, so that every request has the same shape.
+    userId: undefined,
+    apiKeyId: undefined,
+    log: undefined,
+    metered: undefined,
+  };
+  (request as WithContext)[CONTEXT] = context;
   response.setHeader('x-request-id', context.requestId);
   return context;
 }
 
 export function requestContext(request: IncomingMessage): RequestContext {
-  const context = contexts.get(request);
+  const context = (request as WithContext)[CONTEXT];
   if (!context) throw new Error('openRequestContext has not run for this request');
   return context;
 }

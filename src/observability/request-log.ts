@@ -60,6 +60,8 @@ function pathOf(request: IncomingMessage): string {
   // Express rewrites `url` while it descends into routers; `originalUrl` is what was sent.
   const { originalUrl } = request as { originalUrl?: string };
   const target = originalUrl ?? request.url ?? '';
+  // Most paths are the route itself, which is ours.
+  if (target === routeOf(request)) return target;
   const end = target.search(/[?#]/);
   return scrub((end < 0 ? target : target.slice(0, end)).slice(0, MAX_PATH));
 }

@@ -9,7 +9,7 @@ import { Metrics } from '../observability/metrics';
 import { rateLimitHeaders } from '../usage/admission/rate-limit-headers';
 import { SettlementService } from '../usage/admission/settlement.service';
 import { CurrentRates, wantsRates } from '../usage/rates/current-rates.service';
-import type { Settlement } from '../usage/token-usage';
+import type { Settlement, TokenUsage } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
@@ -24,10 +24,12 @@ export const METERED_ENDPOINT = 'metered-endpoint';
 
 type MeteredRequest = IncomingMessage & { user: Principal };
 
-const exchanges = new WeakMap<IncomingMessage, Exchange>();
+/** On the request itself, for as long as the handler needs it. */
+const EXCHANGE = Symbol('exchange');
+type WithExchange = IncomingMessage & { [EXCHANGE]?: Exchange };
 
 export function exchangeOf(request: IncomingMessage): Exchange {
-  const exchange = exchanges.get(request);
+  const exchange = (request as WithExchange)[EXCHANGE];
   if (!exchange) throw new Error('this route lacks @MeteredEndpoint()');
   return exchange;
 }
@@ -90,15 +92,16 @@ export class MeteringInterceptor implements NestInterceptor {
       throw refusal;
     }
     const { budget, clamped, rates } = reservation;
-    for (const [name, value] of Object.entries(rateLimitHeaders(rates, new Date())))
-      response.setHeader(name, value);
+    const headers = rateLimitHeaders(rates, new Date());
+    for (const name in headers) response.setHeader(name, headers[name] as string);
     if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
     const { upstreamPath, stream, expected } = call;
     const body = call.encode(budget);
-    exchanges.set(request, { requestId, arrivedAt, upstreamPath, body, stream, expected });
+    const waiting = request as WithExchange;
+    waiting[EXCHANGE] = { requestId, arrivedAt, upstreamPath, body, stream, expected };
     if (stream) this.metrics.streamStarted();
     const running = await lastValueFrom<Running>(next.handle());
-    exchanges.delete(request);
+    waiting[EXCHANGE] = undefined;
     call.keepOnly(body);
     return { call, running };
   }
@@ -111,7 +114,8 @@ export class MeteringInterceptor implements NestInterceptor {
   ): Promise<void> {
     const receipt = await running.receipt;
     if (call.stream) this.metrics.streamEnded();
-    const settlement = await this.settlementOf(call, receipt, request);
+    const usage = receipt.source === 'estimated' ? await this.estimated(call, receipt) : receipt.usage;
+    const settlement = settlementOf(call, receipt, usage, request);
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
     this.learnFrom(call, settlement.usage.prompt);
@@ -141,37 +145,37 @@ export class MeteringInterceptor implements NestInterceptor {
     });
   }
 
-  private async settlementOf(
-    call: ProxiedCall,
-    receipt: Receipt,
-    request: MeteredRequest,
-  ): Promise<Settlement> {
-    const { requestId, arrivedAt } = requestContext(request);
-    const principal = request.user;
-    let { usage } = receipt;
-    if (receipt.source === 'estimated') {
-      if (receipt.outcome === 'completed') this.metrics.usageMissing();
-      const prompt = receipt.promptKnown ? usage.prompt : await this.prompts.estimate(call);
-      const completion = receipt.uncountedText
-        ? await this.prompts.countText(call, receipt.uncountedText)
-        : usage.completion;
-      usage = { ...usage, prompt, completion };
-    }
-    return {
-      requestId,
-      userId: principal.userId,
-      apiKeyId: principal.apiKeyId ?? null,
-      endpoint: call.endpoint,
-      model: call.model.id,
-      stream: call.stream,
-      usage,
-      outcome: receipt.outcome,
-      source: receipt.source,
-      status: receipt.status,
-      timeToFirstTokenMs: receipt.timeToFirstTokenMs,
-      durationMs: Math.round(performance.now() - arrivedAt),
-    };
+  /** vLLM did not say: it is counted now. */
+  private async estimated(call: ProxiedCall, receipt: Receipt): Promise<TokenUsage> {
+    if (receipt.outcome === 'completed') this.metrics.usageMissing();
+    const { usage, promptKnown, uncountedText } = receipt;
+    const prompt = promptKnown ? usage.prompt : await this.prompts.estimate(call);
+    const completion = uncountedText ? await this.prompts.countText(call, uncountedText) : usage.completion;
+    return { ...usage, prompt, completion };
   }
+}
+
+function settlementOf(
+  call: ProxiedCall,
+  receipt: Receipt,
+  usage: TokenUsage,
+  request: MeteredRequest,
+): Settlement {
+  const { requestId, arrivedAt } = requestContext(request);
+  return {
+    requestId,
+    userId: request.user.userId,
+    apiKeyId: request.user.apiKeyId ?? null,
+    endpoint: call.endpoint,
+    model: call.model.id,
+    stream: call.stream,
+    usage,
+    outcome: receipt.outcome,
+    source: receipt.source,
+    status: receipt.status,
+    timeToFirstTokenMs: receipt.timeToFirstTokenMs,
+    durationMs: Math.round(performance.now() - arrivedAt),
+  };
 }
 
 function noteForLog(request: IncomingMessage, call: ProxiedCall, settlement: Settlement): void {

@@ -4,7 +4,7 @@ import { Env } from '../../config/env';
 import { OpenRequests } from '../../usage/leases/open-requests';
 import { UpstreamClient } from '../upstream/upstream.client';
 import type { Exchange, Running } from './exchange';
-import { RelayTask } from './relay-task';
+import { RelayLimits, RelayTask } from './relay-task';
 import { StallWatch } from './stall-watch';
 
 /** Non-streamed answers finished for clients that have left, at once. */
@@ -14,24 +14,27 @@ const MOST_DRAINS = 64;
 @Injectable()
 export class RelayService {
   private drains = 0;
+  private readonly limits: RelayLimits;
   private readonly tasks = new Set<RelayTask>();
 
   constructor(
     private readonly upstream: UpstreamClient,
     private readonly watch: StallWatch,
     private readonly open: OpenRequests,
-    private readonly env: Env,
-  ) {}
-
-  relay(exchange: Exchange, response: ServerResponse): Running {
-    const task = new RelayTask(exchange, response, this.watch, {
-      firstByteMs: this.env.UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
-      idleMs: this.env.UPSTREAM_IDLE_TIMEOUT_MS,
-      clientStallMs: this.env.CLIENT_STALL_TIMEOUT_MS,
+    env: Env,
+  ) {
+    this.limits = {
+      firstByteMs: env.UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
+      idleMs: env.UPSTREAM_IDLE_TIMEOUT_MS,
+      clientStallMs: env.CLIENT_STALL_TIMEOUT_MS,
       mayDrain: () => this.drains < MOST_DRAINS,
       drainStarted: () => (this.drains += 1),
       drainEnded: () => (this.drains -= 1),
-    });
+    };
+  }
+
+  relay(exchange: Exchange, response: ServerResponse): Running {
+    const task = new RelayTask(exchange, response, this.watch, this.limits);
     this.tasks.add(task);
     this.open.follow(exchange.requestId, task);
     this.upstream.send(

@@ -29,7 +29,7 @@ export function topLevelMembers(json: Buffer, maxDepth: number): JsonMember[] {
     const keyEnd = stringEnd(json, at);
     const valueStart = skipSpace(json, skipSpace(json, keyEnd) + 1);
     const end = valueEnd(json, valueStart, maxDepth);
-    members.push({ key: JSON.parse(json.toString('utf8', start, keyEnd)) as string, start, valueStart, end });
+    members.push({ key: keyOf(json.toString('utf8', start + 1, keyEnd - 1)), start, valueStart, end });
     at = skipSpace(json, end);
     if (json[at] !== COMMA) break;
     at = skipSpace(json, at + 1);
@@ -56,21 +56,35 @@ export function withEdits(
   members: readonly JsonMember[],
   edits: ReadonlyMap<string, string | null>,
 ): Buffer {
-  const parts: Buffer[] = [];
-  const present = new Set<string>();
-  const add = (part: Buffer) => parts.push(Buffer.from(parts.length === 0 ? '{' : ','), part);
-  for (const { key, start, valueStart, end } of members) {
-    present.add(key);
-    const edit = edits.get(key);
-    if (edit === undefined) add(json.subarray(start, end));
-    else if (edit !== null) add(Buffer.concat([json.subarray(start, valueStart), Buffer.from(edit)]));
-  }
+  const added: string[] = [];
+  let room = json.length + 2;
   for (const [key, edit] of edits) {
-    if (edit !== null && !present.has(key)) add(Buffer.from(`${JSON.stringify(key)}:${edit}`));
+    if (edit === null) continue;
+    if (!members.some((member) => member.key === key)) added.push(`${JSON.stringify(key)}:${edit}`);
+    room += MOST_BYTES * (key.length * LONGEST_ESCAPE + edit.length + 4);
   }
-  if (parts.length === 0) return Buffer.from('{}');
-  return Buffer.concat([...parts, Buffer.from('}')]);
+  const out = Buffer.allocUnsafe(room);
+  let at = 0;
+  const write = (text: string) => (at += out.write(text, at));
+  const copy = (from: number, to: number) => (at += json.copy(out, at, from, to));
+  for (const { key, start, valueStart, end } of members) {
+    const edit = edits.get(key);
+    if (edit === null) continue;
+    write(at === 0 ? '{' : ',');
+    copy(start, edit === undefined ? end : valueStart);
+    if (edit !== undefined) write(edit);
+  }
+  for (const member of added) write((at === 0 ? '{' : ',') + member);
+  write(at === 0 ? '{}' : '}');
+  return out.subarray(0, at);
 }
+
+/** Of a character in UTF-8; and in JSON, as \\u0000. */
+const MOST_BYTES = 3;
+const LONGEST_ESCAPE = 6;
+
+/** @param text what stands between the quotes */
+const keyOf = (text: string): string => (text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text);
 
 function skipSpace(json: Buffer, at: number): number {
   let index = at;

@@ -28,13 +28,32 @@ describe('readJsonBytes', () => {
     expect((await bytes).toString()).toBe('{"a":12}');
   });
 
+  it('has at once what came together with its head', async () => {
+    const request = await arriving(`${HEAD}{"a":12}`);
+    // The parser tells of the head first.
+    await new Promise(setImmediate);
+    expect(String(readJsonBytes(request, 8))).toBe('{"a":12}');
+    await new Promise((resolve) => request.once('end', resolve));
+  });
+
+  it('refuses what came together with its head when it is too large', async () => {
+    const request = await arriving(
+      `${HEAD.replace('content-length: 8', 'transfer-encoding: chunked')}8\r\n{"a":12}\r\n0\r\n\r\n`,
+    );
+    await new Promise(setImmediate);
+    expect(() => readJsonBytes(request, 7)).toThrow(expect.objectContaining({ code: 'body_too_large' }));
+  });
+
   it.each(['before', 'while'])('fails at once for a client that leaves %s it reads', async (moment) => {
     const request = await arriving(`${HEAD}{"a"`);
     const left = new Promise((resolve) => request.once('close', resolve));
     const reading = moment === 'while' ? readJsonBytes(request, 8) : null;
     client.resetAndDestroy();
     await left;
-    const failure = (reading ?? readJsonBytes(request, 8)).then(String, (error: unknown) => error);
+    const failure = Promise.resolve(reading ?? readJsonBytes(request, 8)).then(
+      String,
+      (error: unknown) => error,
+    );
     expect(await failure).toMatchObject({ code: 'body_incomplete', status: 400 });
   });
 });

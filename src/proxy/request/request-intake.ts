@@ -36,29 +36,32 @@ export class RequestIntake {
     endpoint: EndpointName | null,
     principal: Principal,
   ): Promise<ProxiedCall> {
-    const bytes = await readJsonBytes(request, this.env.MAX_BODY_BYTES);
-    const body = checkBody(bytes, endpoint);
-    const model = await this.catalogue.resolve(await this.modelName(body, endpoint, principal), principal);
-    const templateTokens =
-      body.endpoint === 'chat_completions' ? await this.templates.of(model.servedName, offersTools(body)) : 0;
+    // Body, model and template are at hand as a rule, and a promise costs more than any of them: hence `isPromise`.
+    const bytes = readJsonBytes(request, this.env.MAX_BODY_BYTES);
+    const body = checkBody(isPromise(bytes) ? await bytes : bytes, endpoint);
+    const name = body.fields.model;
+    const found = this.catalogue.resolve(
+      typeof name === 'string' ? name : await this.onlyModel(endpoint, principal),
+      principal,
+    );
+    const model = isPromise(found) ? await found : found;
+    const tokens =
+      body.endpoint === 'chat_completions' ? this.templates.of(model.servedName, offersTools(body)) : 0;
+    const templateTokens = isPromise(tokens) ? await tokens : tokens;
     const salt = this.salts.of(principal.userId);
     return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens);
   }
 
-  private async modelName(
-    body: CheckedBody,
-    endpoint: EndpointName | null,
-    principal: Principal,
-  ): Promise<string> {
-    const { model } = body.fields;
-    if (typeof model === 'string') return model;
-    // Older clients of POST /chat/completions name no model: they mean the one there is.
+  /** Older clients of POST /chat/completions name no model: they mean the one there is. */
+  private async onlyModel(endpoint: EndpointName | null, principal: Principal): Promise<string> {
     const first = endpoint === null ? (await this.catalogue.list(principal))[0] : undefined;
     if (!first)
       throw invalidField('model', 'model is missing; GET /v1/models lists the names to choose from.');
     return first.id;
   }
 }
+
+const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise;
 
 /** Parses and checks a body against the field policy. */
 export function checkBody(bytes: Buffer, endpoint: EndpointName | null): CheckedBody {

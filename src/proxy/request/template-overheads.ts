@@ -7,8 +7,8 @@ interface Overhead {
   withTools: number;
   /** When vLLM was last asked: performance.now(). */
   askedAt: number;
-  /** Resolves when it was asked for the first time. */
-  first: Promise<void>;
+  /** Resolves when it has answered for the first time; null from then on. */
+  first: Promise<void> | null;
 }
 
 /** How often a model in use is asked again: vLLM may come back with another template, or could not say. */
@@ -29,17 +29,18 @@ export class TemplateOverheads {
   constructor(private readonly vllm: VllmApi) {}
 
   /** Waits for vLLM once for each served model; 0 while vLLM cannot say. */
-  async of(servedName: string, withTools: boolean): Promise<number> {
-    let overhead = this.overheads.get(servedName);
-    if (!overhead) {
-      overhead = { plain: 0, withTools: 0, askedAt: -Infinity, first: Promise.resolve() };
-      this.overheads.set(servedName, overhead);
-      overhead.first = this.ask(servedName, overhead);
-    } else if (performance.now() - overhead.askedAt > ASK_AGAIN_MS) {
-      void this.ask(servedName, overhead);
-    }
-    await overhead.first;
-    return withTools ? overhead.withTools : overhead.plain;
+  of(servedName: string, withTools: boolean): number | Promise<number> {
+    const overhead = this.overheads.get(servedName) ?? this.begin(servedName);
+    if (performance.now() - overhead.askedAt > ASK_AGAIN_MS) void this.ask(servedName, overhead);
+    const tokens = () => (withTools ? overhead.withTools : overhead.plain);
+    return overhead.first === null ? tokens() : overhead.first.then(tokens);
+  }
+
+  private begin(servedName: string): Overhead {
+    const overhead: Overhead = { plain: 0, withTools: 0, askedAt: -Infinity, first: null };
+    this.overheads.set(servedName, overhead);
+    overhead.first = this.ask(servedName, overhead).then(() => void (overhead.first = null));
+    return overhead;
   }
 
   /** An answer showed that `tokens` would have been right, where `before` was taken: the next request starts from there. */

@@ -49,7 +49,13 @@ export class ModelCatalogue {
   }
 
   /** @throws ApiException 404 for a name that does not exist or is not for this key: the two look alike */
-  async resolve(name: string, principal: Principal): Promise<CatalogueModel> {
+  resolve(name: string, principal: Principal): CatalogueModel | Promise<CatalogueModel> {
+    // While the list is fresh no request needs to wait for anything.
+    const known = performance.now() - this.loadedAt < FRESH_MS ? this.models.get(name) : undefined;
+    return known && mayUse(principal, name) ? known : this.look(name, principal);
+  }
+
+  private async look(name: string, principal: Principal): Promise<CatalogueModel> {
     await this.ensureLoaded(FRESH_MS);
     if (!this.models.has(name)) await this.ensureLoaded(RECHECK_MS);
     const model = this.models.get(name);
