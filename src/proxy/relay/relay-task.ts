@@ -52,8 +52,8 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     private readonly limits: RelayLimits,
   ) {
     this.receipt = new Promise((resolve) => (this.finish = resolve));
-    this.deadline = performance.now() + limits.firstByteMs;
     watch.add(this);
+    this.deadline = watch.after(limits.firstByteMs);
     response.on('close', this.onClientClose).on('drain', this.onClientDrain);
     // A client may have left while its request waited for admission.
     if (response.destroyed) this.onClientClose();
@@ -75,7 +75,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       this.stream = new StreamRelay(this.exchange, this.response);
     } else {
       this.reply = { status, headers, chunks: [], size: 0 };
-      this.deadline = performance.now() + this.limits.idleMs;
+      this.deadline = this.watch.after(this.limits.idleMs);
     }
   }
 
@@ -83,11 +83,11 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) return true;
     if (this.stream) {
       this.clientIsSlow = !this.stream.push(chunk);
-      if (this.clientIsSlow) this.deadline = performance.now() + this.limits.clientStallMs;
-      else if (this.stream.hasProgressed) this.deadline = performance.now() + this.limits.idleMs;
+      if (this.clientIsSlow) this.deadline = this.watch.after(this.limits.clientStallMs);
+      else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.limits.idleMs);
       return !this.clientIsSlow;
     }
-    this.deadline = performance.now() + this.limits.idleMs;
+    this.deadline = this.watch.after(this.limits.idleMs);
     if (this.reply) {
       this.reply.size += chunk.length;
       this.reply.chunks.push(chunk);
@@ -156,7 +156,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
 
   private readonly onClientDrain = (): void => {
     this.clientIsSlow = false;
-    this.deadline = performance.now() + this.limits.idleMs;
+    this.deadline = this.watch.after(this.limits.idleMs);
     this.resume?.();
   };
 

@@ -13,10 +13,18 @@ const TICK_MS = 250;
 export class StallWatch implements OnApplicationShutdown {
   private readonly watched = new Set<Watched>();
   private timer: NodeJS.Timeout | null = null;
+  /** performance.now() of the last tick or newcomer. */
+  private now = 0;
 
   add(entry: Watched): void {
     this.watched.add(entry);
+    this.now = performance.now();
     this.timer ??= setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  /** The deadline of who may take so long from now on; up to a tick later. Asking the time would cost more than an event. */
+  after(ms: number): number {
+    return this.now + TICK_MS + ms;
   }
 
   remove(entry: Watched): void {
@@ -29,7 +37,7 @@ export class StallWatch implements OnApplicationShutdown {
   }
 
   private tick(): void {
-    const now = performance.now();
+    const now = (this.now = performance.now());
     for (const entry of this.watched) {
       if (now < entry.deadline) continue;
       entry.deadline = Infinity;

@@ -56,6 +56,23 @@ describe('StreamMeter', () => {
     });
   });
 
+  it('finds usage and end wherever an event has them', () => {
+    const one = meter({ choices: 12 });
+    const tails = ['', ',"prompt_text":null', `,"more":${JSON.stringify('x'.repeat(300))}`];
+    for (const [at, tail] of [...tails, ...tails.toReversed(), ''].entries()) {
+      const finish = at === 4 ? '"stop"' : 'null';
+      const event = (counted: string) => chunk(11, 'x'.repeat(at * 40), counted + tail, finish);
+      expect(one.see(event(`,${usage(10 ** at, 10 ** at)}`))).toBe(event('').replace('"served"', '"public"'));
+    }
+    expect(one.usage()).toMatchObject({ usage: { completion: 10 ** 6 } });
+    const two = meter();
+    for (const finish of ['null', '"stop"']) {
+      expect(two.isWhole).toBe(false);
+      two.see(chunk(0, 'x', `,${usage(3, 2)}`, finish));
+    }
+    expect(two.isWhole).toBe(true);
+  });
+
   it('sums the last count of every choice of a cut stream, the prompt once', () => {
     const cut = meter({ choices: 3 });
     for (const [index, count] of [

@@ -14,11 +14,19 @@ export interface StreamExpectations {
 }
 
 const DONE = 'data: [DONE]';
+const DATA = 'data: {';
+const ERROR = 'data: {"error"';
+const LAST_OF_ERROR = 0x72;
+/** By how many characters the usage of one event may be longer than that of the one before. */
+const GROWTH = 8;
 const CHOICES = '"choices":[';
 const INDEX = '{"index":';
+const FINISH_KEY = '"finish_reason":';
 const FINISH = '"finish_reason":"';
-const FINISH_KEY_LENGTH = FINISH.length - 1;
 const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const COMMA = 0x2c;
+const ZERO = 0x30;
 const QUOTE = 0x22;
 
 /**
@@ -31,7 +39,10 @@ export class StreamMeter {
   private readonly finished = new Set<number>();
   private total: TokenUsage | null = null;
   private contentFrames = 0;
+  // Where the last event had them: the next one has them there too, or nearly.
   private choicesAt = -1;
+  private usageFromEnd = 0;
+  private finishBefore = 0;
   /** vLLM sent an error event: it ends the stream, and it has said so itself. */
   sawError = false;
   sawDone = false;
@@ -46,9 +57,9 @@ export class StreamMeter {
       this.sawDone = true;
       return null;
     }
-    if (!frame.startsWith('data: {')) return frame;
+    if (frame.charCodeAt(DATA.length - 1) !== OPEN_BRACE || !frame.startsWith(DATA)) return frame;
     // vLLM writes its error events with spaces, unlike all others.
-    if (frame.startsWith('data: {"error"')) {
+    if (frame.charCodeAt(ERROR.length - 2) === LAST_OF_ERROR && frame.startsWith(ERROR)) {
       this.sawError = true;
       return frame;
     }
@@ -56,7 +67,8 @@ export class StreamMeter {
   }
 
   private meter(frame: string): string | null {
-    const usage = findUsage(frame);
+    const usage = findUsage(frame, frame.length - this.usageFromEnd - GROWTH);
+    if (usage) this.usageFromEnd = frame.length - usage.start;
     const choices = this.choicesIn(frame);
     if (usage && choices !== -1 && frame.charCodeAt(choices) === CLOSE_BRACKET) {
       this.total = parseUsage(usage.json) ?? this.total;
@@ -64,11 +76,21 @@ export class StreamMeter {
     }
     const index = choices === -1 ? 0 : choiceIndex(frame, choices);
     this.contentFrames += 1;
-    if (finishes(frame, usage?.start ?? frame.length)) this.finished.add(index);
+    if (this.finishes(frame, usage?.start ?? frame.length)) this.finished.add(index);
     if (!usage) return frame;
     this.lastUsage.set(index, usage.json);
     if (this.expected.wantsContinuousUsage) return frame;
     return frame.slice(0, usage.start) + frame.slice(usage.end);
+  }
+
+  /** Whether an event says why its choice ended. The key stands shortly before the usage, or else anywhere. */
+  private finishes(frame: string, before: number): boolean {
+    if (!frame.startsWith(FINISH_KEY, before - this.finishBefore)) {
+      const key = frame.lastIndexOf(FINISH_KEY, before);
+      if (key === -1) return frame.includes(FINISH);
+      this.finishBefore = before - key;
+    }
+    return frame.charCodeAt(before - this.finishBefore + FINISH_KEY.length) === QUOTE;
   }
 
   /** Where the list of choices begins, behind its bracket: at the same place in every event of a stream. */
@@ -121,11 +143,8 @@ export class StreamMeter {
 function choiceIndex(frame: string, choices: number): number {
   if (!frame.startsWith(INDEX, choices)) return 0;
   const at = choices + INDEX.length;
+  // Most are one digit.
+  const digit = frame.charCodeAt(at) - ZERO;
+  if (frame.charCodeAt(at + 1) === COMMA && digit >= 0 && digit <= 9) return digit;
   return Number.parseInt(frame.slice(at, at + 7), 10) || 0;
-}
-
-/** Whether an event says why its choice ended. The key stands shortly before the usage, or else anywhere. */
-function finishes(frame: string, before: number): boolean {
-  const key = frame.lastIndexOf('"finish_reason":', before);
-  return key === -1 ? frame.includes(FINISH) : frame.charCodeAt(key + FINISH_KEY_LENGTH) === QUOTE;
 }
