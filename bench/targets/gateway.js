@@ -1,6 +1,6 @@
 'use strict';
 const { randomBytes } = require('node:crypto');
-const { mkdtempSync, rmSync } = require('node:fs');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { freePort } = require('../ports');
@@ -12,6 +12,12 @@ const ROOT = join(__dirname, '..', '..');
 const FLAGS = require('../../package.json')
   .scripts['start:prod'].split(' ')
   .filter((word) => word.startsWith('--'));
+/** What the image tells the C library of memory. */
+const MALLOC = Object.fromEntries(
+  [...readFileSync(join(ROOT, 'Dockerfile'), 'utf8').matchAll(/\b(MALLOC_\w+)=(\d+)/g)].map(
+    ([, name, value]) => [name, value],
+  ),
+);
 
 /**
  * The gateway as it ships: accounts, limits, metering, the ledger, one line of log a request. On the embedded
@@ -42,6 +48,7 @@ async function startGateway({
       cwd: dataDir,
       env: {
         ...(process.env.DATABASE_URL ? { MIGRATE_ON_START: 'true' } : {}),
+        ...MALLOC,
         NODE_ENV: 'production',
         ALLOW_EMBEDDED_DATABASE: 'true',
         ALLOW_GENERATED_SECRETS: 'true',
