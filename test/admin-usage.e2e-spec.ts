@@ -67,13 +67,15 @@ describe('GET /admin/usage', () => {
   });
   afterAll(() => gateway.close());
 
-  it('adds up by user, the most used first, without being asked how', async () => {
+  it('adds up by user, in the order in which they came, without being asked how', async () => {
     const answer = await report();
     expect([answer.status, answer.body.group_by]).toEqual([200, 'user']);
-    expect([answer.body.from, answer.body.to]).toEqual([
-      '2026-02-28T23:00:00.000Z',
-      '2026-03-31T22:00:00.000Z',
+    expect(tokens(answer, 'username')).toEqual([
+      ['=admin', 60],
+      ['ada', 1_330],
+      ['bob', 6_020],
     ]);
+    expect(answer.body).toMatchObject({ from: '2026-02-28T23:00:00.000Z', to: '2026-03-31T22:00:00.000Z' });
     expect(rows(answer)[1]).toEqual({
       user_id: ada.id,
       username: 'ada',
@@ -84,7 +86,7 @@ describe('GET /admin/usage', () => {
       reasoning_tokens: 6,
       requests: 3,
     });
-    expect(tokens(answer, 'username')).toEqual([
+    expect(tokens(await report(`${MARCH}&sort=-tokens`), 'username')).toEqual([
       ['bob', 6_020],
       ['ada', 1_330],
       ['=admin', 60],
@@ -169,30 +171,31 @@ describe('GET /admin/usage', () => {
     expect(body.totals).toEqual(own.body.totals);
   });
 
-  it.each(GROUPS.flatMap((group) => ['tokens', '-tokens', 'name', '-name'].map((sort) => [group, sort])))(
-    'walks all pages by %s, sorted by %s, each row once and in order',
-    async (group, sort) => {
-      const query = `${MARCH}&group_by=${group}&sort=${sort}`;
-      const whole = await report(query);
-      const walked: Row[] = [];
-      let cursor: unknown = '';
-      while (cursor !== null) {
-        const page: Answer = await report(`${query}&limit=1${cursor && `&cursor=${String(cursor)}`}`);
-        expect(page.body.totals).toEqual(whole.body.totals);
-        walked.push(...rows(page));
-        cursor = page.body.next_cursor;
-      }
-      expect(walked).toEqual(rows(whole));
-      expect(walked.length).toBeGreaterThan(2);
-      const amounts = walked.map(({ total_tokens }) => total_tokens);
-      const ascending = [...amounts].toSorted((a, b) => a - b);
-      if (sort === 'tokens') expect(amounts).toEqual(ascending);
-      if (sort === '-tokens') expect(amounts).toEqual(ascending.toReversed());
-    },
-  );
+  it.each(
+    GROUPS.flatMap((group) =>
+      ['id', '-id', 'tokens', '-tokens', 'name', '-name'].map((sort) => [group, sort]),
+    ),
+  )('walks all pages by %s, sorted by %s, each row once and in order', async (group, sort) => {
+    const query = `${MARCH}&group_by=${group}&sort=${sort}`;
+    const whole = await report(query);
+    const walked: Row[] = [];
+    let cursor: unknown = '';
+    while (cursor !== null) {
+      const page: Answer = await report(`${query}&limit=1${cursor && `&cursor=${String(cursor)}`}`);
+      expect(page.body.totals).toEqual(whole.body.totals);
+      walked.push(...rows(page));
+      cursor = page.body.next_cursor;
+    }
+    expect(walked).toEqual(rows(whole));
+    expect(walked.length).toBeGreaterThan(2);
+    const amounts = walked.map(({ total_tokens }) => total_tokens);
+    const ascending = [...amounts].toSorted((a, b) => a - b);
+    if (sort === 'tokens') expect(amounts).toEqual(ascending);
+    if (sort === '-tokens') expect(amounts).toEqual(ascending.toReversed());
+  });
 
   it.each([
-    ['user', 'user_id,username,requests,', `${'{bob}'},bob,2,6000,600,20,4,6020`],
+    ['user', 'user_id,username,requests,', `${'{admin}'},'=admin,1,50,5,10,2,60`],
     ['model', 'model,requests,', 'a%b_c,1,4000,400,10,2,4010'],
     ['day', 'day,requests,', '2026-03-27,1,100,10,10,2,110'],
   ])('gives all rows by %s as CSV', async (group, header, first) => {
@@ -201,7 +204,7 @@ describe('GET /admin/usage', () => {
     expect(byName.headers.get('content-disposition')).toContain(`usage-by-${group}.csv`);
     const lines = byName.text.split('\r\n');
     expect(lines[0]?.startsWith(header)).toBe(true);
-    expect(lines[1]).toBe(first.replace('{bob}', bob.id));
+    expect(lines[1]).toBe(first.replace('{admin}', admin.id));
     const json = await report(`${MARCH}&group_by=${group}`);
     expect(lines).toHaveLength(rows(json).length + 2);
     expect((await report(`${MARCH}&group_by=${group}&format=csv`)).text).toBe(byName.text);
@@ -263,6 +266,10 @@ describe('GET /admin/usage', () => {
       `cursor=${forged(['user', '-tokens', '1; --', ada.id])}`,
       `cursor=${forged(['user', '-tokens', '1', 'x'])}`,
       `group_by=model&cursor=${forged(['model', '-tokens', '1', '\0'])}`,
+      `cursor=${forged(['user', 'id', '1', ada.id])}`,
+      `cursor=${forged(['user', 'id', '', 'x'])}`,
+      `cursor=${forged(['user', 'id', '', `${ada.id}/${ada.id}`])}`,
+      `group_by=key&cursor=${forged(['key', 'id', '', ada.id])}`,
     ]) {
       const answer = await report(`${MARCH}&${query}`);
       expect([query, answer.status, answer.body.param]).toEqual([query, 400, 'cursor']);

@@ -44,25 +44,53 @@ const filter = (key: string) => `($1::uuid IS NULL OR user_id = $1) AND ($9::uui
 const LEDGER_KEY = `coalesce(key_id, '${NO_KEY}')`;
 
 /** The ledger rows of a part of a day; the hour of slack covers the clock that made the request id. */
-const ledgerPart = (from: string, to: string) => `
-    SELECT user_id, (admitted_at AT TIME ZONE $2)::date, ${LEDGER_KEY}, model,
-      1, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
+const ledgerPart = (from: string, to: string, whose: string) => `
+    SELECT user_id, (admitted_at AT TIME ZONE $2)::date AS day, ${LEDGER_KEY} AS key_id, model,
+      1 AS requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
     FROM usage_records
-    WHERE ${from}::timestamptz < ${to}::timestamptz AND ${filter(LEDGER_KEY)}
+    WHERE ${whose} AND ${from}::timestamptz < ${to}::timestamptz AND ${filter(LEDGER_KEY)}
       AND admitted_at >= ${from} AND admitted_at < ${to}
       AND request_id >= uuid_v7_floor(greatest(${from}, 'epoch'::timestamptz) - interval '1 hour')
       AND request_id < uuid_v7_floor(greatest(${to}, 'epoch'::timestamptz) + interval '1 hour')`;
 
+const partsOfDays = (whose: string) => `${ledgerPart('$5', '$6', whose)}
+    UNION ALL ${ledgerPart('$7', '$8', whose)}`;
+
 /**
- * The common table expression `counted`, over $1 to $10. Whole days come from the rollups and the rest of the range
- * from the ledger, so that parts and totals agree. What is not filtered by is null: each execution is planned for its
- * own values, and PostgreSQL then leaves such a condition out.
+ * What counts, over $1 to $10. Whole days come from the rollups and the rest of the range from the ledger, so that parts
+ * and totals agree. What is not filtered by is null: each execution is planned for its own values, and PostgreSQL then
+ * leaves such a condition out.
+ * @param whose a further condition, on user_id
  */
-export const COUNTED = `counted AS (
+export const countedRows = (whose = 'true') => `
     SELECT user_id, day, key_id, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
-    FROM usage_daily WHERE ${filter('key_id')} AND day >= $3::date AND day < $4::date
-    UNION ALL ${ledgerPart('$5', '$6')}
-    UNION ALL ${ledgerPart('$7', '$8')}
+    FROM usage_daily WHERE ${whose} AND ${filter('key_id')} AND day >= $3::date AND day < $4::date
+    UNION ALL ${partsOfDays(whose)}`;
+
+/** The common table expression `counted`. */
+export const COUNTED = `counted AS (${countedRows()}
+  )`;
+
+/**
+ * `counted` of all users together, by day and model alone: days that are closed and have not changed since come from
+ * their totals. For what is filtered by nothing, by model, or by NO_KEY.
+ */
+export const COUNTED_TOGETHER = `open_days AS MATERIALIZED (
+    SELECT day FROM (SELECT $3::date + i AS day FROM generate_series(0, $4::date - $3::date - 1) AS i) days
+    WHERE day > (SELECT closed_until FROM usage_retention)
+      OR EXISTS (SELECT 1 FROM usage_days_changed c WHERE c.day = days.day)
+  ), counted AS (
+    SELECT day, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
+    FROM usage_totals t WHERE day >= $3::date AND day < $4::date AND ($9::uuid IS NULL OR NOT with_key)
+      AND ($10::text IS NULL OR model = $10) AND NOT EXISTS (SELECT 1 FROM open_days o WHERE o.day = t.day)
+    UNION ALL
+    SELECT o.day, s.* FROM open_days o CROSS JOIN LATERAL (
+      SELECT model, sum(requests), sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), sum(reasoning_tokens)
+      FROM usage_daily WHERE day = o.day AND ${filter('key_id')} GROUP BY model
+    ) s
+    UNION ALL
+    SELECT day, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
+    FROM (${partsOfDays('true')}) parts
   )`;
 
 export interface CountedFilter {

@@ -1,4 +1,4 @@
-import { COUNTED, NO_KEY, SUMS } from '../../usage/counted-usage';
+import { COUNTED, COUNTED_TOGETHER, NO_KEY, SUMS } from '../../usage/counted-usage';
 import type { Group, ReportSort, UsageReportRow } from './usage-report.dto';
 
 /** What a report adds up by. */
@@ -59,33 +59,41 @@ export const GROUPINGS: Readonly<Record<Group, Grouping>> = {
   },
 };
 
-/** How the value that is sorted by travels in a cursor: a number, or the beginning of a name. */
-export const PLACE_FORMS = { tokens: /^\d{1,20}$/, name: /^[^\p{Cc}\p{Cs}]{0,100}$/u } as const;
+/** How the value that is sorted by travels in a cursor: a number, or the beginning of a name; the id stands beside it. */
+export const PLACE_FORMS = { id: /^$/, tokens: /^\d{1,20}$/, name: /^[^\p{Cc}\p{Cs}]{0,100}$/u } as const;
 
-export const sortKey = (sort: ReportSort): 'tokens' | 'name' => (sort.endsWith('name') ? 'name' : 'tokens');
+export const sortKey = (sort: ReportSort): keyof typeof PLACE_FORMS =>
+  sort.replace('-', '') as keyof typeof PLACE_FORMS;
 
 /**
  * One page and the totals of all: $1 to $10 are those of COUNTED, $11 is how many rows, and $12 and $13 are the place
  * behind which the page begins. Every order ends with the id, so that no two rows have the same place. Names are looked
  * up for the page alone, unless they are what it is sorted by.
+ * @param together of all users, by model or day
  */
-export function reportPage(group: Group, sort: ReportSort, hasCursor: boolean): string {
+export function reportPage(
+  group: Group,
+  sort: ReportSort,
+  { hasCursor, together }: { hasCursor: boolean; together: boolean },
+): string {
   const { by, id, name, joins, shown } = GROUPINGS[group];
-  const [type, place] =
-    sortKey(sort) === 'tokens'
-      ? ['numeric', 'g.prompt_tokens + g.completion_tokens']
-      : ['text', `left(coalesce(${name}, ''), 100) COLLATE "C"`];
+  const key = sortKey(sort);
+  const [type, place] = {
+    id: ['text', `''::text`],
+    tokens: ['numeric', 'g.prompt_tokens + g.completion_tokens'],
+    name: ['text', `left(coalesce(${name}, ''), 100) COLLATE "C"`],
+  }[key] as [string, string];
   const [direction, behind] = sort.startsWith('-') ? ['DESC', '<'] : ['ASC', '>'];
   const order = (row: string) => `${row}.place ${direction}, ${row}.id ${direction}`;
   return `
-    WITH ${COUNTED}, grouped AS MATERIALIZED (
+    WITH ${together ? COUNTED_TOGETHER : COUNTED}, grouped AS MATERIALIZED (
       SELECT ${by}, ${SUMS} FROM counted GROUP BY ${by}
     ), totals AS (
       SELECT ${SUMS} FROM grouped
     ), page AS (
       SELECT * FROM (
         SELECT ${place} AS place, (${id}) COLLATE "C" AS id, g.*
-        FROM grouped g ${sortKey(sort) === 'name' ? joins : ''}
+        FROM grouped g ${key === 'name' ? joins : ''}
       ) p
       ${hasCursor ? `WHERE (p.place, p.id) ${behind} ($12::${type}, $13::text)` : ''}
       ORDER BY ${order('p')} LIMIT $11

@@ -7,7 +7,7 @@ import { UsageFilter } from './usage-filter';
 export const GROUPS = ['user', 'key', 'model', 'day'] as const;
 export type Group = (typeof GROUPS)[number];
 
-const REPORT_SORTS = ['tokens', '-tokens', 'name', '-name'] as const;
+export const REPORT_SORTS = ['id', '-id', 'tokens', '-tokens', 'name', '-name'] as const;
 export type ReportSort = (typeof REPORT_SORTS)[number];
 
 export class UsageReportQuery extends UsageFilter {
@@ -19,7 +19,9 @@ export class UsageReportQuery extends UsageFilter {
   @ApiPropertyOptional({
     enum: REPORT_SORTS,
     description:
-      'A minus turns the order round; the name of a day is its date. Default: -tokens, of days name',
+      'A minus turns the order round; the name of a day is its date. Default: id of users and keys, which is the order ' +
+      'they were made in and as quick among a million as among a thousand (by tokens or name all are added up ' +
+      'first); -tokens of models, name of days',
   })
   @IsOptional()
   @IsIn(REPORT_SORTS)
@@ -73,7 +75,13 @@ export class UsageReport {
   to: string;
   @ApiProperty({ enum: GROUPS, example: 'user' }) group_by: Group;
   @ApiProperty({ type: UsageTotals, description: 'Of all pages together' }) totals: UsageTotals;
-  @ApiProperty({ type: [UsageReportRow], description: 'Only what was used' }) data: UsageReportRow[];
+  @ApiProperty({
+    type: [UsageReportRow],
+    description:
+      'Only what was used. By id, with a filter or parts of days, a page may hold fewer than `limit`, even none, before ' +
+      'the last one',
+  })
+  data: UsageReportRow[];
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
   next_cursor: string | null;
 }

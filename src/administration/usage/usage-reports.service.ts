@@ -9,10 +9,13 @@ import { fromCursor, toCursor } from '../../common/page-cursor';
 import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import { userOf } from './usage-filter';
 import { GROUPINGS, PLACE_FORMS, reportPage, sortKey } from './usage-groups';
+import { behindUser, reachOf, WalkedGroup, walkedFrom, walkedPage } from './usage-walk';
 import type { Group, ReportSort, UsageReport, UsageReportQuery, UsageReportRow } from './usage-report.dto';
 
-/** So many groups of a CSV are summed at one moment; the next ones are summed anew. */
+/** So many groups of a CSV are summed at one moment; the next ones are summed anew, unless they are in order of id. */
 const CSV_PAGE = 10_000;
+
+const DEFAULT_SORTS = { user: 'id', key: 'id', model: '-tokens', day: 'name' } as const;
 
 const SUM_COLUMNS = [
   'requests',
@@ -23,7 +26,8 @@ const SUM_COLUMNS = [
   'total_tokens',
 ] as const;
 
-type GroupRow = SumsRow & UsageReportRowOfGroup & { totals: SumsRow; id: string | null; place: string };
+type GroupRow = SumsRow &
+  UsageReportRowOfGroup & { totals: SumsRow; id: string | null; place: string; bound?: string | null };
 type UsageReportRowOfGroup = Omit<UsageReportRow, keyof UsageSums>;
 
 interface Question {
@@ -36,6 +40,12 @@ interface Question {
 interface Place {
   readonly value: string;
   readonly id: string;
+}
+
+interface Size {
+  readonly limit: number;
+  /** Else it is part of a CSV: as much as is handy, and without totals. */
+  readonly isPage: boolean;
 }
 
 interface Part {
@@ -57,7 +67,10 @@ export class UsageReports {
   async page(query: UsageReportQuery): Promise<UsageReport> {
     const question = await this.questionOf(query);
     const { group, sort, range } = question;
-    const { rows, totals, next } = await this.part(question, placeOf(query, question), query.limit);
+    const { rows, totals, next } = await this.part(question, placeOf(query, question), {
+      limit: query.limit ?? DEFAULT_PAGE_SIZE,
+      isPage: true,
+    });
     return {
       from: range.from.toISOString(),
       to: range.to.toISOString(),
@@ -71,7 +84,7 @@ export class UsageReports {
   async csv(query: UsageReportQuery): Promise<StreamableFile> {
     const question = await this.questionOf(query);
     const part = async (place: Place | null): Promise<CsvPart<UsageReportRow>> => {
-      const { rows, next } = await this.part(question, place, CSV_PAGE);
+      const { rows, next } = await this.part(question, place, { limit: CSV_PAGE, isPage: false });
       return { rows, next: next && (() => part(next)) };
     };
     const columns = [...GROUPINGS[question.group].columns, ...SUM_COLUMNS];
@@ -86,33 +99,77 @@ export class UsageReports {
     ]);
     return {
       group,
-      sort: query.sort ?? (group === 'day' ? 'name' : '-tokens'),
+      sort: query.sort ?? DEFAULT_SORTS[group],
       filter: { userId, keyId: query.key_id, model: query.model },
       range,
     };
   }
 
-  private async part(
-    { group, sort, filter, range }: Question,
-    place: Place | null,
-    limit = DEFAULT_PAGE_SIZE,
-  ): Promise<Part> {
-    const rows = await this.statements.run<GroupRow>(reportPage(group, sort, place !== null), [
-      ...countedParameters(filter, this.env.LIMITS_TIME_ZONE, range),
-      limit + 1,
+  private async part(question: Question, place: Place | null, size: Size): Promise<Part> {
+    const { group, sort, filter } = question;
+    const isOfAll = filter.userId === undefined;
+    if (isOfAll && sortKey(sort) === 'id' && (group === 'user' || group === 'key'))
+      return this.walked({ ...question, group }, place, size);
+    const together = isOfAll && (group === 'model' || group === 'day');
+    const statement = reportPage(group, sort, { hasCursor: place !== null, together });
+    const rows = await this.statements.run<GroupRow>(statement, [
+      ...this.counted(question),
+      size.limit + 1,
       ...(place ? [place.value, place.id] : []),
     ]);
-    const [first] = rows;
-    if (!first) throw new Error('the usage report answered no total');
-    // Beside the totals of nothing stands a row of nulls.
-    const groups = rows.filter(({ id }) => id !== null);
-    const last = groups.length > limit ? groups[limit - 1] : undefined;
-    return {
-      rows: groups.slice(0, limit).map((row) => shown(row, GROUPINGS[group].columns)),
-      totals: sumsOf(first.totals),
-      next: last ? { value: last.place, id: last.id ?? '' } : null,
-    };
+    return partOf(rows, group, size.limit, null);
   }
+
+  private async walked(
+    question: Question & { group: WalkedGroup },
+    place: Place | null,
+    size: Size,
+  ): Promise<Part> {
+    const { group, sort, filter, range } = question;
+    const isDescending = sort.startsWith('-');
+    const limit = size.isPage ? size.limit : null;
+    const reach = reachOf(range, limit, filter.keyId !== undefined || filter.model !== undefined);
+    const rows = await this.statements.run<GroupRow>(walkedPage(group, isDescending, size.isPage), [
+      ...this.counted(question),
+      limit && limit + 1,
+      reach.ofEachDay,
+      reach.users,
+      ...walkedFrom(group, place?.id, isDescending),
+    ]);
+    const bound = rows[0]?.bound;
+    return partOf(
+      rows,
+      group,
+      limit,
+      bound ? { value: '', id: behindUser(group, bound, isDescending) } : null,
+    );
+  }
+
+  private counted({ filter, range }: Question): unknown[] {
+    return countedParameters(filter, this.env.LIMITS_TIME_ZONE, range);
+  }
+}
+
+/**
+ * @param limit null: of all rows
+ * @param otherwise where to go on when there are no more than `limit` rows
+ */
+function partOf(
+  rows: readonly GroupRow[],
+  group: Group,
+  limit: number | null,
+  otherwise: Place | null,
+): Part {
+  const [first] = rows;
+  if (!first) throw new Error('the usage report answered no total');
+  // Beside the totals of nothing stands a row of nulls.
+  const groups = rows.filter(({ id }) => id !== null);
+  const last = limit !== null && groups.length > limit ? groups[limit - 1] : undefined;
+  return {
+    rows: groups.slice(0, limit ?? undefined).map((row) => shown(row, GROUPINGS[group].columns)),
+    totals: sumsOf(first.totals),
+    next: last ? { value: last.place, id: last.id ?? '' } : otherwise,
+  };
 }
 
 function placeOf({ cursor }: UsageReportQuery, { group, sort }: Question): Place | null {

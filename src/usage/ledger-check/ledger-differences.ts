@@ -3,6 +3,7 @@ import { firstWholeDay } from '../retention/first-whole-day';
 import { counterDifferences } from './counter-differences';
 import { dailyDifferences } from './daily-differences';
 import type { LedgerDifference } from './ledger-difference';
+import { totalsDifferences } from './totals-differences';
 
 export interface LedgerReport {
   readonly differences: readonly LedgerDifference[];
@@ -14,8 +15,8 @@ export interface LedgerReport {
 }
 
 /**
- * Recomputes every counter, reservation and daily rollup from the ledger. Everything is read in one snapshot, so the
- * answer is exact while requests come and go.
+ * Recomputes every counter, reservation and daily rollup from the ledger, and the totals of closed days from the rollups.
+ * Everything is read in one snapshot, so the answer is exact while requests come and go.
  * @param client a session of its own, in no transaction
  * @param zone LIMITS_TIME_ZONE
  */
@@ -29,6 +30,7 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
       differences: [
         ...(await counterDifferences(client, zone, wholeFrom)),
         ...(await dailyDifferences(client, zone, wholeFrom)),
+        ...(await totalsDifferences(client)),
         ...(await settledButOpen(client)),
       ],
       ...(await extent(client)),

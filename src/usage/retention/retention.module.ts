@@ -1,8 +1,9 @@
 import { Module } from '@nestjs/common';
+import { ClosedDays } from '../totals/closed-days';
 import { DeadRows } from './dead-rows';
 import { Retention } from './retention.service';
 import { UsagePartitions } from './usage-partitions';
 
-/** Keeps the ledger in months, and drops what is old enough. */
-@Module({ providers: [Retention, UsagePartitions, DeadRows], exports: [Retention] })
+/** Keeps the ledger in months, drops what is old enough, and adds up what is over. */
+@Module({ providers: [Retention, UsagePartitions, DeadRows, ClosedDays], exports: [Retention] })
 export class RetentionModule {}

@@ -1,6 +1,7 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, QueryRunner } from 'typeorm';
 import { Env } from '../../config/env';
+import { ClosedDays } from '../totals/closed-days';
 import { DeadRows } from './dead-rows';
 import { UsagePartitions } from './usage-partitions';
 
@@ -10,8 +11,8 @@ const EVERY_MS = 3_600_000;
 
 /**
  * Keeps the database in shape, at the start and every hour: partitions of the ledger ahead of time, months beyond
- * USAGE_RETENTION_MONTHS dropped, dead rows cleared away. Of all processes over one database one does it at a time. The
- * daily rollups and the audit log are kept for ever.
+ * USAGE_RETENTION_MONTHS dropped, dead rows cleared away, days that are over added up. Of all processes over one database
+ * one does it at a time. The daily rollups and the audit log are kept for ever.
  */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -24,6 +25,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly dataSource: DataSource,
     private readonly partitions: UsagePartitions,
     private readonly deadRows: DeadRows,
+    private readonly closedDays: ClosedDays,
     private readonly env: Env,
   ) {}
 
@@ -54,6 +56,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
         const months = this.env.USAGE_RETENTION_MONTHS;
         if (months > 0) await this.partitions.dropOld(session, now, months, signal);
         await this.deadRows.delete(session, now);
+        await this.closedDays.keep(session, now, signal);
       } finally {
         await session.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
       }

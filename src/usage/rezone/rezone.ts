@@ -63,6 +63,8 @@ export async function rezone(
       await refuseWhileRunning(client, before);
       // Of days whose records retention has dropped only the rollup is left: they stay as they were.
       const first = await firstWholeDay(client, before);
+      // Of no day the totals are known any more: the next gateway adds them up.
+      await client.query(`SELECT close_usage_days('-infinity')`);
       log('counting the days of the rollups …');
       await client.query('DELETE FROM usage_daily WHERE day >= $1::date', [first]);
       await client.query(REBUILD_DAYS, [before, zone, first]);
