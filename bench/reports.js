@@ -6,6 +6,7 @@
  */
 const { mkdirSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { openDatabase } = require('./admission/database');
 const { freePort } = require('./ports');
 const { start, stop } = require('./processes');
@@ -46,11 +47,17 @@ async function open(size, upstreamPort) {
     Object.assign(process.env, { DATABASE_URL: database.url, LIMITS_TIME_ZONE: 'UTC' });
     const target = await startGateway({ upstreamPort, port: await freePort() });
     close.unshift(target.stop);
+    await untilDaysAreSummed(database.db);
     return { target, asker: await asker(target, database.db), close };
   } catch (error) {
     for (const one of close) await one();
     throw error;
   }
+}
+
+/** The gateway does so in its first minutes, and from then on every hour. */
+async function untilDaysAreSummed(db) {
+  while ((await db.query('SELECT 1 FROM usage_days_changed LIMIT 1')).length > 0) await sleep(100);
 }
 
 async function main() {

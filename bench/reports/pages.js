@@ -39,7 +39,7 @@ function pages() {
       groups.flatMap((group) =>
         list(
           '/admin/usage',
-          ['-tokens', 'name'].map((sort) => `group_by=${group}&sort=${sort}&${range}`),
+          ['', '&sort=-tokens', '&sort=name'].map((sort) => `group_by=${group}${sort}&${range}`),
         ),
       ),
     ),
