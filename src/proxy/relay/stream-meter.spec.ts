@@ -142,4 +142,16 @@ describe('StreamMeter', () => {
     odd.see(chunk(0, 'a', ',"usage":{"prompt_tokens":-1,"completion_tokens":1.5}'));
     expect(odd.usage().source).toBe('estimated');
   });
+
+  it('counts events of an upstream without usage, but not those that only begin a choice', () => {
+    const begins = (index: number) =>
+      chunk(index, '', '').replace('"delta":{"content":""}', '"delta":{"role":"assistant","content":""}');
+    const cut = meter({ choices: 2 });
+    for (const frame of [begins(0), begins(1), chunk(0, 'a', ''), chunk(1, 'b', ''), chunk(0, '', '')])
+      cut.see(frame);
+    expect(cut.usage().usage.completion).toBe(3);
+    const texts = meter();
+    for (const text of ['a', 'b']) texts.see(chunk(0, text, ''));
+    expect(texts.usage().usage.completion).toBe(2);
+  });
 });

@@ -27,6 +27,7 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const COMMA = 0x2c;
 const ZERO = 0x30;
+const ROLE = '"delta":{"role":"assistant","content":""';
 const QUOTE = 0x22;
 
 /**
@@ -39,6 +40,8 @@ export class StreamMeter {
   private readonly finished = new Set<number>();
   private total: TokenUsage | null = null;
   private contentFrames = 0;
+  /** Events still to come that only begin a choice; null before the first event. */
+  private rolesToCome: number | null = null;
   // Where the last event had them: the next one has them there too, or nearly.
   private choicesAt = -1;
   private usageFromEnd = 0;
@@ -75,12 +78,21 @@ export class StreamMeter {
       return this.expected.wantsUsage ? frame : null;
     }
     const index = choices === -1 ? 0 : choiceIndex(frame, choices);
-    this.contentFrames += 1;
+    if (!this.isRole(frame)) this.contentFrames += 1;
     if (this.finishes(frame, usage?.start ?? frame.length)) this.finished.add(index);
     if (!usage) return frame;
     this.lastUsage.set(index, usage.json);
     if (this.expected.wantsContinuousUsage) return frame;
     return frame.slice(0, usage.start) + frame.slice(usage.end);
+  }
+
+  /** A chat begins each choice with an event that holds no token. They come before all others. */
+  private isRole(frame: string): boolean {
+    if (this.rolesToCome === 0) return false;
+    const isRole = frame.includes(ROLE);
+    const { choices, prompts } = this.expected;
+    this.rolesToCome = isRole ? (this.rolesToCome ?? choices * prompts) - 1 : 0;
+    return isRole;
   }
 
   /** Whether an event says why its choice ended. The key stands shortly before the usage, or else anywhere. */
@@ -113,7 +125,7 @@ export class StreamMeter {
     if (this.total) return { usage: this.total, source: 'exact', promptKnown: true };
     const counted = [...this.lastUsage].map(([index, json]) => ({ index, usage: parseUsage(json) }));
     if (counted.length === 0 || counted.some(({ usage }) => usage === null)) {
-      // An upstream without continuous usage: an event holds at least one token.
+      // An upstream without continuous usage: an event of content holds at least one token.
       return {
         usage: { ...NO_TOKENS, completion: this.contentFrames },
         source: 'estimated',
