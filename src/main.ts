@@ -6,12 +6,14 @@ import { Provision } from './startup/provision';
 import { startGateway } from './startup/run';
 import type { Serving } from './startup/serving';
 import { StartCancelled, StopSignals } from './startup/stop-signals';
+import { keepObjectsYoung } from './startup/young-objects';
 import { InWorkers } from './startup/workers/in-workers';
 
 /** `npm run start:cluster` asks for it: one worker for each core, unless WORKERS says otherwise. */
 const CLUSTER_OPTION = '--cluster';
 
 async function main(): Promise<void> {
+  keepObjectsYoung();
   // A reader of our output may go away (`npm start | head`): that ends the lines, not the gateway.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);

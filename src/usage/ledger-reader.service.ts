@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { PartStatements } from '../database/part-statements';
 import { NO_KEY } from './counted-usage';
 import type { UsageRecord } from './dto/usage-records.dto';
 import type { Outcome } from './token-usage';
@@ -69,7 +69,7 @@ const LAST_LOOKED_AT = `SELECT request_id ${WALK} OFFSET ${LOOK_AT_MOST - 1} LIM
 /** Reads the ledger backwards in time, part by part: neither memory nor a transaction ever holds more. */
 @Injectable()
 export class LedgerReader {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly statements: PartStatements) {}
 
   /**
    * At most `limit` records from before a request id. With a filter on key, model or outcome they may be fewer, even
@@ -79,7 +79,7 @@ export class LedgerReader {
     const { userId = null, keyId = null, model = null, outcome = null } = filter;
     const walk = [userId, ...bounds(filter.range, before)];
     const read = async (statement: string, ...filters: unknown[]): Promise<RecordRow[]> =>
-      this.dataSource.query(statement, [...walk, limit + 1, ...filters]);
+      this.statements.run<RecordRow>(statement, [...walk, limit + 1, ...filters]);
     if (keyId === null && model === null && outcome === null) return partOf(await read(PART), limit, null);
     let rows = await read(narrowPart(LOOK_FIRST), keyId, model, outcome);
     if (rows.length <= limit) rows = await read(narrowPart(LOOK_AT_MOST), keyId, model, outcome);
@@ -87,7 +87,7 @@ export class LedgerReader {
   }
 
   private async lastLookedAt(walk: readonly unknown[]): Promise<string | null> {
-    const rows: { request_id: string }[] = await this.dataSource.query(LAST_LOOKED_AT, [...walk]);
+    const rows = await this.statements.run<{ request_id: string }>(LAST_LOOKED_AT, [...walk]);
     return rows[0]?.request_id ?? null;
   }
 }
@@ -111,20 +111,31 @@ function firstRequestId(milliseconds: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
-function toRecord({ user_id, ...row }: RecordRow): LedgerRecord {
+// Field by field: a copy by spread that gets more fields survives the collections of young objects, and a download of all
+// records would keep them until the next full one.
+function toRecord(row: RecordRow): LedgerRecord {
   const prompt = Number(row.prompt_tokens);
   const completion = Number(row.completion_tokens);
   return {
-    userId: user_id,
+    userId: row.user_id,
     record: {
-      ...row,
+      request_id: row.request_id,
       admitted_at: row.admitted_at.toISOString(),
       settled_at: row.settled_at.toISOString(),
+      model: row.model,
+      key_id: row.key_id,
+      endpoint: row.endpoint,
+      stream: row.stream,
+      outcome: row.outcome,
+      source: row.source,
+      status: row.status,
       prompt_tokens: prompt,
       cached_tokens: Number(row.cached_tokens),
       completion_tokens: completion,
       reasoning_tokens: Number(row.reasoning_tokens),
       total_tokens: prompt + completion,
+      time_to_first_token_ms: row.time_to_first_token_ms,
+      duration_ms: row.duration_ms,
     },
   };
 }

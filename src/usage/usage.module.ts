@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
+import { PartStatements } from '../database/part-statements';
 import { DefaultLimits } from './limits/default-limits.service';
 import { KeyUsageController } from './key-usage.controller';
 import { LedgerReader } from './ledger-reader.service';
@@ -35,6 +36,7 @@ import { UsageService } from './usage.service';
     UsageService,
     UsageRecords,
     LedgerReader,
+    PartStatements,
     LimitWindows,
     LimitCounters,
     UserCounters,
@@ -45,6 +47,6 @@ import { UsageService } from './usage.service';
     LimitsTimeZone,
     TokenLimits,
   ],
-  exports: [LedgerReader, LimitWindows, UsageRecords],
+  exports: [LedgerReader, LimitWindows, PartStatements, UsageRecords],
 })
 export class UsageModule {}

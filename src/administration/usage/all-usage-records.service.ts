@@ -1,6 +1,7 @@
 import { Injectable, StreamableFile } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
+import { PartStatements } from '../../database/part-statements';
 import { csvFile, CsvPart } from '../../usage/csv-file';
 import { LedgerFilter, LedgerReader, LedgerRecord } from '../../usage/ledger-reader.service';
 import { RECORD_COLUMNS } from '../../usage/record-columns';
@@ -22,6 +23,7 @@ const NAMES = `
 export class AllUsageRecords {
   constructor(
     private readonly ledger: LedgerReader,
+    private readonly statements: PartStatements,
     private readonly dataSource: DataSource,
     private readonly env: Env,
   ) {}
@@ -55,14 +57,16 @@ export class AllUsageRecords {
     if (records.length === 0) return [];
     const users = new Set(records.map(({ userId }) => userId));
     const keys = new Set(records.flatMap(({ record }) => record.key_id ?? []));
-    const rows: { id: string; name: string }[] = await this.dataSource.query(NAMES, [[...users], [...keys]]);
+    const rows = await this.statements.run<{ id: string; name: string }>(NAMES, [[...users], [...keys]]);
     const names = new Map(rows.map(({ id, name }) => [id, name]));
-    return records.map(({ userId, record }) => ({
-      ...record,
-      user_id: userId,
-      username: names.get(userId) ?? null,
-      key_name: record.key_id === null ? null : (names.get(record.key_id) ?? null),
-    }));
+    // Assigned to what was made for this: no copies, which a download would pile up.
+    return records.map(({ userId, record }) =>
+      Object.assign(record, {
+        user_id: userId,
+        username: names.get(userId) ?? null,
+        key_name: record.key_id === null ? null : (names.get(record.key_id) ?? null),
+      }),
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import { openPort } from '../listen';
 import { shutDown } from '../shutdown';
 import { isExplained } from '../startup-failure';
 import { StartCancelled, StopSignals } from '../stop-signals';
+import { keepObjectsYoung } from '../young-objects';
 import { takeOver } from './handover';
 import { PrimaryLink } from './primary-link';
 
@@ -17,6 +18,7 @@ import { PrimaryLink } from './primary-link';
  * gets a signal of its own, and when the primary is gone.
  */
 async function main(): Promise<void> {
+  keepObjectsYoung();
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
   const signals = new StopSignals();
