@@ -3,7 +3,6 @@ import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { HotStatements } from '../database/hot-statements';
 import { UsersModule } from '../users/users.module';
 import { AccessTokens } from './access-tokens.service';
 import { ApiKeyAuthenticator } from './api-keys/api-key-authenticator';
@@ -47,7 +46,6 @@ import { ThrottleService } from './throttle.service';
     AuthSecrets,
     AuthService,
     ChangeThrottle,
-    HotStatements,
     Invitations,
     JwtStrategy,
     PasswordResets,

@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { HotStatements } from '../../database/hot-statements';
 import { EndedRequests } from '../leases/ended-requests.service';
 import { OpenRequests } from '../leases/open-requests';
 import { ProcessIdentity } from '../leases/process-identity';
@@ -17,7 +16,6 @@ const leases = [ProcessIdentity, OpenRequests, ProcessLease, Reaper, StrayReques
 /** Reserve and settle: the only writers of counters and of the ledger, whatever dies meanwhile. */
 @Module({
   providers: [
-    HotStatements,
     ...leases,
     SettlementSpool,
     SpoolAdoption,

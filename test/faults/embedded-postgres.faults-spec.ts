@@ -4,9 +4,9 @@ import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres';
-import { Postmaster } from '../src/embedded-postgres/postmaster';
-import { cleanUp, emptyFolder, listens, ROOT } from './support/gateway-process';
+import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
+import { Postmaster } from '../../src/embedded-postgres/postmaster';
+import { cleanUp, emptyFolder, listens, ROOT } from '../support/gateway-process';
 
 jest.setTimeout(60_000);
 

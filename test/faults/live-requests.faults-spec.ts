@@ -1,8 +1,8 @@
-import { asAdmin, auditOf } from './support/administration';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, settledRows, untilNothingOpen } from './support/ledger';
-import { Answer, send, Sent } from './support/send';
-import { call, StreamedAnswer } from './support/stream-client';
+import { asAdmin, auditOf } from '../support/administration';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { counterDifferences, settledRows, untilNothingOpen } from '../support/ledger';
+import { Answer, send, Sent } from '../support/send';
+import { call, StreamedAnswer } from '../support/stream-client';
 
 interface Live {
   id: string;
