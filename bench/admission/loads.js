@@ -55,6 +55,7 @@ async function ourLoad(url) {
     promptBound: 300,
     want: 1_000,
     minimum: 316,
+    idempotencyKey: null,
   });
   const admit = async (user) => {
     const asked = request(user);
