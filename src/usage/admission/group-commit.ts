@@ -18,11 +18,12 @@ export interface GroupCommitOptions<In, Out> {
 
 /**
  * Collects what arrives while the last round trip is under way and sends it as one batch. An item that finds the
- * lane idle goes at once: nothing ever waits for a timer.
+ * lane idle goes at the end of the turn of the event loop: nothing ever waits for a timer.
  */
 export class GroupCommit<In, Out> {
   private waiting: Waiting<In, Out>[] = [];
   private running = 0;
+  private scheduled = false;
   private lastWait = 0;
 
   constructor(private readonly options: GroupCommitOptions<In, Out>) {}
@@ -30,8 +31,7 @@ export class GroupCommit<In, Out> {
   submit(item: In): Promise<Out> {
     return new Promise<Out>((resolve, reject) => {
       this.waiting.push({ item, since: performance.now(), resolve, reject });
-      // One turn of the microtask queue, so that what arrives in the same read travels together.
-      if (this.running < this.options.lanes) queueMicrotask(() => this.pump());
+      this.pumpSoon();
     });
   }
 
@@ -49,6 +49,16 @@ export class GroupCommit<In, Out> {
     return next ? performance.now() - next.since : 0;
   }
 
+  /** After all that this turn of the event loop has read: what arrives together travels together. */
+  private pumpSoon(): void {
+    if (this.scheduled || this.running >= this.options.lanes) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.pump();
+    });
+  }
+
   private pump(): void {
     while (this.running < this.options.lanes && this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.options.maxBatch);
@@ -56,7 +66,7 @@ export class GroupCommit<In, Out> {
       this.running += 1;
       void this.run(batch).finally(() => {
         this.running -= 1;
-        this.pump();
+        if (this.waiting.length > 0) this.pumpSoon();
       });
     }
   }
