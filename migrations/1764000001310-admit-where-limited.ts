@@ -11,7 +11,7 @@ CREATE FUNCTION admit_requests(
   limit_amount bigint, limit_used bigint, room_at timestamptz,
   token_limit bigint, token_remaining bigint, tokens_reset_at timestamptz,
   request_limit bigint, request_remaining bigint, requests_reset_at timestamptz
-) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';

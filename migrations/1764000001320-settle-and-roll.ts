@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION settle_requests(
   p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
   p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],
   p_first_token_ms integer[], p_duration_ms integer[], p_provisional boolean DEFAULT false
-) RETURNS SETOF uuid LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+) RETURNS SETOF uuid LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
