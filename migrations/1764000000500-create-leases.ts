@@ -20,7 +20,7 @@ BEGIN
   WHERE o.request_id = mine.request_id AND c.request_id = mine.request_id;
 END $$`;
 
-const REAP = `
+export const REAP = `
 CREATE FUNCTION reap_requests(p_zone text, p_quiet_ms integer, p_most integer) RETURNS SETOF uuid
 LANGUAGE plpgsql AS $$
 DECLARE

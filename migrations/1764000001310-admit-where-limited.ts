@@ -89,7 +89,8 @@ BEGIN
   LEFT JOIN users u ON u.id = r.user_id
   LEFT JOIN api_keys k ON k.id = r.key_id;
 
-  -- 2. Lock every counter that something is reserved or counted in at once, always in the order of id: no two batches can wait for each other in a ring.
+  -- 2. Lock every counter that something is reserved or counted in at once, always in the order of id: no two batches can
+  -- wait for each other in a ring.
   WITH principals AS MATERIALIZED (
     SELECT DISTINCT 'user' AS subject, r.id AS subject_id
       FROM unnest(p_user_ids, codes) AS r (id, code) WHERE r.code IS NULL

@@ -66,7 +66,6 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Deleting the open row is what makes a settlement happen once: a second one finds nothing.
   WITH locked AS MATERIALIZED (
     SELECT o.request_id FROM open_requests o WHERE o.request_id = ANY (p_request_ids)
     ORDER BY o.request_id FOR UPDATE

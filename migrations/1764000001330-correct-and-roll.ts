@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { SETTLE_LATE as SETTLE_LATE_ROLLED } from './1764000000500-create-leases';
+import { REAP, SETTLE_LATE as SETTLE_LATE_ROLLED } from './1764000000500-create-leases';
 
 const SETTLE_LATE = `
 CREATE OR REPLACE FUNCTION settle_late(
@@ -81,13 +81,22 @@ BEGIN
   RETURN CASE WHEN missing THEN 'inserted' ELSE 'corrected' END;
 END $$`;
 
+const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
+// Before it locks open requests: who takes up their reservations holds this lock alone, and then wants those rows.
+const REAP_IN_ORDER = REPLACING(REAP).replace(
+  '\nBEGIN\n',
+  '\nBEGIN\n  PERFORM pg_advisory_xact_lock_shared(counting_lock());\n',
+);
+
 /** Late settlement rolls the windows that are over before it counts in them. */
 export class CorrectAndRoll1764000001330 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(SETTLE_LATE);
+    await queryRunner.query(REAP_IN_ORDER);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(SETTLE_LATE_ROLLED.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'));
+    await queryRunner.query(REPLACING(REAP));
+    await queryRunner.query(REPLACING(SETTLE_LATE_ROLLED));
   }
 }

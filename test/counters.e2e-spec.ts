@@ -150,4 +150,24 @@ describe('the counters of a user', () => {
     );
     expect((await counters())['day']).toMatchObject({ used: 10, is_current: true });
   });
+
+  it('are locked after the lock of all that count, by the reaper too: no two wait for each other', async () => {
+    const answer = await stream(20);
+    const session = gateway.dataSource.createQueryRunner();
+    await session.startTransaction();
+    await session.query('SELECT pg_advisory_xact_lock(counting_lock())');
+    await sql(`UPDATE open_requests SET process_id = gen_random_uuid() WHERE user_id = $1`, [user.id]);
+    const reaped = sql(`SELECT reap_requests('UTC', 0, 100)`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const free = await session.query(
+      `SELECT request_id FROM open_requests WHERE user_id = $1 FOR UPDATE NOWAIT`,
+      [user.id],
+    );
+    expect(free).toHaveLength(1);
+    await session.commitTransaction();
+    await session.release();
+    await reaped;
+    await answer.text();
+    await untilNothingOpen(gateway);
+  });
 });
