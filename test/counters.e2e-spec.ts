@@ -170,4 +170,19 @@ describe('the counters of a user', () => {
     await answer.text();
     await untilNothingOpen(gateway);
   });
+
+  it('roll at admission where there is a limit, before anything is reserved in them', async () => {
+    await sql(
+      `UPDATE limit_windows SET used = 77, window_start = limit_window_start('month', now() - interval '40 days', 'UTC')
+       WHERE subject_id = $1 AND period = 'month'`,
+      [user.id],
+    );
+    const answer = await stream(20);
+    const { month } = await counters();
+    expect(month).toMatchObject({ used: 0, is_current: true });
+    expect(month?.reserved).toBeGreaterThan(50);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
 });
