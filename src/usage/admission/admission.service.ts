@@ -4,6 +4,7 @@ import { Env } from '../../config/env';
 import type { Principal } from '../../common/principal';
 import { Metrics } from '../../observability/metrics';
 import { admissionUnavailable } from './admission.exceptions';
+import { GATHER } from './gather';
 import { GroupCommit } from './group-commit';
 import { toVerdict, Verdict, VerdictRow } from './verdict';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
@@ -65,6 +66,7 @@ export class AdmissionService {
       maxBatch: 128,
       lanes: 1,
       isolates: isFaultOfOneItem,
+      gather: GATHER,
     });
   }
 

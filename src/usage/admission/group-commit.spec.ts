@@ -46,4 +46,68 @@ describe('GroupCommit', () => {
     const results = await Promise.allSettled([1, 2].map((item) => group.submit(item)));
     expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected']);
   });
+
+  describe('that gathers', () => {
+    const at = async (rate: number, seconds: number, submit: () => void) => {
+      const startedAt = performance.now();
+      for (let sent = 0; sent < rate * seconds;) {
+        for (; sent < ((performance.now() - startedAt) * rate) / 1_000; sent += 1) submit();
+        await sleep(1);
+      }
+    };
+    const gathering = () => {
+      const batches: { size: number; waited: number }[] = [];
+      const group = new GroupCommit<number, number>({
+        commit: (items) => {
+          batches.push({ size: items.length, waited: performance.now() - (items[0] as number) });
+          return Promise.resolve([...items]);
+        },
+        maxBatch: 100,
+        lanes: 1,
+        isolates: () => false,
+        gather: { fromRate: 500, batch: 8, withinMs: 20 },
+      });
+      return { batches, submit: () => void group.submit(performance.now()), group };
+    };
+    const mean = (numbers: number[]) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+    it('lets nothing wait for company at a low rate, however many come at once', async () => {
+      const { batches, submit } = gathering();
+      await at(100, 0.7, submit);
+      for (let index = 0; index < 20; index += 1) submit();
+      await sleep(1);
+      submit();
+      await sleep(15);
+      const sent = batches.map(({ size }) => size);
+      expect(sent.reduce((sum, size) => sum + size, 0)).toBe(91);
+      expect(sent.slice(-2)).toEqual([20, 1]);
+    });
+
+    it('sends batches of the size wanted at a high rate', async () => {
+      const { batches, submit } = gathering();
+      await at(1_600, 1.5, submit);
+      const late = batches.slice(-20).map(({ size }) => size);
+      expect(mean(late)).toBeGreaterThanOrEqual(8);
+    });
+
+    it('sends a smaller one after the longest wait, and the last item of all', async () => {
+      const { batches, submit, group } = gathering();
+      await at(1_600, 0.7, submit);
+      await sleep(40);
+      await group.submit(performance.now());
+      const { size, waited } = batches.at(-1) as (typeof batches)[number];
+      expect(size).toBe(1);
+      expect(waited).toBeGreaterThan(15);
+      expect(waited).toBeLessThan(200);
+    });
+
+    it('stops waiting once the rate falls', async () => {
+      const { batches, submit, group } = gathering();
+      await at(1_600, 0.7, submit);
+      await sleep(600);
+      await group.submit(performance.now());
+      expect(batches.at(-1)?.size).toBe(1);
+      expect(batches.at(-1)?.waited).toBeLessThan(15);
+    });
+  });
 });

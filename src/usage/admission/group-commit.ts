@@ -14,25 +14,58 @@ export interface GroupCommitOptions<In, Out> {
   readonly lanes: number;
   /** True when a failed batch may be tried again item by item, so that one bad item fails alone. */
   readonly isolates: (error: unknown) => boolean;
+  /** When and how long batches wait for company; never when left out. */
+  readonly gather?: GatherOptions;
 }
+
+/** Group commit as PostgreSQL's own commit_delay: where many commit at once, a short wait saves most of the work. */
+export interface GatherOptions {
+  /** Items a second from which on batches wait. */
+  readonly fromRate: number;
+  /** A batch this large goes. */
+  readonly batch: number;
+  /** And so does one whose first item has waited this long, in milliseconds. */
+  readonly withinMs: number;
+}
+
+/** So long arrivals are counted before they are called a rate, in milliseconds. */
+const RATE_OVER_MS = 500;
 
 /**
  * Collects what arrives while the last round trip is under way and sends it as one batch. An item that finds the
- * lane idle goes at the end of the turn of the event loop: nothing ever waits for a timer.
+ * lane idle goes at the end of the turn of the event loop; only where so many arrive that they would be sent one by one
+ * all the same does it wait a few milliseconds for others (docs/decisions/0025).
  */
 export class GroupCommit<In, Out> {
   private waiting: Waiting<In, Out>[] = [];
   private running = 0;
   private scheduled = false;
   private lastWait = 0;
+  private gathering: NodeJS.Timeout | undefined;
+  private arrivals = 0;
+  private countedFrom = 0;
+  private isBusy = false;
 
   constructor(private readonly options: GroupCommitOptions<In, Out>) {}
 
   submit(item: In): Promise<Out> {
     return new Promise<Out>((resolve, reject) => {
-      this.waiting.push({ item, since: performance.now(), resolve, reject });
-      this.pumpSoon();
+      const now = performance.now();
+      if (this.options.gather) this.count(now, this.options.gather.fromRate);
+      this.waiting.push({ item, since: now, resolve, reject });
+      if (!this.gathering || this.waiting.length >= (this.options.gather as GatherOptions).batch)
+        this.pumpSoon();
     });
+  }
+
+  private count(now: number, fromRate: number): void {
+    const elapsed = now - this.countedFrom;
+    if (elapsed >= RATE_OVER_MS) {
+      this.isBusy = this.arrivals * 1_000 >= fromRate * elapsed;
+      this.countedFrom = now;
+      this.arrivals = 0;
+    }
+    this.arrivals += 1;
   }
 
   /**
@@ -60,7 +93,7 @@ export class GroupCommit<In, Out> {
   }
 
   private pump(): void {
-    while (this.running < this.options.lanes && this.waiting.length > 0) {
+    while (this.running < this.options.lanes && this.waiting.length > 0 && !this.waitsForMore()) {
       const batch = this.waiting.splice(0, this.options.maxBatch);
       this.lastWait = performance.now() - (batch[0] as Waiting<In, Out>).since;
       this.running += 1;
@@ -69,6 +102,21 @@ export class GroupCommit<In, Out> {
         if (this.waiting.length > 0) this.pumpSoon();
       });
     }
+  }
+
+  /** Comes back by itself when the first item has waited for long enough. */
+  private waitsForMore(): boolean {
+    const { gather } = this.options;
+    if (this.gathering) clearTimeout(this.gathering);
+    this.gathering = undefined;
+    if (!gather || !this.isBusy || this.waiting.length >= gather.batch) return false;
+    const left = gather.withinMs - (performance.now() - (this.waiting[0] as Waiting<In, Out>).since);
+    if (left <= 0) return false;
+    this.gathering = setTimeout(() => {
+      this.gathering = undefined;
+      this.pump();
+    }, Math.ceil(left));
+    return true;
   }
 
   private async run(batch: Waiting<In, Out>[]): Promise<void> {

@@ -5,6 +5,7 @@ import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
 import { OpenRequests } from '../leases/open-requests';
 import { SettlementSpool } from '../spool/settlement-spool.service';
 import type { Settlement } from '../token-usage';
+import { GATHER } from './gather';
 import { GroupCommit } from './group-commit';
 import { LateSettlements } from './late-settlements';
 
@@ -41,6 +42,7 @@ export class SettlementService {
       maxBatch: 256,
       lanes: 1,
       isolates: isFaultOfOneItem,
+      gather: GATHER,
     });
   }
 
