@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { ADMIT as ADMIT_EVERYWHERE } from './1764000000300-create-admission';
 
-const ADMIT = `
+export const ADMIT = `
 CREATE FUNCTION admit_requests(
   p_process uuid, p_zone text,
   p_request_ids uuid[], p_user_ids uuid[], p_key_ids uuid[], p_endpoints text[], p_models text[],

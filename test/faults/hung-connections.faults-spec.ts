@@ -40,7 +40,7 @@ describe('a connection to PostgreSQL hangs for good while others work', () => {
 
   it('under an admission: that one is refused within 3.5 s, those behind it and after it are let in', async () => {
     for (let time = 1; time <= 3; time += 1) {
-      gate.hangNextThatSends(/admit_requests/);
+      gate.hangNextThatSends(/admit_request/);
       const [refused, behind] = await Promise.all([chat(), sleep(1_000).then(chat)]);
       expect([refused.status, behind.status, gate.hanging]).toEqual([503, 200, time]);
       expect(refused.ms).toBeLessThan(3_500);

@@ -6,7 +6,7 @@ import { Metrics } from '../../observability/metrics';
 import { admissionUnavailable } from './admission.exceptions';
 import { GATHER } from './gather';
 import { GroupCommit } from './group-commit';
-import { toVerdict, Verdict, VerdictRow } from './verdict';
+import { admittedInto, Room, toVerdict, Verdict, VerdictRow } from './verdict';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
 import { OpenRequests } from '../leases/open-requests';
 import { ProcessIdentity } from '../leases/process-identity';
@@ -35,6 +35,8 @@ export interface AdmissionRequest {
 
 const ADMIT = `SELECT * FROM admit_requests($1::uuid, $2::text, $3::uuid[], $4::uuid[], $5::uuid[], $6::text[],
   $7::text[], $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[])`;
+const ADMIT_ONE = `SELECT admit_request($1::uuid, $2::text, $3::uuid, $4::uuid, $5::uuid, $6::text, $7::text, $8::boolean,
+  $9::bigint, $10::bigint) AS room`;
 const ADMIT_ONCE = ADMIT.replace('$11::bigint[])', '$11::bigint[], $12::text[])');
 
 /** Longest time a request may wait for PostgreSQL's word, in milliseconds. */
@@ -146,6 +148,11 @@ export class AdmissionService {
   }
 
   private async commit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
+    const [first] = batch;
+    if (batch.length === 1 && first && first.idempotencyKey === null) {
+      const admitted = await this.admitOne(first);
+      if (admitted) return [admitted];
+    }
     const values = [
       this.process.id,
       this.env.LIMITS_TIME_ZONE,
@@ -164,6 +171,23 @@ export class AdmissionService {
       ? await this.statements.run<VerdictRow>('admit_requests_once', ADMIT_ONCE, [...values, keys])
       : await this.statements.run<VerdictRow>('admit_requests', ADMIT, values);
     return rows.map(toVerdict);
+  }
+
+  /** @returns null when nothing was done: the request is not of the usual kind, or will be refused */
+  private async admitOne(request: AdmissionRequest): Promise<Verdict | null> {
+    const [row] = await this.statements.run<{ room: Room | null }>('admit_request', ADMIT_ONE, [
+      this.process.id,
+      this.env.LIMITS_TIME_ZONE,
+      request.requestId,
+      request.principal.userId,
+      request.principal.apiKeyId ?? null,
+      request.endpoint,
+      request.model,
+      request.stream,
+      request.promptBound,
+      request.want,
+    ]);
+    return row?.room ? admittedInto(row.room, request.want) : null;
   }
 }
 

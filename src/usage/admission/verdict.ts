@@ -30,6 +30,15 @@ export interface VerdictRow {
   requests_reset_at: Date | null;
 }
 
+/** What admit_request answers: the tightest limit, what is left of it, when it resets in seconds since 1970. */
+export type Room = readonly [limit: string | null, left: string, resetsAt: string | null];
+
+/** Of a request that was granted all it wanted. */
+export function admittedInto([limit, left, resetsAt]: Room, granted: number): Verdict {
+  const at = resetsAt === null ? null : new Date(Number(resetsAt) * 1_000);
+  return { kind: 'admitted', granted, rates: { tokens: rateOf(limit, left, at, granted), requests: null } };
+}
+
 export function toVerdict(row: VerdictRow): Verdict {
   const kind = kindOf(row);
   switch (kind) {
