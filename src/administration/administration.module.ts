@@ -15,6 +15,7 @@ import { LiveRequestList } from './live-requests/live-request-list.service';
 import { LiveRequestsController } from './live-requests/live-requests.controller';
 import { AdminUsageController } from './usage/admin-usage.controller';
 import { AllUsageRecords } from './usage/all-usage-records.service';
+import { ReportParts } from './usage/report-parts.service';
 import { UsageReports } from './usage/usage-reports.service';
 import { AdminUsersController } from './users/admin-users.controller';
 import { UserAccessController } from './users/user-access.controller';
@@ -49,6 +50,7 @@ import { UserDirectory } from './users/user-directory.service';
     UserAccess,
     UserAdministration,
     UserDirectory,
+    ReportParts,
     UsageReports,
   ],
 })

@@ -20,8 +20,8 @@ export class UsageReportQuery extends UsageFilter {
     enum: REPORT_SORTS,
     description:
       'A minus turns the order round; the name of a day is its date. Default: id of users and keys, which is the order ' +
-      'they were made in and as quick among a million as among a thousand (by tokens or name all are added up ' +
-      'first); -tokens of models, name of days',
+      'they were made in, -tokens of models, name of days. By id and name users and keys are as quick among a million ' +
+      'as among a thousand; by tokens all are added up first',
   })
   @IsOptional()
   @IsIn(REPORT_SORTS)
@@ -78,8 +78,8 @@ export class UsageReport {
   @ApiProperty({
     type: [UsageReportRow],
     description:
-      'Only what was used. By id, with a filter or parts of days, a page may hold fewer than `limit`, even none, before ' +
-      'the last one',
+      'Only what was used. By id with a model or parts of days, and by name, a page may hold fewer than `limit`, even ' +
+      'none, before the last one',
   })
   data: UsageReportRow[];
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })

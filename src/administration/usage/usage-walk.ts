@@ -7,6 +7,10 @@ export type WalkedGroup = 'user' | 'key';
 
 /** How many entries of the index, a user on a day each, are looked at when nobody knows how many are needed. */
 const LOOK_AT = { page: 2_000, csv: 10_000 } as const;
+/** Said in full, for there is an index of these daily sums alone. */
+const OF_SESSIONS = `AND key_id = '${NO_KEY}'`;
+/** Of daily sums and of records, which have no key then. */
+const COUNTED_OF_SESSIONS = `AND coalesce(key_id, '${NO_KEY}') = '${NO_KEY}'`;
 const DAY_MS = 86_400_000;
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
@@ -32,6 +36,10 @@ export function reachOf(range: UsageRange, limit: number | null, isFiltered: boo
   };
 }
 
+/** The place behind all in ascending order, and before all in descending. */
+export const behindAll = (group: WalkedGroup): string =>
+  group === 'user' ? LAST_ID : `${LAST_ID}/${LAST_ID}`;
+
 /** The place behind a user whom the walk has looked at, and all of whose keys. */
 export const behindUser = (group: WalkedGroup, user: string, isDescending: boolean): string =>
   group === 'user' ? user : `${user}/${isDescending ? NO_KEY : LAST_ID}`;
@@ -51,8 +59,17 @@ export function walkedFrom(group: WalkedGroup, id: string | undefined, isDescend
  *
  * $1 to $10 are those of COUNTED, $11 is how many rows, $12 and $13 are the reach, and $14 (and $15 for keys) are the
  * place behind which the page begins.
+ *
+ * @param ofSessions whether only what was used with sessions is on the page
  */
-export function walkedPage(group: WalkedGroup, isDescending: boolean, withTotals: boolean): string {
+export function walkedPage(
+  group: WalkedGroup,
+  {
+    isDescending,
+    ofSessions,
+    withTotals,
+  }: { isDescending: boolean; ofSessions: boolean; withTotals: boolean },
+): string {
   const { id, joins, shown } = GROUPINGS[group];
   const [direction, behind] = isDescending ? ['DESC', '<'] : ['ASC', '>'];
   const { from, summed, order } =
@@ -77,7 +94,7 @@ export function walkedPage(group: WalkedGroup, isDescending: boolean, withTotals
           - ($5::timestamptz AT TIME ZONE $2)::date) AS i
       ) d CROSS JOIN LATERAL (
         SELECT user_id, row_number() OVER (ORDER BY user_id ${direction}) AS n FROM (
-          SELECT DISTINCT user_id FROM usage_daily WHERE day = d.day AND ${from}
+          SELECT DISTINCT user_id FROM usage_daily WHERE day = d.day AND ${from} ${ofSessions ? OF_SESSIONS : ''}
           ORDER BY user_id ${direction} LIMIT $12::bigint
         ) next
       ) u
@@ -89,7 +106,7 @@ export function walkedPage(group: WalkedGroup, isDescending: boolean, withTotals
         WHERE NOT EXISTS (SELECT 1 FROM bound b WHERE looked_at.user_id ${behind} b.user_id)
         ORDER BY user_id ${direction} LIMIT $13::bigint
       ) p CROSS JOIN LATERAL (
-        ${summed(`(${countedRows('user_id = p.user_id')}) counted`)}
+        ${summed(`(${countedRows(`user_id = p.user_id ${ofSessions ? COUNTED_OF_SESSIONS : ''}`)}) counted`)}
       ) s
       ORDER BY ${order('p')} LIMIT $11::bigint
     )
