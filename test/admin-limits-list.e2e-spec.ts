@@ -93,6 +93,36 @@ describe('GET /admin/limits', () => {
     },
   );
 
+  it('looks through a part of them for a page, and says where to go on', async () => {
+    // After a registration each user has a default limit; these are all older than what an administrator set above.
+    await gateway.dataSource.query(
+      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by, created_at)
+       SELECT 'user', gen_random_uuid(), 'requests', 'minute', 1, 'default', '2020-01-01'::timestamptz + i * interval '1 minute'
+       FROM generate_series(1, 5000) i`,
+    );
+    await gateway.dataSource.query('ANALYZE limits');
+    const walk = async (query: string) => {
+      const [found, lengths]: [string[], number[]] = [[], []];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const page: Answer = await list(`?${query}${cursor && `&cursor=${cursor}`}`);
+        found.push(...names(page));
+        lengths.push(limits(page).length);
+        cursor = page.body.next_cursor as string | null;
+      }
+      return { found, lengths };
+    };
+    const onDay = ['admin user requests day '];
+    expect(await walk('metric=requests&window=day')).toEqual({ found: onDay, lengths: [1, 0, 0] });
+    expect(await walk('metric=requests&window=day&sort=created_at')).toEqual({
+      found: onDay,
+      lengths: [0, 0, 1],
+    });
+    // What not every user has is found at once.
+    expect(await walk('set_by=admin&metric=requests')).toEqual({ found: onDay, lengths: [1] });
+    expect((await walk('subject=everyone&sort=created_at')).lengths).toEqual([1]);
+    expect(limits(await list('?metric=requests&window=minute&limit=100'))).toHaveLength(100);
+  });
+
   it.each([
     ['limit', 'limit=0'],
     ['limit', 'limit=101'],

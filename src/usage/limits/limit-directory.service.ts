@@ -12,6 +12,14 @@ const SORT: LimitSort = '-created_at';
 const MICROSECONDS = /^-?\d{1,17}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/**
+ * How many limits a page looks through at most for those of a filter that has no index: a rare one must not become a walk
+ * through the limits of all users.
+ */
+const LOOK_AT_MOST = 2_000;
+
+type ListedRow = LimitRow & { place: string };
+
 /** The limits of everyone, of users and of keys as administrators see them, page by page. */
 @Injectable()
 export class LimitDirectory {
@@ -22,7 +30,10 @@ export class LimitDirectory {
       query.cursor === undefined
         ? []
         : fromCursor(query.cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
-    const rows: (LimitRow & { place: string })[] = await this.dataSource.query(pageIn(sort), [
+    const { walked, page, lastLookedAt } = statementsFor(sort, query);
+    const rows: ListedRow[] = await this.dataSource.query(page, [
+      after,
+      afterId,
       // Named in any case: the index on the id of a subject begins with what it is.
       query.subject === undefined ? SUBJECTS : [query.subject],
       query.subject_id ?? null,
@@ -30,26 +41,42 @@ export class LimitDirectory {
       query.window ?? null,
       query.set_by ?? null,
       query.model ?? null,
-      after,
-      afterId,
       limit + 1,
     ]);
-    const page = rows.slice(0, limit);
-    const last = rows.length > limit ? page.at(-1) : undefined;
-    return { data: page.map(toView), next_cursor: last ? toCursor([sort, last.place, last.id]) : null };
+    let last = rows.length > limit ? rows[limit - 1] : undefined;
+    if (walked && rows.length <= limit) {
+      const bounds: ListedRow[] = await this.dataSource.query(lastLookedAt, [after, afterId]);
+      last = bounds[0];
+    }
+    return {
+      data: rows.slice(0, limit).map(toView),
+      next_cursor: last ? toCursor([sort, last.place, last.id]) : null,
+    };
   }
 }
 
-// Concurrent requests have no window, though their row says total.
-function pageIn(sort: LimitSort): string {
+/** The limits of one subject are few, and found by its id; all others are walked in their order. */
+function statementsFor(sort: LimitSort, { subject, subject_id: subjectId, set_by: setBy }: LimitsQuery) {
   const [direction, behind] = sort === 'created_at' ? ['ASC', '>'] : ['DESC', '<'];
-  return `
+  const order = `ORDER BY created_at ${direction}, id ${direction}`;
+  // What not every user has, which is an index of its own; in its very words.
+  const isRare = (setBy ?? 'default') !== 'default' || (subject ?? 'user') !== 'user';
+  const walk = `
     SELECT *, (extract(epoch FROM created_at) * 1000000)::bigint::text AS place FROM limits
-    WHERE subject = ANY ($1::text[]) AND ($2::uuid IS NULL OR subject_id = $2)
-      AND ($3::text IS NULL OR metric = $3)
-      AND ($4::text IS NULL OR (period = $4 AND metric <> 'concurrent_requests'))
-      AND ($5::text IS NULL OR set_by = $5) AND ($6::text IS NULL OR model = $6)
-      AND ($7::bigint IS NULL OR (created_at, id) ${behind}
-        ('epoch'::timestamptz + $7 * interval '1 microsecond', $8::uuid))
-    ORDER BY created_at ${direction}, id ${direction} LIMIT $9`;
+    WHERE ($1::bigint IS NULL OR (created_at, id) ${behind}
+        ('epoch'::timestamptz + $1 * interval '1 microsecond', $2::uuid))
+      ${isRare ? `AND (set_by <> 'default' OR subject <> 'user')` : ''}`;
+  // Concurrent requests have no window, though their row says total.
+  const filter = `subject = ANY ($3::text[]) AND ($4::uuid IS NULL OR subject_id = $4)
+      AND ($5::text IS NULL OR metric = $5)
+      AND ($6::text IS NULL OR (period = $6 AND metric <> 'concurrent_requests'))
+      AND ($7::text IS NULL OR set_by = $7) AND ($8::text IS NULL OR model = $8)`;
+  const walked = subjectId === undefined;
+  return {
+    walked,
+    page: walked
+      ? `SELECT * FROM (${walk} ${order} LIMIT ${LOOK_AT_MOST}) limits WHERE ${filter} ${order} LIMIT $9`
+      : `${walk} AND ${filter} ${order} LIMIT $9`,
+    lastLookedAt: `${walk} ${order} OFFSET ${LOOK_AT_MOST - 1} LIMIT 1`,
+  };
 }

@@ -52,7 +52,11 @@ export class LimitsQuery extends PageQuery {
 }
 
 export class LimitsPage {
-  @ApiProperty({ type: [LimitView] })
+  @ApiProperty({
+    type: [LimitView],
+    description:
+      'With a filter other than `subject_id` a page may hold fewer than `limit`, even none, before the last one',
+  })
   data: LimitView[];
 
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
