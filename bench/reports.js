@@ -2,7 +2,8 @@
 /**
  * `npm run bench:reports`: every list and report page on a database of 1,000 users and 10,000 records of a year, and on
  * one of `-- --users 100000 --records 1000000`; then all records as CSV, and paced streams beside a report. `-- --full`
- * is 1,000,000 users and 10,000,000 records (a quarter of an hour, 10 GB in the temporary folder). `-- --requests N`.
+ * is 1,000,000 users and 10,000,000 records (a quarter of an hour, 10 GB in the temporary folder). `-- --requests N`;
+ * `-- --only sort=name,/admin/limits`: the pages whose names hold one of these, and nothing else.
  */
 const { mkdirSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -32,6 +33,9 @@ const LARGE = {
 /** Of one page on the large database, beyond which it is asked no further; milliseconds. */
 const PATIENCE_MS = 5_000;
 const REQUESTS = argument('--requests', 20);
+const ONLY = process.argv.includes('--only')
+  ? process.argv[process.argv.indexOf('--only') + 1].split(',')
+  : null;
 
 const progress = (text) => console.log(`… ${text}`);
 const sizeOf = ({ users, records }) => `${users / 1_000}k users, ${records / 1_000}k records`;
@@ -71,8 +75,12 @@ async function main() {
     const [small, large] = opened;
     const pages = await measurePages(
       { small: small.asker, large: large.asker },
-      { requests: REQUESTS, patience: PATIENCE_MS, progress },
+      { only: ONLY, requests: REQUESTS, patience: PATIENCE_MS, progress },
     );
+    if (ONLY !== null) {
+      report({ pages });
+      return;
+    }
     const csv = await download(large.asker, large.target);
     const streams = await besideStreams(large.asker, large.target, {
       rounds: 5,

@@ -43,12 +43,22 @@ function pages() {
         ),
       ),
     ),
+    ...list('/admin/usage', [
+      `sort=name&model=${RARE_MODEL}&${lastMonth()}`,
+      `sort=name&model=${RARE_MODEL}&${wholeYear()}`,
+    ]),
     ...list('/admin/usage', [`group_by=day&user_id=${userId(SOMEBODY)}&${wholeYear()}`]),
     ...list('/admin/usage/records', records),
     ...list('/admin/usage/records', [''], 5),
     ...list('/admin/audit-log', ['', `actor_id=${userId(2)}`, `subject_id=${userId(SOMEBODY)}`]),
     ...list('/admin/audit-log', ['action=limit.put']),
-    ...list('/admin/limits', ['', 'subject=key', `subject_id=${userId(SOMEBODY)}`]),
+    ...list('/admin/limits', [
+      '',
+      'subject=key',
+      'set_by=self',
+      'metric=requests',
+      `subject_id=${userId(SOMEBODY)}`,
+    ]),
     ...list('/admin/invitations', ['', 'status=open', 'sort=expires_at', 'search=for+77']),
     ...list('/users/usage', ['', wholeYear()]),
     ...list('/users/usage/records', ['']),
@@ -69,10 +79,11 @@ async function behind(one, { path, deep }) {
 
 const cursorIn = (path) => `&${path.slice(path.indexOf('?') + 1)}`;
 
-/** The median time of every page on both, asked in turns. */
-async function measurePages({ small, large }, { requests, patience, progress }) {
+/** The median time of every page on both, or of those whose names hold a part that is asked for, in turns. */
+async function measurePages({ small, large }, { only, requests, patience, progress }) {
   const rows = [];
-  for (const page of pages()) {
+  const chosen = pages().filter((page) => !only || only.some((part) => nameOf(page).includes(part)));
+  for (const page of chosen) {
     const paths = [await behind(small, page), await behind(large, page)];
     // The first time a page is read from disk.
     await small.time(paths[0]);
