@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { v7 as uuidV7 } from 'uuid';
+import { FailureAnswers } from './common/failure-answers';
 import { managementBodies } from './common/management-bodies';
 import { describeFailure } from './common/problem';
 import { openRequestContext } from './common/request-context';
@@ -10,14 +11,15 @@ import { Env } from './config/env';
 import { setupDocs } from './docs/setup-docs';
 import { HotExpressAdapter } from './http/hot-express-adapter';
 import { answerMalformedRequests } from './http/malformed-requests';
+import { endSlowBodies } from './http/slow-bodies';
 import { AppLogger } from './observability/app-logger';
 import { Metrics } from './observability/metrics';
 import { logRequests } from './observability/request-log';
 import { failureAnswer } from './openai-compat/failure-answer';
 import { Overload, overloaded, retryAfter } from './proxy/overload/overload.service';
 
-/** How long a client may take for its headers, and an idle connection may stay. Milliseconds. */
-const HEADERS_TIMEOUT_MS = 15_000;
+/** How long a client may take for its headers (and the second until that is noticed), and an idle connection may stay. */
+const HEADERS_TIMEOUT_MS = 13_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
 /** Everything between the socket and Nest's routes. Called by main.ts and by the tests, so tests run what ships. */
@@ -53,11 +55,13 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  const failures = app.get(FailureAnswers, { strict: false });
+  endSlowBodies(server, (failure, request, response) => failures.answer(failure, request, response));
   answerMalformedRequests(server, ({ failure, path, requestId: known }) => {
     const requestId = known ?? uuidV7();
     const described = describeFailure(failure);
     const { status, code } = described;
-    // A balancer that connects ahead of its requests is not worth a line every 15 s.
+    // A balancer that connects ahead of its requests is not worth a line every 14 s.
     const level = status === 408 ? 'debug' : 'info';
     if (known === null) logger.closed[level]({ request_id: requestId, status, code }, 'malformed request');
     return { ...failureAnswer(path, described, env.publicUrl), requestId };

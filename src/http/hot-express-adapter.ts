@@ -12,7 +12,7 @@ import { closeWithItsConnection } from './queued-answers';
 type Handler = (request: HotRequest, response: HotResponse, next: (error?: unknown) => void) => unknown;
 
 /** How often Node looks for clients that are too slow with their headers or their whole request. Milliseconds. */
-const SLOW_CLIENT_CHECK_MS = 5_000;
+const SLOW_CLIENT_CHECK_MS = 1_000;
 
 /**
  * Express, with a lane beside it: a POST to the exact path of a @HotRoute() goes straight from Node's parser to Nest's

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { openRaw } from '../support/raw-connection';
+import { statusOf } from '../support/raw-http';
+import { quantile } from '../support/samples';
+import { BODY, CHAT, NOTHING_LEFT, Wire } from '../support/wire';
+
+const SOCKETS = 500;
+const DRIP_MS = 10_000;
+const HEADERS_CLOSED_MS = 15_000;
+const BODY_CLOSED_MS = 30_000;
+/** How much later the end may be seen here than the gateway made it, with 500 others beside it. */
+const SEEN_LATE_MS = 500;
+const MOST_ADDED_MS = 50;
+/** As long as they are slow for, in two parts: before and after. */
+const ALONE_MS = 8_000;
+const HEAD = `POST ${CHAT} HTTP/1.1\r\nhost: gateway\r\nx-padding: `;
+
+/** Clients that keep connections for themselves by sending a byte now and then. */
+describe('clients that send one byte every 10 s', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+  let wire: Wire;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    user = await gateway.register();
+    wire = new Wire(gateway, user);
+  });
+  afterAll(() => gateway.close());
+
+  /** Opens a connection with these bytes, and goes on with an `x` every 10 s until the other side closes. */
+  async function drip(bytes: string): Promise<{ status: number; text: string; ms: number }> {
+    const openedAt = performance.now();
+    const connection = openRaw(gateway.url);
+    connection.write(bytes);
+    const timer = setInterval(() => connection.write('x'), DRIP_MS);
+    const text = await Promise.race([connection.closed, sleep(BODY_CLOSED_MS + 10_000).then(() => 'open')]);
+    clearInterval(timer);
+    if (text === 'open') connection.vanish();
+    return { status: statusOf(text), text, ms: performance.now() - openedAt };
+  }
+
+  /** The time that generations of well-behaved clients take until `end` has come. */
+  async function measured(end: Promise<unknown>): Promise<number[]> {
+    const times: number[] = [];
+    const over = new AbortController();
+    void end.finally(() => over.abort());
+    while (!over.signal.aborted) {
+      const askedAt = performance.now();
+      const answer = await gateway.post(CHAT, user.key, BODY);
+      await answer.text();
+      expect(answer.status).toBe(200);
+      times.push(performance.now() - askedAt);
+      await sleep(20);
+    }
+    return times;
+  }
+
+  /** What well-behaved clients wait longer for their answers, at the 99th percentile, while slow ones are there. */
+  async function beside<Ends>(slow: () => Promise<Ends>): Promise<{ ends: Ends; addedMs: number }> {
+    await measured(sleep(1_000));
+    const alone = quantile(await measured(sleep(ALONE_MS)), 0.99);
+    const ends = slow();
+    // That this process opens so many connections at once is no fault of the gateway.
+    await sleep(1_000);
+    const accompanied = quantile(await measured(ends), 0.99);
+    const aloneAgain = quantile(await measured(sleep(ALONE_MS)), 0.99);
+    return { ends: await ends, addedMs: accompanied - Math.max(alone, aloneAgain) };
+  }
+
+  it('are closed within 15 s in their headers, 500 of them, and others notice nothing', async () => {
+    const slow = () => Promise.all(Array.from({ length: SOCKETS }, () => drip(HEAD)));
+    const { ends, addedMs } = await beside(slow);
+    expect(new Set(ends.map(({ status }) => status))).toEqual(new Set([408]));
+    expect(Math.max(...ends.map(({ ms }) => ms))).toBeLessThan(HEADERS_CLOSED_MS + SEEN_LATE_MS);
+    expect(addedMs).toBeLessThan(MOST_ADDED_MS);
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+  }, 90_000);
+
+  it('are closed within 30 s in their body, wherever they send it and whoever they are', async () => {
+    const announced = (line: string, headers: string[] = []) =>
+      [
+        `${line} HTTP/1.1`,
+        'host: gateway',
+        'content-type: application/json',
+        ...headers,
+        'content-length: 900',
+        '',
+        '{',
+      ].join('\r\n');
+    const kinds: Record<string, [bytes: string, status: number]> = {
+      'a generation': [wire.post(BODY.padEnd(900)).slice(0, -880), 408],
+      'a generation in chunks': [wire.chunked('384\r\n{'), 408],
+      'a generation of a session': [wire.post(BODY.padEnd(900), [], '/chat/completions').slice(0, -880), 408],
+      'a generation without a key': [announced(`POST ${CHAT}`), 401],
+      'a login': [announced('POST /auth/token'), 408],
+      'a change of one’s own': [
+        announced('PATCH /users/me', [`authorization: Bearer ${user.accessToken}`]),
+        408,
+      ],
+      'a body where none belongs': [announced('GET /health/live'), 408],
+      'a body nobody reads': [announced('GET /v1/models', [`authorization: Bearer ${user.key}`]), 200],
+      'a path that is not there': [announced('POST /nowhere'), 408],
+    };
+    const each = Math.floor(SOCKETS / Object.keys(kinds).length);
+    const slow = () =>
+      Promise.all(
+        Object.entries(kinds).flatMap(([kind, [bytes]]) =>
+          Array.from({ length: each }, async () => ({ kind, ...(await drip(bytes)) })),
+        ),
+      );
+    const { ends, addedMs } = await beside(slow);
+    expect(ends.length).toBeGreaterThan(SOCKETS * 0.98);
+    const late = ends.filter(({ ms }) => ms > BODY_CLOSED_MS + SEEN_LATE_MS);
+    expect([...new Set(late.map(({ kind }) => kind))]).toEqual([]);
+    for (const [kind, [, status]] of Object.entries(kinds)) {
+      const statuses = ends.filter((end) => end.kind === kind).map((end) => end.status);
+      expect([kind, [...new Set(statuses)]]).toEqual([kind, [status]]);
+    }
+    expect(addedMs).toBeLessThan(MOST_ADDED_MS);
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+  }, 90_000);
+});
