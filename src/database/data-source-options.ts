@@ -4,7 +4,7 @@ import type { DataSourceOptions } from 'typeorm';
 const ROOT = join(__dirname, '..', '..');
 
 /** How long one statement may take before PostgreSQL ends it, in milliseconds. */
-const STATEMENT_TIMEOUT_MS = 15_000;
+export const STATEMENT_TIMEOUT_MS = 15_000;
 
 /**
  * One DataSource for the gateway, the migration command and the tests. Entities are found by name, so a module

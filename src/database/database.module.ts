@@ -1,8 +1,9 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Env } from '../config/env';
-import { dataSourceOptions } from './data-source-options';
+import { dataSourceOptions, STATEMENT_TIMEOUT_MS } from './data-source-options';
 import { HotStatements } from './hot-statements';
+import { silenceBeyond, WatchedClient } from './watched-client';
 
 /** The one connection pool: repositories and the hot statements share it. */
 @Global()
@@ -10,11 +11,19 @@ import { HotStatements } from './hot-statements';
   imports: [
     TypeOrmModule.forRootAsync({
       inject: [Env],
-      useFactory: (env: Env) => ({
-        ...dataSourceOptions({ url: env.DATABASE_URL ?? '', poolSize: env.DATABASE_POOL_SIZE }),
-        retryAttempts: 3,
-        retryDelay: 1_000,
-      }),
+      useFactory: (env: Env) => {
+        const options = dataSourceOptions({ url: env.DATABASE_URL ?? '', poolSize: env.DATABASE_POOL_SIZE });
+        return {
+          ...options,
+          extra: {
+            ...options.extra,
+            Client: WatchedClient,
+            silenceMs: silenceBeyond(STATEMENT_TIMEOUT_MS),
+          },
+          retryAttempts: 3,
+          retryDelay: 1_000,
+        };
+      },
     }),
   ],
   providers: [HotStatements],

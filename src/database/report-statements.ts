@@ -1,8 +1,9 @@
 import { Injectable, OnApplicationShutdown } from '@nestjs/common';
-import { Client, Pool, PoolClient, QueryResultRow } from 'pg';
+import { Client, Pool, PoolClient, PoolConfig, QueryResultRow } from 'pg';
 import { ApiException } from '../common/api.exception';
 import { Env } from '../config/env';
 import { orUnavailable } from './database-unavailable';
+import { silenceBeyond, WatchedClient, WatchedClientConfig } from './watched-client';
 
 /** How many reports of a process are added up at a time; others wait their turn. */
 export const REPORTS_AT_A_TIME = 2;
@@ -28,23 +29,28 @@ export class ReportStatements implements OnApplicationShutdown {
   private readonly running = new Set<PoolClient>();
 
   constructor(env: Env) {
-    this.pool = new Pool({
+    const config: PoolConfig & WatchedClientConfig = {
+      Client: WatchedClient,
+      silenceMs: silenceBeyond(STATEMENT_TIMEOUT_MS),
       connectionString: env.DATABASE_URL,
       max: REPORTS_AT_A_TIME,
       connectionTimeoutMillis: PATIENCE_MS,
       application_name: 'llm-user-management-api: reports',
       keepAlive: true,
       allowExitOnIdle: true,
-    });
+    };
+    this.pool = new Pool(config);
     // An idle connection that breaks is made again for the next report.
-    this.pool.on('error', () => undefined);
+    this.pool.on('error', ignore);
   }
 
-  /** @throws ApiException 422 when it takes too long, 503 when there is no connection for it */
+  /** @throws ApiException 422 when it takes too long, 503 when there is no connection for it, or it breaks */
   async run<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
     const client = await orUnavailable(this.pool.connect());
     let failure: Error | undefined;
     this.running.add(client);
+    // What runs over it fails, too, when it breaks; an error that nobody listens to would end the process.
+    client.on('error', ignore);
     try {
       return await rowsOf<Row>(client, text, values);
     } catch (error) {
@@ -52,6 +58,7 @@ export class ReportStatements implements OnApplicationShutdown {
       throw isOfTooMuch(error) ? tooMuch(error) : error;
     } finally {
       this.running.delete(client);
+      client.off('error', ignore);
       // After a failure nobody knows what the connection is in the middle of.
       client.release(failure);
     }
@@ -63,6 +70,8 @@ export class ReportStatements implements OnApplicationShutdown {
     await this.pool.end();
   }
 }
+
+const ignore = (): void => undefined;
 
 async function rowsOf<Row extends QueryResultRow>(
   client: PoolClient,

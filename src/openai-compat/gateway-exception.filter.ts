@@ -5,6 +5,7 @@ import { Env } from '../config/env';
 import { FailureAnswers } from '../common/failure-answers';
 import { describeFailure } from '../common/problem';
 import { requestContext } from '../common/request-context';
+import { databaseUnavailable, isDatabaseAway } from '../database/database-unavailable';
 import { failureAnswer } from './failure-answer';
 
 /** Shapes every failure, whatever raised it: OpenAI's envelope on /v1 and /chat, problem details elsewhere. */
@@ -20,7 +21,7 @@ export class GatewayExceptionFilter implements ExceptionFilter, FailureAnswers {
   }
 
   answer(exception: unknown, request: IncomingMessage, response: ServerResponse): void {
-    const failure = describeFailure(exception);
+    const failure = describeFailure(isDatabaseAway(exception) ? databaseUnavailable(exception) : exception);
     if (failure.status >= 500 && !(exception instanceof HttpException)) {
       this.logger.error({ request_id: requestContext(request).requestId, err: exception }, 'request failed');
     }

@@ -37,7 +37,10 @@ export async function openDatabaseGate(databaseUrl: string): Promise<DatabaseGat
       client.destroy();
       database.destroy();
     };
-    for (const socket of pair) socket.on('error', end).on('close', end);
+    client.on('error', end).on('close', end);
+    // Nor is anybody told on a connection that hangs when PostgreSQL gives it up.
+    const endUnlessHung = () => (hung.has(client) ? undefined : end());
+    database.on('error', endUnlessHung).on('close', endUnlessHung);
     client.on('data', (chunk: Buffer) => {
       if (hangs !== null && hangs.test(chunk.toString('latin1'))) {
         hangs = null;

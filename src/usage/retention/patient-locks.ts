@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
+import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from './maintenance-timeout';
 
 /** Whoever waits for a lock on a table holds up all who come after: so never for longer than this. */
 const LOCK_TIMEOUT_MS = 100;
 const ATTEMPTS = 10;
 const PAUSE_MS = 500;
-/** Moving records out of the default partition may take its time. */
-const STATEMENT_TIMEOUT_MS = 60_000;
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
@@ -26,7 +25,8 @@ export async function withPatientLocks<Row>(
     await session.startTransaction();
     try {
       await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      await session.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+      // Moving records out of the default partition may take its time.
+      await session.query(`SET LOCAL statement_timeout = ${MAINTENANCE_STATEMENT_TIMEOUT_MS}`);
       const rows = (await session.query(statement, values)) as Row[];
       await session.commitTransaction();
       return rows;

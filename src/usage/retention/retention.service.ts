@@ -1,8 +1,10 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, QueryRunner } from 'typeorm';
 import { Env } from '../../config/env';
+import { silenceBeyond, WatchedClient } from '../../database/watched-client';
 import { ClosedDays } from '../totals/closed-days';
 import { DeadRows } from './dead-rows';
+import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from './maintenance-timeout';
 import { UsagePartitions } from './usage-partitions';
 
 /** Held by the one process that does it. */
@@ -47,6 +49,8 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
    */
   async run(at?: Date): Promise<boolean> {
     const session = this.dataSource.createQueryRunner();
+    const client = (await session.connect()) as WatchedClient;
+    client.allowSilence(silenceBeyond(MAINTENANCE_STATEMENT_TIMEOUT_MS));
     try {
       if (!(await isFree(session))) return false;
       try {
@@ -62,6 +66,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
       }
       return true;
     } finally {
+      client.allowUsualSilence();
       await session.release();
     }
   }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
 import { Env } from '../../config/env';
+import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from '../retention/maintenance-timeout';
 import { withPatientLocks } from '../retention/patient-locks';
 
 /** How long a day is over before it is closed: by then hardly anything of it is still running. */
 const CLOSED_AFTER = '1 hour';
-const STATEMENT_TIMEOUT_MS = 60_000;
 
 const CHANGED_DAYS = `SELECT DISTINCT day::text FROM usage_days_changed ORDER BY 1`;
 
@@ -51,7 +51,7 @@ export class ClosedDays {
 async function sumDay(session: QueryRunner, day: string): Promise<void> {
   await session.startTransaction('REPEATABLE READ');
   try {
-    await session.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+    await session.query(`SET LOCAL statement_timeout = ${MAINTENANCE_STATEMENT_TIMEOUT_MS}`);
     await session.query('DELETE FROM usage_days_changed WHERE day = $1', [day]);
     await session.query('DELETE FROM usage_totals WHERE day = $1', [day]);
     await session.query(SUM_DAY, [day]);
