@@ -55,6 +55,8 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  // Node would answer what it does not know how to expect with a bare 417; it may as well be ignored (RFC 9110, 10.1.1).
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   const failures = app.get(FailureAnswers, { strict: false });
   endSlowBodies(server, (failure, request, response) => failures.answer(failure, request, response));
   answerMalformedRequests(server, ({ failure, path, requestId: known }) => {

@@ -1,6 +1,7 @@
 import { ValidateBy, ValidationOptions } from 'class-validator';
 
-const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
+/** With what turns the direction of all that follows, beyond the text itself: beside it nothing reads as it is. */
+const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/u;
 
 /** A short text for people: a string of 1 to `max` characters without control characters or broken Unicode. */
 export const IsPlainText = (max: number, options?: ValidationOptions): PropertyDecorator =>

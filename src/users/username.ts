@@ -4,9 +4,9 @@ const MAX_CHARACTERS = 128;
 
 /**
  * Anything an e-mail address may hold unquoted, in any script: no space, no control or invisible character, and
- * none of the characters that need quoting there.
+ * none of the characters that need quoting there. U+2800 is a Braille cell without a dot.
  */
-const USERNAME = /^[^\s\p{C}"(),:;<>[\]\\]+$/u;
+const USERNAME = /^[^\s\p{C}\p{Default_Ignorable_Code_Point}\u2800"(),:;<>[\]\\]+$/u;
 
 /** The form of a username that must be unique: two names that look or type alike are the same account. */
 export function usernameKey(username: string): string {

@@ -76,6 +76,8 @@ export class CreateInvitation {
   @IsArray()
   @ArrayMaxSize(MOST_LIMITS)
   @IsObject({ each: true })
+  // A list in the list would be looked into, and its own members taken for checked.
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => InvitedLimit)
   limits?: InvitedLimit[];

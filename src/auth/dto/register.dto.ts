@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsEmailAddress } from '../../common/email-address.decorator';
 import { IsPlainText } from '../../common/plain-text.decorator';
 import { UserResponse } from '../../users/dto/user-response.dto';
 import { IsUsername } from '../../users/username';
@@ -15,8 +16,7 @@ export class Register {
 
   @ApiPropertyOptional({ type: String, nullable: true, example: 'ada@example.com' })
   @IsOptional()
-  @IsEmail({}, { message: 'email must be an e-mail address such as ada@example.com' })
-  @MaxLength(254)
+  @IsEmailAddress()
   email?: string | null;
 
   @ApiPropertyOptional({ type: String, nullable: true, example: 'Ada Lovelace' })

@@ -1,5 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsOptional, MaxLength } from 'class-validator';
+import { IsOptional } from 'class-validator';
+import { IsEmailAddress } from '../../common/email-address.decorator';
 import { IsPlainText } from '../../common/plain-text.decorator';
 
 export class UpdateUser {
@@ -20,7 +21,6 @@ export class UpdateUser {
     description: 'null clears it',
   })
   @IsOptional()
-  @IsEmail({}, { message: 'email must be an e-mail address such as ada@example.com' })
-  @MaxLength(254)
+  @IsEmailAddress()
   email?: string | null;
 }

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsIn, IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
+import { IsIn, IsOptional, IsString, ValidateIf } from 'class-validator';
+import { IsEmailAddress } from '../../../common/email-address.decorator';
 import { PasswordResetLink } from '../../../auth/password-reset/dto/password-reset.dto';
 import { IsPlainText } from '../../../common/plain-text.decorator';
 import type { Role } from '../../../common/principal';
@@ -29,8 +30,7 @@ export class CreateUser {
 
   @ApiPropertyOptional({ type: String, nullable: true, example: 'grace@example.com' })
   @IsOptional()
-  @IsEmail({}, { message: 'email must be an e-mail address such as ada@example.com' })
-  @MaxLength(254)
+  @IsEmailAddress()
   email?: string | null;
 
   @ApiPropertyOptional({ type: String, nullable: true, example: 'Grace Hopper' })

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsOptional, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsObject, IsOptional, ValidateNested } from 'class-validator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
 import { IsExpiry } from './expiry.decorator';
 import { counterName, KeyLimit } from './key-limit.dto';
@@ -34,6 +34,8 @@ export class CreateApiKey {
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(20)
+  // A list in the list would be looked into, and its own members taken for checked.
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => KeyLimit)
   @ArrayUnique((limit: KeyLimit | null) => limit && counterName(limit), {
