@@ -1,9 +1,10 @@
 'use strict';
 /**
  * `node bench/profile.js json|streams|burst`: where the CPU of the gateway goes under one kind of load, by a profile of
- * V8: share of the samples that are not idle, by function. Needs a build (npm run build).
+ * V8: share of the samples that are not idle, by function. `--keep` leaves the profile, for the tools of a browser.
+ * Needs a build (npm run build).
  */
-const { mkdtempSync, readdirSync, readFileSync, rmSync } = require('node:fs');
+const { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { measure } = require('./measure');
@@ -35,7 +36,11 @@ async function main() {
     console.log(`${(cpu / (events ?? answered)).toFixed(1)} µs of CPU each, the profiler's own included`);
     await gateway.stop();
     const [file] = readdirSync(directory).filter((name) => name.endsWith('.cpuprofile'));
-    if (options.text('keep')) console.log(join(directory, file));
+    if (options.has('keep')) {
+      const kept = join(mkdtempSync(join(tmpdir(), 'profile-')), file);
+      copyFileSync(join(directory, file), kept);
+      console.log(kept);
+    }
     print(JSON.parse(readFileSync(join(directory, file), 'utf8')), { from, to });
   } finally {
     rmSync(directory, { recursive: true, force: true });
