@@ -36,6 +36,14 @@ describe('readJsonBytes', () => {
     await new Promise((resolve) => request.once('end', resolve));
   });
 
+  it('has it before the parser has said that it is complete', async () => {
+    const request = await arriving(`${HEAD}{"a":12}`);
+    expect([request.complete, request.readableLength]).toEqual([false, 8]);
+    const ended = new Promise((resolve) => request.once('end', resolve));
+    expect(readJsonBytes(request, 8)).toEqual(Buffer.from('{"a":12}'));
+    await ended;
+  });
+
   it('refuses what came together with its head when it is too large', async () => {
     const request = await arriving(
       `${HEAD.replace('content-length: 8', 'transfer-encoding: chunked')}8\r\n{"a":12}\r\n0\r\n\r\n`,

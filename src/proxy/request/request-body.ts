@@ -25,14 +25,19 @@ export function readJsonBytes(request: IncomingMessage, limit: number): Buffer |
       message: 'Compressed request bodies are not accepted; send plain JSON.',
     });
   }
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw bodyTooLarge(limit);
-  return request.complete && !request.destroyed ? whatCame(request, limit) : collect(request, limit);
+  const length = Number(request.headers['content-length'] ?? NaN);
+  if (length > limit) throw bodyTooLarge(limit);
+  // Handlers run before Node's parser has said that the body is complete: that all of its bytes are there will do.
+  const isThere = request.complete || request.readableLength === length;
+  return isThere && !request.destroyed ? whatCame(request, limit) : collect(request, limit);
 }
 
 function whatCame(request: IncomingMessage, limit: number): Buffer {
-  if (request.readableLength <= limit) return (request.read() as Buffer | null) ?? Buffer.alloc(0);
+  const bytes = request.readableLength <= limit ? (request.read() as Buffer | null) : undefined;
+  // Up to its end, or Node would hold on to the request for as long as its connection is idle.
   request.resume();
-  throw bodyTooLarge(limit);
+  if (bytes === undefined) throw bodyTooLarge(limit);
+  return bytes ?? Buffer.alloc(0);
 }
 
 function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
