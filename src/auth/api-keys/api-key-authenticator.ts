@@ -4,7 +4,7 @@ import { orUnavailable } from '../../database/database-unavailable';
 import { HotStatements } from '../../database/hot-statements';
 import { AuthSecrets } from '../auth-secrets';
 import { ApiKeyCache } from './api-key-cache';
-import { apiKeyHash, isApiKey } from './api-key-token';
+import { ApiKeyHashes } from './api-key-hashes';
 import { ApiKeyUse } from './api-key-use';
 
 interface KeyRow {
@@ -31,21 +31,23 @@ const LOOK_UP = `
 @Injectable()
 export class ApiKeyAuthenticator {
   private readonly cache = new ApiKeyCache();
+  private readonly hashes: ApiKeyHashes;
   private readonly lookups = new Map<string, Promise<Principal | null>>();
 
   constructor(
     private readonly statements: HotStatements,
-    private readonly secrets: AuthSecrets,
+    secrets: AuthSecrets,
     private readonly use: ApiKeyUse,
-  ) {}
+  ) {
+    this.hashes = new ApiKeyHashes(secrets.apiKeyPepper);
+  }
 
   /** Null for a key that is not (or no longer) valid. Synchronous whenever the database need not be asked. */
   authenticate(key: string): Principal | null | Promise<Principal | null> {
-    if (!isApiKey(key)) return null;
-    const hash = apiKeyHash(this.secrets.apiKeyPepper, key);
-    const hex = hash.toString('hex');
-    const cached = this.cache.get(hex);
-    if (cached === undefined) return this.lookUpOnce(hash, hex);
+    const hash = this.hashes.of(key);
+    if (hash === null) return null;
+    const cached = this.cache.get(hash);
+    if (cached === undefined) return this.lookUpOnce(hash);
     if (cached?.apiKeyId) this.use.note(cached.apiKeyId);
     return cached;
   }
@@ -58,22 +60,22 @@ export class ApiKeyAuthenticator {
   }
 
   // A burst with one new key asks once.
-  private lookUpOnce(hash: Buffer, hex: string): Promise<Principal | null> {
-    const underWay = this.lookups.get(hex);
+  private lookUpOnce(hash: string): Promise<Principal | null> {
+    const underWay = this.lookups.get(hash);
     if (underWay) return underWay;
-    const lookup = orUnavailable(this.lookUp(hash, hex)).finally(() => {
-      if (this.lookups.get(hex) === lookup) this.lookups.delete(hex);
+    const lookup = orUnavailable(this.lookUp(hash)).finally(() => {
+      if (this.lookups.get(hash) === lookup) this.lookups.delete(hash);
     });
-    this.lookups.set(hex, lookup);
+    this.lookups.set(hash, lookup);
     return lookup;
   }
 
-  private async lookUp(hash: Buffer, hex: string): Promise<Principal | null> {
+  private async lookUp(hash: string): Promise<Principal | null> {
     const askedAt = performance.now();
-    const rows = await this.statements.run<KeyRow>('find_api_key', LOOK_UP, [hash]);
+    const rows = await this.statements.run<KeyRow>('find_api_key', LOOK_UP, [Buffer.from(hash, 'hex')]);
     const row = rows[0];
     if (!row) {
-      this.cache.remember(hex, null, askedAt);
+      this.cache.remember(hash, null, askedAt);
       return null;
     }
     const principal: Principal = {
@@ -84,7 +86,7 @@ export class ApiKeyAuthenticator {
       apiKeyId: row.id,
       models: row.models,
     };
-    this.cache.remember(hex, { principal, expiresAt: askedAt + (row.ends_in_ms ?? Infinity) }, askedAt);
+    this.cache.remember(hash, { principal, expiresAt: askedAt + (row.ends_in_ms ?? Infinity) }, askedAt);
     this.use.note(row.id);
     return principal;
   }

@@ -6,8 +6,11 @@ import type { Principal } from '../../common/principal';
  * stays below the promised 5 seconds by the time a look-up may take.
  */
 const BELIEVED_MS = 4_000;
+/** How often the caches look at the clock: each look sets a timer. Milliseconds. */
+const CLOCK_MS = 100;
 const MAX_KNOWN = 10_000;
 const MAX_UNKNOWN = 10_000;
+const LASTING = { ttl: BELIEVED_MS, ttlResolution: CLOCK_MS };
 
 interface KnownKey {
   readonly principal: Principal;
@@ -17,9 +20,9 @@ interface KnownKey {
 
 /** Answers for keys seen lately, by the full hash of the key. Made-up keys cannot push real ones out. */
 export class ApiKeyCache {
-  private readonly known = new LRUCache<string, KnownKey>({ max: MAX_KNOWN, ttl: BELIEVED_MS });
-  private readonly unknown = new LRUCache<string, true>({ max: MAX_UNKNOWN, ttl: BELIEVED_MS });
-  private readonly forgottenAt = new LRUCache<string, number>({ max: MAX_KNOWN, ttl: BELIEVED_MS });
+  private readonly known = new LRUCache<string, KnownKey>({ max: MAX_KNOWN, ...LASTING });
+  private readonly unknown = new LRUCache<string, true>({ max: MAX_UNKNOWN, ...LASTING });
+  private readonly forgottenAt = new LRUCache<string, number>({ max: MAX_KNOWN, ...LASTING });
 
   /** The principal, null for a key known to be invalid, undefined when the database has to be asked. */
   get(hash: string): Principal | null | undefined {

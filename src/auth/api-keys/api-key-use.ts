@@ -10,7 +10,11 @@ const MAX_REMEMBERED = 10_000;
 @Injectable()
 export class ApiKeyUse implements OnApplicationShutdown {
   private readonly logger = new Logger(ApiKeyUse.name);
-  private readonly noted = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: NOTED_EVERY_MS });
+  private readonly noted = new LRUCache<string, true>({
+    max: MAX_REMEMBERED,
+    ttl: NOTED_EVERY_MS,
+    ttlResolution: WRITTEN_AFTER_MS,
+  });
   private readonly unwritten = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
 
