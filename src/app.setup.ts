@@ -65,7 +65,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     const { status, code } = described;
     // A balancer that connects ahead of its requests is not worth a line every 14 s.
     const level = status === 408 ? 'debug' : 'info';
-    if (known === null) logger.closed[level]({ request_id: requestId, status, code }, 'malformed request');
+    if (known === null) logger.closed(level, { request_id: requestId, status, code }, 'malformed request');
     return { ...failureAnswer(path, described, env.publicUrl), requestId };
   });
   return app;

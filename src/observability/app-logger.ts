@@ -2,6 +2,7 @@ import { Inject, Injectable, LoggerService } from '@nestjs/common';
 import { DestinationStream, Logger, pino } from 'pino';
 import { Env } from '../config/env';
 import { serializeError } from './error-serializer';
+import { isoTime } from './iso-time';
 import { scrub } from './scrub';
 
 /** Where log lines go: stdout, and in tests what they put in its place. */
@@ -40,25 +41,32 @@ const FRAMEWORK: ReadonlySet<string> = new Set([
 @Injectable()
 export class AppLogger implements LoggerService {
   private readonly pino: Logger;
-  /** For lines made of a closed list of harmless fields, such as the request line: spares the search for secrets. */
-  readonly closed: Logger;
 
-  constructor(env: Env, @Inject(LOG_OUTPUT) output: DestinationStream) {
-    const options = {
-      level: env.LOG_LEVEL,
-      base: undefined,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label: string) => ({ level: label }) },
-      serializers: { err: (error: unknown) => serializeError(error) },
-    };
-    this.closed = pino(options, output);
+  constructor(
+    env: Env,
+    @Inject(LOG_OUTPUT) private readonly output: DestinationStream,
+  ) {
     this.pino = pino(
       {
-        ...options,
+        level: env.LOG_LEVEL,
+        base: undefined,
+        timestamp: () => `,"time":"${isoTime()}"`,
+        formatters: { level: (label: string) => ({ level: label }) },
+        serializers: { err: (error: unknown) => serializeError(error) },
         redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: '…' },
       },
       output,
     );
+  }
+
+  /**
+   * A line of a closed list of harmless fields, as pino would write it; for the one line that each request has. Spares the
+   * search for secrets, and half of what a line costs.
+   */
+  closed(level: 'debug' | 'info', fields: object, message: string): void {
+    if (!this.pino.isLevelEnabled(level)) return;
+    const inner = JSON.stringify(fields).slice(1, -1);
+    this.output.write(`{"level":"${level}","time":"${isoTime()}",${inner},"msg":"${message}"}\n`);
   }
 
   log(message: unknown, ...rest: unknown[]): void {

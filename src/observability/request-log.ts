@@ -29,7 +29,8 @@ export function logRequests(
       const level = route?.startsWith('/health/') ? 'debug' : 'info';
       const cut = response.headersSent && !response.writableFinished ? true : undefined;
       const write = (): void =>
-        logger.closed[level](
+        logger.closed(
+          level,
           {
             request_id: requestId,
             method,
