@@ -32,6 +32,20 @@ describe('Metrics', () => {
     expect(await text()).not.toContain('time_to_first_token_seconds_count{');
   });
 
+  it('counts a duration in each bucket it is not above', async () => {
+    for (const seconds of [0.004, 0.005, 0.2, 400]) {
+      metrics.requestFinished({ route: '/v1/models', method: 'GET', status: 200, seconds });
+    }
+    const series = (await text()).split('\n').filter((line) => line.includes('request_duration_seconds_'));
+    const of = (suffix: string, le = '') => {
+      const found = series.find((line) => line.includes(`seconds_${suffix}{${le}`));
+      return Number(found?.split(' ').at(-1));
+    };
+    const buckets = ['0.005', '0.1', '0.25', '300', '+Inf'].map((le) => of('bucket', `le="${le}"`));
+    expect(buckets).toEqual([2, 2, 3, 3, 4]);
+    expect([of('count'), of('sum')]).toEqual([4, expect.closeTo(400.209)]);
+  });
+
   it('stays bounded however many models and methods are named', async () => {
     for (let n = 0; n < 1_000; n += 1) {
       metrics.settled(generation({ model: `model-${n}` }));

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Count, Distribution, PlainCounter, PlainHistogram } from './plain-counts';
 
 const PREFIX = 'llm_gateway_';
 const DURATIONS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
@@ -28,32 +29,47 @@ export interface FinishedRequest {
   readonly seconds: number;
 }
 
+/** The series that requests of one route and method count in. */
+interface RouteSeries {
+  readonly byStatus: Map<number, Count>;
+  readonly durations: Distribution;
+}
+
+/** The series that generations of one model count in. */
+interface ModelSeries {
+  readonly prompt: Count;
+  readonly cached: Count;
+  readonly completion: Count;
+  readonly reasoning: Count;
+  /** Made when there is something to observe. */
+  firstTokens: Distribution | null;
+}
+
 /** Prometheus metrics of this process. Labels are bounded sets: never a user, a key, a path as it was sent. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
-  private readonly models = new Set<string>();
+  private readonly byRoute = new Map<string, Map<string, RouteSeries>>();
+  private readonly byModel = new Map<string, ModelSeries>();
+  private readonly byVerdict = new Map<string, Count>();
+  private readonly byOutcome = new Map<string, Count>();
 
   private readonly requests = this.counter('requests_total', 'HTTP requests', ['route', 'method', 'status']);
-  private readonly durations = new Histogram({
-    name: `${PREFIX}request_duration_seconds`,
-    help: 'From the arrival of a request to the end of its answer',
-    labelNames: ['route', 'method'] as const,
-    buckets: DURATIONS,
-    registers: [this.registry],
-  });
+  private readonly durations = this.histogram(
+    'request_duration_seconds',
+    'From the arrival of a request to the end of its answer',
+    DURATIONS,
+  );
   private readonly tokens = this.counter(
     'tokens_total',
     'Billed tokens; cached is part of prompt, reasoning is part of completion',
     ['kind', 'model'],
   );
-  private readonly firstTokens = new Histogram({
-    name: `${PREFIX}time_to_first_token_seconds`,
-    help: 'From the arrival of a request to the first byte of its answer',
-    labelNames: ['model'] as const,
-    buckets: FIRST_TOKENS,
-    registers: [this.registry],
-  });
+  private readonly firstTokens = this.histogram(
+    'time_to_first_token_seconds',
+    'From the arrival of a request to the first byte of its answer',
+    FIRST_TOKENS,
+  );
   private readonly streams = new Gauge({
     name: `${PREFIX}running_streams`,
     help: 'Streams being relayed now',
@@ -61,27 +77,33 @@ export class Metrics {
   });
   private readonly admissions = this.counter('admissions_total', 'Admission decisions', ['verdict']);
   private readonly settlements = this.counter('settlements_total', 'Settled generations', ['outcome']);
-  private readonly refused = this.counter('shed_total', 'Generations refused for overload', []);
-  private readonly missing = this.counter('usage_missing_total', 'Answers of vLLM that named no usage', []);
+  private readonly refused = this.counter('shed_total', 'Generations refused for overload', []).with({});
+  private readonly missing = this.counter(
+    'usage_missing_total',
+    'Answers of vLLM that named no usage',
+    [],
+  ).with({});
 
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: PREFIX });
   }
 
   admitted(verdict: string): void {
-    this.admissions.inc({ verdict });
+    once(this.byVerdict, verdict, () => this.admissions.with({ verdict })).value += 1;
   }
 
   settled(generation: SettledGeneration): void {
-    const model = this.modelLabel(generation.model);
-    this.settlements.inc({ outcome: generation.outcome });
-    this.tokens.inc({ kind: 'prompt', model }, generation.promptTokens);
-    this.tokens.inc({ kind: 'cached', model }, generation.cachedTokens);
-    this.tokens.inc({ kind: 'completion', model }, generation.completionTokens);
-    this.tokens.inc({ kind: 'reasoning', model }, generation.reasoningTokens);
-    if (generation.timeToFirstTokenMs !== null) {
-      this.firstTokens.observe({ model }, generation.timeToFirstTokenMs / 1_000);
-    }
+    const { outcome, model, timeToFirstTokenMs } = generation;
+    once(this.byOutcome, outcome, () => this.settlements.with({ outcome })).value += 1;
+    const label = this.byModel.has(model) || this.byModel.size < MAX_MODELS ? model : 'other';
+    const series = once(this.byModel, label, () => this.seriesOf(label));
+    series.prompt.value += generation.promptTokens;
+    series.cached.value += generation.cachedTokens;
+    series.completion.value += generation.completionTokens;
+    series.reasoning.value += generation.reasoningTokens;
+    if (timeToFirstTokenMs === null) return;
+    series.firstTokens ??= this.firstTokens.with({ model: label });
+    series.firstTokens.observe(timeToFirstTokenMs / 1_000);
   }
 
   streamStarted(): void {
@@ -93,27 +115,49 @@ export class Metrics {
   }
 
   shed(): void {
-    this.refused.inc();
+    this.refused.value += 1;
   }
 
   usageMissing(): void {
-    this.missing.inc();
+    this.missing.value += 1;
   }
 
-  requestFinished({ route = 'none', method, status, seconds }: FinishedRequest): void {
-    const verb = METHODS.has(method) ? method : 'other';
-    this.requests.inc({ route, method: verb, status });
-    this.durations.observe({ route, method: verb }, seconds);
+  requestFinished({ route = 'none', method: given, status, seconds }: FinishedRequest): void {
+    const method = METHODS.has(given) ? given : 'other';
+    const byMethod = once(this.byRoute, route, () => new Map<string, RouteSeries>());
+    const { byStatus, durations } = once(byMethod, method, () => ({
+      byStatus: new Map<number, Count>(),
+      durations: this.durations.with({ route, method }),
+    }));
+    once(byStatus, status, () => this.requests.with({ route, method, status })).value += 1;
+    durations.observe(seconds);
   }
 
-  private modelLabel(model: string): string {
-    if (this.models.has(model)) return model;
-    if (this.models.size >= MAX_MODELS) return 'other';
-    this.models.add(model);
-    return model;
+  private seriesOf(model: string): ModelSeries {
+    const tokens = (kind: string): Count => this.tokens.with({ kind, model });
+    return {
+      prompt: tokens('prompt'),
+      cached: tokens('cached'),
+      completion: tokens('completion'),
+      reasoning: tokens('reasoning'),
+      firstTokens: null,
+    };
   }
 
-  private counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
-    return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
+  private counter(name: string, help: string, labelNames: string[]): PlainCounter {
+    return new PlainCounter({ name: PREFIX + name, help, labelNames, registry: this.registry });
   }
+
+  private histogram(name: string, help: string, bounds: readonly number[]): PlainHistogram {
+    return new PlainHistogram({ name: PREFIX + name, help, registry: this.registry }, bounds);
+  }
+}
+
+/** What a map has under a name, made when it is not there yet. */
+function once<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
