@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { v7 as uuidV7 } from 'uuid';
+import { newRequestId } from './request-id';
 
 /** What a proxied request adds to its log line: numbers and names from closed sets, never text of the user. */
 export interface RequestLogFields {
@@ -36,7 +36,7 @@ type WithContext = IncomingMessage & { [CONTEXT]?: RequestContext };
 /** Gives the request its id and the answer its `x-request-id`; what a client sends under that name is ignored. */
 export function openRequestContext(request: IncomingMessage, response: ServerResponse): RequestContext {
   const context: RequestContext = {
-    requestId: uuidV7(),
+    requestId: newRequestId(),
     arrivedAt: performance.now(),
     // All of them, so that every request has the same shape.
     userId: undefined,

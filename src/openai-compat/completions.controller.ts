@@ -1,9 +1,10 @@
-import { Controller, Post, Res } from '@nestjs/common';
+import { Controller, Post, Req, Res } from '@nestjs/common';
 import { ApiSecurity, ApiTags } from '@nestjs/swagger';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiKeyOnly } from '../common/access.decorator';
-import { CurrentExchange, MeteredEndpoint } from '../proxy/metered-endpoint.decorator';
-import type { Exchange, Running } from '../proxy/relay/exchange';
+import { MeteredEndpoint } from '../proxy/metered-endpoint.decorator';
+import { exchangeOf } from '../proxy/metering.interceptor';
+import type { Running } from '../proxy/relay/exchange';
 import { RelayService } from '../proxy/relay/relay.service';
 
 /** The generating half of /v1, as OpenAI's clients call it. */
@@ -16,13 +17,13 @@ export class CompletionsController {
 
   @Post('chat/completions')
   @MeteredEndpoint('chat_completions')
-  chat(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Running {
-    return this.relay.relay(exchange, response);
+  chat(@Req() request: IncomingMessage, @Res() response: ServerResponse): Running {
+    return this.relay.relay(exchangeOf(request), response);
   }
 
   @Post('completions')
   @MeteredEndpoint('completions')
-  complete(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Running {
-    return this.relay.relay(exchange, response);
+  complete(@Req() request: IncomingMessage, @Res() response: ServerResponse): Running {
+    return this.relay.relay(exchangeOf(request), response);
   }
 }

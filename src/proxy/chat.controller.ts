@@ -1,8 +1,9 @@
-import { Controller, Post, Res } from '@nestjs/common';
+import { Controller, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import type { ServerResponse } from 'node:http';
-import { CurrentExchange, MeteredEndpoint } from './metered-endpoint.decorator';
-import type { Exchange, Running } from './relay/exchange';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { MeteredEndpoint } from './metered-endpoint.decorator';
+import { exchangeOf } from './metering.interceptor';
+import type { Running } from './relay/exchange';
 import { RelayService } from './relay/relay.service';
 
 /** Chat with a session's token instead of an API key; the same pipeline as /v1. */
@@ -14,7 +15,7 @@ export class ChatController {
 
   @Post('completions')
   @MeteredEndpoint(null)
-  create(@CurrentExchange() exchange: Exchange, @Res() response: ServerResponse): Running {
-    return this.relay.relay(exchange, response);
+  create(@Req() request: IncomingMessage, @Res() response: ServerResponse): Running {
+    return this.relay.relay(exchangeOf(request), response);
   }
 }

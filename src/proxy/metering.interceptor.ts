@@ -1,7 +1,7 @@
 import { CallHandler, ExecutionContext, Injectable, NestInterceptor } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { from, lastValueFrom, Observable } from 'rxjs';
+import { lastValueFrom, Observable, of } from 'rxjs';
 import { FailureAnswers } from '../common/failure-answers';
 import type { Principal } from '../common/principal';
 import { requestContext } from '../common/request-context';
@@ -22,12 +22,19 @@ import { Reservation, ReservationService } from './reservation.service';
 
 export const METERED_ENDPOINT = 'metered-endpoint';
 
+/** What Nest takes for the handler's answer: one for all, since nothing is in it. */
+const ANSWERED_LATER = of(undefined);
+
 type MeteredRequest = IncomingMessage & { user: Principal };
 
 /** On the request itself, for as long as the handler needs it. */
 const EXCHANGE = Symbol('exchange');
 type WithExchange = IncomingMessage & { [EXCHANGE]?: Exchange };
 
+/**
+ * The admitted exchange of a request, for the handler. No parameter decorator: Nest takes what one of ours gives through
+ * its pipes, with a promise for each.
+ */
 export function exchangeOf(request: IncomingMessage): Exchange {
   const exchange = (request as WithExchange)[EXCHANGE];
   if (!exchange) throw new Error('this route lacks @MeteredEndpoint()');
@@ -57,7 +64,7 @@ export class MeteringInterceptor implements NestInterceptor {
    * Nest's part ends as soon as the request is on its way to vLLM: what Nest and rxjs hold for a request in the making
    * is more than all the rest of a stream, which may run for an hour.
    */
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+  intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, context.getHandler());
     const http = context.switchToHttp();
     const request = http.getRequest<MeteredRequest>();
@@ -70,7 +77,7 @@ export class MeteringInterceptor implements NestInterceptor {
       ),
     );
     requestContext(request).metered = this.live.track(metered);
-    return from(sent.then(() => undefined));
+    return sent.then(() => ANSWERED_LATER);
   }
 
   /** @throws ApiException when it is refused; nothing is held then */

@@ -54,7 +54,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.receipt = new Promise((resolve) => (this.finish = resolve));
     watch.add(this);
     this.deadline = watch.after(limits.firstByteMs);
-    response.on('close', this.onClientClose).on('drain', this.onClientDrain);
+    response.on('close', this.onClientClose);
     // A client may have left while its request waited for admission.
     if (response.destroyed) this.onClientClose();
   }
@@ -73,6 +73,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.resume = resume;
     if (status === 200 && headers.contentType.startsWith('text/event-stream')) {
       this.stream = new StreamRelay(this.exchange, this.response);
+      this.response.on('drain', this.onClientDrain);
     } else {
       this.reply = { status, headers, chunks: [], size: 0 };
       this.deadline = this.watch.after(this.limits.idleMs);
@@ -178,7 +179,8 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) return;
     this.settled = true;
     this.watch.remove(this);
-    this.response.off('close', this.onClientClose).off('drain', this.onClientDrain);
+    this.response.off('close', this.onClientClose);
+    if (this.stream) this.response.off('drain', this.onClientDrain);
     if (this.draining) this.limits.drainEnded();
     this.finish(receipt);
   }

@@ -17,6 +17,14 @@ export interface RateStates {
   readonly requests: RateState | null;
 }
 
+// Not put together anew for each answer.
+const namesOf = (metric: 'requests' | 'tokens') => ({
+  limit: `x-ratelimit-limit-${metric}`,
+  remaining: `x-ratelimit-remaining-${metric}`,
+  reset: `x-ratelimit-reset-${metric}`,
+});
+const NAMES = { requests: namesOf('requests'), tokens: namesOf('tokens') } as const;
+
 /**
  * The headers OpenAI names `x-ratelimit-*`; a reset is a duration such as `1s` or `6m0s`, as theirs are. From 80 % of
  * the token limit on, a warning of our own.
@@ -26,11 +34,10 @@ export function rateLimitHeaders(states: RateStates, now: Date): Record<string, 
   for (const metric of ['requests', 'tokens'] as const) {
     const state = states[metric];
     if (state === null) continue;
-    headers[`x-ratelimit-limit-${metric}`] = String(state.limit);
-    headers[`x-ratelimit-remaining-${metric}`] = String(state.remaining);
-    if (state.resetsAt !== null) {
-      headers[`x-ratelimit-reset-${metric}`] = duration(secondsUntil(state.resetsAt, now));
-    }
+    const names = NAMES[metric];
+    headers[names.limit] = String(state.limit);
+    headers[names.remaining] = String(state.remaining);
+    if (state.resetsAt !== null) headers[names.reset] = duration(secondsUntil(state.resetsAt, now));
   }
   const share = states.tokens && spentShare({ limit: states.tokens.limit, remaining: states.tokens.found });
   if (share !== null && limitWarning(share) !== null) headers['x-llm-limit-warning'] = warningOf(share);
