@@ -151,7 +151,10 @@ describe('the counters of a user', () => {
     const { day, month } = await counters();
     expect(day).toMatchObject({ used: 10, is_current: true });
     // What the test took out of the day is put back, for the tests that compare with the ledger.
-    await sql(`UPDATE limit_windows SET used = $2 WHERE subject_id = $1 AND period = 'day'`, [user.id, month?.used]);
+    await sql(`UPDATE limit_windows SET used = $2 WHERE subject_id = $1 AND period = 'day'`, [
+      user.id,
+      month?.used,
+    ]);
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 

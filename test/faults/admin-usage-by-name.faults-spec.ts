@@ -1,7 +1,7 @@
-import { asAdmin } from './support/administration';
-import { startGateway, TestGateway } from './support/gateway';
-import { Answer, Sent } from './support/send';
-import { idOf, recordInTheMidst, SESSIONS, usageOfMany, UsageRow, useAsMany } from './support/usage-of-many';
+import { asAdmin } from '../support/administration';
+import { startGateway, TestGateway } from '../support/gateway';
+import { Answer, Sent } from '../support/send';
+import { idOf, recordInTheMidst, SESSIONS, usageOfMany, UsageRow, useAsMany } from '../support/usage-of-many';
 
 const USERS = 400;
 const MANY = 4_000;

@@ -1,12 +1,12 @@
-import { startGateway, TestGateway } from './support/gateway';
-import { counterDifferences, untilNothingOpen } from './support/ledger';
-import { ledgerLines } from './support/ledger-report';
-import { truthOf } from './support/conservation/bounds';
-import { findings, LedgerLine } from './support/conservation/findings';
-import { Random } from './support/conservation/random';
-import type { Account } from './support/conservation/requests';
-import { client, Seen } from './support/conservation/traffic';
-import type { JournalEntry } from '../src/simulator/journal';
+import { startGateway, TestGateway } from '../support/gateway';
+import { counterDifferences, untilNothingOpen } from '../support/ledger';
+import { ledgerLines } from '../support/ledger-report';
+import { truthOf } from '../support/conservation/bounds';
+import { findings, LedgerLine } from '../support/conservation/findings';
+import { Random } from '../support/conservation/random';
+import type { Account } from '../support/conservation/requests';
+import { client, Seen } from '../support/conservation/traffic';
+import type { JournalEntry } from '../../src/simulator/journal';
 
 const REQUESTS = 1_000;
 const CLIENTS = 24;
