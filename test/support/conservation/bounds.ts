@@ -12,6 +12,8 @@ export interface Truth {
   readonly saysZero: boolean;
   /** It told no usage, or none that can be true. */
   readonly saysNothing: boolean;
+  /** Whole answers, made to their end: what their text holds can be counted whoever left meanwhile. */
+  readonly isWholeText: boolean;
   readonly text: string;
 }
 
@@ -35,6 +37,7 @@ export function truthOf(entries: readonly JournalEntry[]): Truth {
     sequences: Math.max(0, ...entries.map(({ sequences }) => sequences)),
     saysZero: told(entries, 'zero'),
     saysNothing: told(entries, 'omit') || told(entries, 'bad'),
+    isWholeText: entries.length > 0 && entries.every(({ outcome, stream }) => outcome === 'completed' && !stream),
     text:
       entries
         .map((entry) => `${entry.outcome} ${entry.promptTokens} + ${entry.completionTokens}`)
@@ -51,7 +54,7 @@ export function boundsOf(
   truth: Truth,
   estimate: Estimate,
 ): { prompt: Bounds; completion: Bounds } {
-  const { prompt, generated, sequences, saysZero, saysNothing } = truth;
+  const { prompt, generated, sequences, saysZero, saysNothing, isWholeText } = truth;
   const completed = row.outcome === 'completed';
   if (row.source === 'exact') {
     return {
@@ -66,7 +69,7 @@ export function boundsOf(
   return {
     // A client that left while vLLM refused its request: vLLM never counted the prompt.
     prompt: prompt === 0 ? ANY : about(prompt, estimate),
-    completion: completed ? about(generated, estimate, sequences) : counted,
+    completion: completed || isWholeText ? about(generated, estimate, sequences) : counted,
   };
 }
 
