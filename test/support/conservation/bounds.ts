@@ -37,7 +37,8 @@ export function truthOf(entries: readonly JournalEntry[]): Truth {
     sequences: Math.max(0, ...entries.map(({ sequences }) => sequences)),
     saysZero: told(entries, 'zero'),
     saysNothing: told(entries, 'omit') || told(entries, 'bad'),
-    isWholeText: entries.length > 0 && entries.every(({ outcome, stream }) => outcome === 'completed' && !stream),
+    isWholeText:
+      entries.length > 0 && entries.every(({ outcome, stream }) => outcome === 'completed' && !stream),
     text:
       entries
         .map((entry) => `${entry.outcome} ${entry.promptTokens} + ${entry.completionTokens}`)
