@@ -65,12 +65,15 @@ export function boundsOf(
   }
   // Of a stream without usage each event counts as a token, and each answer has a first event without one.
   const counted = { least: 0, most: saysZero ? 0 : generated + (saysNothing ? sequences : 0) };
+  const whole = about(generated, estimate, sequences);
+  // Its text is counted, by about as much, also when its client did not wait for it.
+  const isCounted = isWholeText && saysNothing;
   // A checkpoint is what vLLM told by then; killed before the first, nothing.
   if (row.provisional) return { prompt: { least: 0, most: prompt }, completion: counted };
   return {
     // A client that left while vLLM refused its request: vLLM never counted the prompt.
     prompt: prompt === 0 ? ANY : about(prompt, estimate),
-    completion: completed || isWholeText ? about(generated, estimate, sequences) : counted,
+    completion: completed ? whole : isCounted ? { least: 0, most: whole.most } : counted,
   };
 }
 
