@@ -56,6 +56,25 @@ describe('a reader of a stream', () => {
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
+  it('that pauses again and again gets every byte as well', async () => {
+    const { socket, text } = await stopsReading();
+    let pauses = 0;
+    socket.on('data', () => {
+      if (pauses === 40) return;
+      pauses += 1;
+      socket.pause();
+      setTimeout(() => socket.resume(), 20);
+    });
+    socket.resume();
+    while (!text().endsWith('0\r\n\r\n')) await sleep(10);
+    socket.destroy();
+    expect(pauses).toBe(40);
+    const [response] = responsesIn(text());
+    expect(response?.body.match(/"content":/g)?.length).toBeGreaterThanOrEqual(TOKENS);
+    expect(response?.body.endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+  });
+
   it('that never reads on is cut, and pays no less than it read and no more than was generated', async () => {
     const { socket, text } = await stopsReading();
     const stoppedAt = Date.now();

@@ -174,6 +174,46 @@ describe('EventWriter', () => {
     client.destroy();
   });
 
+  it('does not wait for the end of the turn while it is given megabytes', async () => {
+    const event = `data: ${'x'.repeat(1_000)}\n\n`;
+    const held = new Promise<number>((resolve) => {
+      void serves(async (writer, response) => {
+        // The kernel's buffers take some of it, and a client that does not read nothing more.
+        for (let events = 0; events < 30_000 && writer.write(event); events += 1);
+        await turn();
+        resolve(response.socket?.writableLength ?? 0);
+      });
+    });
+    const client = connect(Number(new URL(url).port), '127.0.0.1');
+    client.write(GET);
+    expect(await held).toBeLessThan(200_000);
+    client.destroy();
+  });
+
+  it('has room again for whoever goes on writing at drain', async () => {
+    const event = `data: ${'x'.repeat(100_000)}\n\n`;
+    const rooms: boolean[] = [];
+    const full = new Promise<void>((resolve) => {
+      void serves(async (writer, response) => {
+        // As the relay does: before anything has been written.
+        response.on('drain', () => {
+          rooms.push(writer.write('data: a word more\n\n'));
+          writer.end('data: [DONE]\n\n');
+        });
+        while (writer.write(event)) await turn();
+        resolve();
+      });
+    });
+    const client = connect(Number(new URL(url).port), '127.0.0.1');
+    client.write(GET.replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n'));
+    await full;
+    let text = '';
+    client.on('data', (part: Buffer) => (text += part.toString('latin1')));
+    await new Promise((resolve) => client.once('close', resolve));
+    expect(rooms).toEqual([true]);
+    expect(responsesIn(text)[0]?.body.endsWith('xxx\n\ndata: a word more\n\ndata: [DONE]\n\n')).toBe(true);
+  });
+
   it('lets a client leave at any moment', async () => {
     for (const moment of ['before the head', 'between events', 'before the end']) {
       const left = new Promise<unknown>((resolve) => {

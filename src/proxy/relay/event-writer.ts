@@ -3,6 +3,12 @@ import type { ServerResponse } from 'node:http';
 const LAST_CHUNK = '0\r\n\r\n';
 
 /**
+ * So much waits for the end of the turn at most, in bytes: libuv reads up to two megabytes of one socket in a turn, and
+ * what has been handed to a client that does not read stays in memory.
+ */
+const MOST_WAITING = 32 * 1_024;
+
+/**
  * Writes events to the client, those of one turn of the event loop together, as one chunk of HTTP/1.1 in one piece.
  * Node would write the size, the events and two line ends as four pieces, and wait for the next turn to do so: half
  * the cost of a streamed token (docs/decisions/0009). Text is latin1, one character a byte.
@@ -23,7 +29,8 @@ export class EventWriter {
   write(events: string): boolean {
     const isFirst = this.waiting === '';
     this.waiting += events;
-    if (isFirst) flushSoon(this);
+    if (this.waiting.length >= MOST_WAITING) this.flush();
+    else if (isFirst) flushSoon(this);
     return !this.full;
   }
 
@@ -51,13 +58,19 @@ export class EventWriter {
     const { socket } = response;
     if (opening || socket === null || response.writableNeedDrain) {
       if (response.write(bytes, 'latin1')) return true;
-      response.once('drain', this.onDrain);
+      this.awaitDrain();
       return false;
     }
     if (socket.write(bytes, 'latin1')) return true;
-    socket.once('drain', () => response.emit('drain'));
-    response.once('drain', this.onDrain);
+    if (this.awaitDrain()) socket.once('drain', () => response.emit('drain'));
     return false;
+  }
+
+  /** Before all who go on writing at `drain`: they would be told once more that there is no room, and wait for ever. */
+  private awaitDrain(): boolean {
+    if (this.full) return false;
+    this.response.prependOnceListener('drain', this.onDrain);
+    return true;
   }
 
   private readonly onDrain = (): void => {
