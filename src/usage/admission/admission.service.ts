@@ -97,7 +97,7 @@ export class AdmissionService {
       const decision = this.submit(request);
       const verdict = await Promise.race([decision, late]);
       if (verdict === 'late') {
-        this.releaseWhenDecided(request, decision);
+        this.giveUp(request, decision);
         throw new Error('PostgreSQL did not answer in time');
       }
       this.metrics.admitted(verdict.kind);
@@ -140,7 +140,9 @@ export class AdmissionService {
   }
 
   /** The client has been refused; what the database may still grant must not stay reserved. */
-  private releaseWhenDecided(request: AdmissionRequest, decision: Promise<Verdict>): void {
+  private giveUp(request: AdmissionRequest, decision: Promise<Verdict>): void {
+    // Still in line: deciding now would be work for nobody, when there is too much of it already.
+    if (this.group.withdraw(request)) return this.open.end(request.requestId);
     decision.then(
       (verdict) => (verdict.kind === 'admitted' ? this.settlements.settle(unused(request)) : undefined),
       () => undefined,

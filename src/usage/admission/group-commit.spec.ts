@@ -22,6 +22,28 @@ describe('GroupCommit', () => {
     expect(batches).toEqual([[1], [2, 3, 4], [5]]);
   });
 
+  it('does not send what was withdrawn in time', async () => {
+    const batches: number[][] = [];
+    const group = new GroupCommit<number, number>({
+      commit: async (items) => {
+        batches.push([...items]);
+        await sleep(10);
+        return [...items];
+      },
+      maxBatch: 10,
+      lanes: 1,
+      isolates: () => false,
+    });
+    const first = group.submit(1);
+    await sleep(2);
+    const answered: number[] = [];
+    const rest = [2, 3].map((item) => group.submit(item).then((answer) => answered.push(answer)));
+    expect([group.withdraw(1), group.withdraw(2)]).toEqual([false, true]);
+    await Promise.all([first, rest[1]]);
+    expect(batches).toEqual([[1], [3]]);
+    expect(answered).toEqual([3]);
+  });
+
   it('lets one bad item fail alone', async () => {
     const group = new GroupCommit<number, number>({
       commit: async (items) => {

@@ -58,6 +58,14 @@ export class GroupCommit<In, Out> {
     });
   }
 
+  /** Takes back what has not been sent yet; its promise stays open. @returns false when it is too late for that */
+  withdraw(item: In): boolean {
+    const at = this.waiting.findIndex((entry) => entry.item === item);
+    if (at === -1) return false;
+    this.waiting.splice(at, 1);
+    return true;
+  }
+
   private count(now: number, fromRate: number): void {
     const elapsed = now - this.countedFrom;
     if (elapsed >= RATE_OVER_MS) {
