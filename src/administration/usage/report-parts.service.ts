@@ -11,6 +11,7 @@ import {
 } from '../../usage/counted-usage';
 import type { UsageRange } from '../../usage/usage-range';
 import { IS_FEW, LOOK_AT, namedFrom, namedPage, ofFew } from './usage-by-name';
+import { mostUsedFrom, mostUsedPage } from './usage-by-tokens';
 import { GROUPINGS, reportPage, sortKey } from './usage-groups';
 import type { Group, ReportSort, UsageReportRow } from './usage-report.dto';
 import { behindAll, behindUser, reachOf, WalkedGroup, walkedFrom, walkedPage } from './usage-walk';
@@ -56,10 +57,17 @@ export class ReportParts {
   of(question: Question, place: Place | null, size: Size): Promise<Part> {
     const { group, filter } = question;
     const key = sortKey(question.sort);
-    if (filter.userId !== undefined || key === 'tokens' || (group !== 'user' && group !== 'key'))
+    if (filter.userId !== undefined || (group !== 'user' && group !== 'key'))
       return this.summed(question, place, size);
     const walked = { ...question, group };
-    return key === 'id' ? this.walked(walked, place, size) : this.named(walked, place, size);
+    switch (key) {
+      case 'id':
+        return this.walked(walked, place, size);
+      case 'name':
+        return this.named(walked, place, size);
+      case 'tokens':
+        return this.mostUsed(walked, place, size);
+    }
   }
 
   private async summed(question: Question, place: Place | null, size: Size): Promise<Part> {
@@ -70,6 +78,21 @@ export class ReportParts {
       ...this.counted(question),
       size.limit + 1,
       ...(place ? [place.value, place.id] : []),
+    ]);
+    return partOf(rows, group, size.limit, null);
+  }
+
+  private async mostUsed(question: WalkedQuestion, place: Place | null, size: Size): Promise<Part> {
+    const { group, sort } = question;
+    const statement = mostUsedPage(group, {
+      isDescending: sort.startsWith('-'),
+      hasPlace: place !== null,
+      withTotals: size.isPage,
+    });
+    const rows = await this.statements.run<GroupRow>(statement, [
+      ...this.counted(question),
+      size.limit + 1,
+      ...(place ? mostUsedFrom(place) : []),
     ]);
     return partOf(rows, group, size.limit, null);
   }
