@@ -6,6 +6,7 @@ import { Metrics } from '../../observability/metrics';
 import { admissionUnavailable } from './admission.exceptions';
 import { GATHER } from './gather';
 import { GroupCommit } from './group-commit';
+import { LATE, TimeLimit } from './time-limit';
 import { admittedInto, Room, toVerdict, Verdict, VerdictRow } from './verdict';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
 import { OpenRequests } from '../leases/open-requests';
@@ -51,6 +52,7 @@ export class AdmissionService {
   private readonly group: GroupCommit<AdmissionRequest, Verdict>;
   /** Users and idempotency keys that are being decided about here; what is admitted stands in PostgreSQL. */
   private readonly deciding = new Set<string>();
+  private readonly patience = new TimeLimit(ADMISSION_TIMEOUT_MS);
 
   constructor(
     private readonly statements: HotStatements,
@@ -76,8 +78,11 @@ export class AdmissionService {
    * @throws ApiException 503 when PostgreSQL does not answer within 3 s, or what a request costs could not be kept.
    * Whatever it throws, nothing is held in the end.
    */
-  async decide(request: AdmissionRequest): Promise<Verdict> {
-    if (request.idempotencyKey === null) return this.decideInTime(request);
+  decide(request: AdmissionRequest): Promise<Verdict> {
+    return request.idempotencyKey === null ? this.decideInTime(request) : this.decideOnce(request);
+  }
+
+  private async decideOnce(request: AdmissionRequest): Promise<Verdict> {
     const name = `${request.principal.userId} ${request.idempotencyKey}`;
     if (this.deciding.has(name)) return { kind: 'in_flight' };
     this.deciding.add(name);
@@ -89,14 +94,10 @@ export class AdmissionService {
   }
 
   private async decideInTime(request: AdmissionRequest): Promise<Verdict> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), ADMISSION_TIMEOUT_MS);
-    });
     try {
       const decision = this.submit(request);
-      const verdict = await Promise.race([decision, late]);
-      if (verdict === 'late') {
+      const verdict = await this.patience.wait(decision);
+      if (verdict === LATE) {
         this.giveUp(request, decision);
         throw new Error('PostgreSQL did not answer in time');
       }
@@ -105,8 +106,6 @@ export class AdmissionService {
     } catch (error) {
       this.metrics.admitted('unavailable');
       throw admissionUnavailable(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -8,6 +8,7 @@ import type { Settlement } from '../token-usage';
 import { GATHER } from './gather';
 import { GroupCommit } from './group-commit';
 import { LateSettlements } from './late-settlements';
+import { LATE, TimeLimit } from './time-limit';
 
 const SETTLE = `SELECT settle_requests AS request_id FROM settle_requests($1::text, $2::uuid[], $3::text[], $4::text[],
   $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::integer[], $11::integer[])`;
@@ -28,6 +29,7 @@ export class SettlementService {
   private readonly logger = new Logger(SettlementService.name);
   private readonly group: GroupCommit<Settlement, boolean>;
   private readonly pending = new Set<Promise<void>>();
+  private readonly patience = new TimeLimit(SPOOL_AFTER_MS);
   private replaying = false;
 
   constructor(
@@ -48,8 +50,9 @@ export class SettlementService {
 
   /** Resolves once it cannot be lost any more: committed, or else on disk. Never rejects. */
   settle(settlement: Settlement): Promise<void> {
-    const work = this.keep(settlement).finally(() => this.pending.delete(work));
+    const work = this.keep(settlement);
     this.pending.add(work);
+    void work.then(() => this.pending.delete(work));
     return work;
   }
 
@@ -64,15 +67,8 @@ export class SettlementService {
   }
 
   private async keep(settlement: Settlement): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => (timer = setTimeout(resolve, SPOOL_AFTER_MS, false)));
-    const entered = this.enter(settlement).then(
-      () => true,
-      () => false,
-    );
-    const isEntered = await Promise.race([entered, late]);
-    clearTimeout(timer);
-    if (isEntered) return;
+    const entered = await this.patience.wait(this.enter(settlement)).catch(() => LATE);
+    if (entered !== LATE) return;
     await this.spool.append(settlement);
     void this.replay();
   }
@@ -104,7 +100,7 @@ export class SettlementService {
       this.logger.error({ err: error, settlement }, 'settlement failed');
     }
     this.open.end(settlement.requestId);
-    await this.spool.remove(settlement.requestId);
+    if (this.spool.holds(settlement.requestId)) await this.spool.remove(settlement.requestId);
   }
 
   private async commit(batch: readonly Settlement[]): Promise<boolean[]> {

@@ -66,6 +66,10 @@ export class SettlementSpool implements OnModuleInit {
       .catch((error: unknown) => this.logger.warn({ err: error }, 'an empty spool stays on disk'));
   }
 
+  holds(requestId: string): boolean {
+    return this.entries.has(requestId);
+  }
+
   held(): Settlement[] {
     return [...this.entries.values()];
   }
