@@ -1,9 +1,10 @@
 'use strict';
 /**
  * `npm run bench:reports`: every list and report page on a database of 1,000 users and 10,000 records of a year, and on
- * one of `-- --users 100000 --records 1000000`; then all records as CSV, and paced streams beside a report. `-- --full`
+ * one of `-- --users 100000 --records 1000000`; then records and reports as CSV, and paced streams beside a report. `-- --full`
  * is 1,000,000 users and 10,000,000 records (a quarter of an hour, 10 GB in the temporary folder). `-- --requests N`;
- * `-- --only sort=name,/admin/limits`: the pages whose names hold one of these, and nothing else.
+ * `-- --only sort=name,/admin/limits`: the pages whose names hold one of these, and nothing else
+ * (`csv`: no page, but what comes after the pages).
  */
 const { mkdirSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -14,7 +15,7 @@ const { start, stop } = require('./processes');
 const { machineFacts } = require('./report');
 const { asker } = require('./reports/asker');
 const { besideStreams } = require('./reports/beside-streams');
-const { download } = require('./reports/download');
+const { downloads } = require('./reports/download');
 const { measurePages } = require('./reports/pages');
 const { summary } = require('./reports/verdicts');
 const { fillYear } = require('./reports/year');
@@ -77,11 +78,11 @@ async function main() {
       { small: small.asker, large: large.asker },
       { only: ONLY, requests: REQUESTS, patience: PATIENCE_MS, progress },
     );
-    if (ONLY !== null) {
+    if (ONLY !== null && !ONLY.includes('csv')) {
       report({ pages });
       return;
     }
-    const csv = await download(large.asker, large.target);
+    const csv = await downloads(large.asker, large.target, progress);
     const streams = await besideStreams(large.asker, large.target, {
       rounds: 5,
       streams: 50,

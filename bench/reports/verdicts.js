@@ -27,15 +27,21 @@ function summary({ pages, csv, streams }, { small, large }) {
 }
 
 function besidePages(csv, streams) {
-  const growth = csv.growth / MB;
   return [
-    `CSV of ${csv.records} records (${(csv.bytes / MB).toFixed(0)} MB, ${(csv.took / 1_000).toFixed(0)} s): ` +
-      `memory grew by ${growth.toFixed(0)} MB; ≤ ${GOALS.growthMb} MB: ${verdict(growth <= GOALS.growthMb)}`,
+    ...csv.map(csvLine),
     `chunks of paced streams: p50 ${streams.without.p50.toFixed(2)} ms, p99 ${streams.without.p99.toFixed(2)} ms; ` +
       `while ${streams.reports} reports ran p50 ${streams.during.p50.toFixed(2)} ms, ` +
       `p99 ${streams.during.p99.toFixed(2)} ms, ${streams.ratio.toFixed(2)}×; ≤ ${GOALS.p99}×: ` +
       `${verdict(streams.ratio <= GOALS.p99)}; failed streams ${streams.without.failed + streams.during.failed}`,
   ];
+}
+
+function csvLine({ name, rows, bytes, took, growth }) {
+  const grew = growth / MB;
+  return (
+    `CSV, ${name}: ${rows} rows (${(bytes / MB).toFixed(0)} MB, ${(took / 1_000).toFixed(0)} s): ` +
+    `memory grew by ${grew.toFixed(0)} MB; ≤ ${GOALS.growthMb} MB: ${verdict(grew <= GOALS.growthMb)}`
+  );
 }
 
 module.exports = { summary };

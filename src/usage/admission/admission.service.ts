@@ -9,6 +9,7 @@ import { GroupCommit } from './group-commit';
 import { LATE, TimeLimit } from './time-limit';
 import { admittedInto, Room, toVerdict, Verdict, VerdictRow } from './verdict';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
+import { plainArray } from '../../database/plain-array';
 import { OpenRequests } from '../leases/open-requests';
 import { ProcessIdentity } from '../leases/process-identity';
 import { ProcessLease } from '../leases/process-lease.service';
@@ -157,15 +158,15 @@ export class AdmissionService {
     const values = [
       this.process.id,
       this.env.LIMITS_TIME_ZONE,
-      batch.map((request) => request.requestId),
-      batch.map((request) => request.principal.userId),
-      batch.map((request) => request.principal.apiKeyId ?? null),
-      batch.map((request) => request.endpoint),
+      plainArray(batch.map((request) => request.requestId)),
+      plainArray(batch.map((request) => request.principal.userId)),
+      plainArray(batch.map((request) => request.principal.apiKeyId ?? null)),
+      plainArray(batch.map((request) => request.endpoint)),
       batch.map((request) => request.model),
-      batch.map((request) => request.stream),
-      batch.map((request) => request.promptBound),
-      batch.map((request) => request.want),
-      batch.map((request) => request.minimum),
+      plainArray(batch.map((request) => request.stream)),
+      plainArray(batch.map((request) => request.promptBound)),
+      plainArray(batch.map((request) => request.want)),
+      plainArray(batch.map((request) => request.minimum)),
     ];
     const keys = batch.map((request) => request.idempotencyKey);
     const rows = keys.some((key) => key !== null)

@@ -114,13 +114,21 @@ describe('GroupCommit', () => {
 
     it('sends a smaller one after the longest wait, and the last item of all', async () => {
       const { batches, submit, group } = gathering();
-      await at(1_600, 0.7, submit);
-      await sleep(40);
+      await at(4_000, 0.7, submit);
+      await sleep(25);
       await group.submit(performance.now());
       const { size, waited } = batches.at(-1) as (typeof batches)[number];
       expect(size).toBe(1);
       expect(waited).toBeGreaterThan(15);
       expect(waited).toBeLessThan(200);
+    });
+
+    it('does not wait after a burst, however soon', async () => {
+      const { batches, submit, group } = gathering();
+      await at(1_600, 0.7, submit);
+      await sleep(120);
+      await group.submit(performance.now());
+      expect(batches.at(-1)?.waited).toBeLessThan(15);
     });
 
     it('stops waiting once the rate falls', async () => {

@@ -1,3 +1,5 @@
+import { ArrivalRate } from './arrival-rate';
+
 /** A caller's item and the promise it waits on. */
 interface Waiting<In, Out> {
   readonly item: In;
@@ -28,9 +30,6 @@ export interface GatherOptions {
   readonly withinMs: number;
 }
 
-/** So long arrivals are counted before they are called a rate, in milliseconds. */
-const RATE_OVER_MS = 500;
-
 /**
  * Collects what arrives while the last round trip is under way and sends it as one batch. An item that finds the
  * lane idle goes at the end of the turn of the event loop; only where so many arrive that they would be sent one by one
@@ -42,16 +41,16 @@ export class GroupCommit<In, Out> {
   private scheduled = false;
   private lastWait = 0;
   private gathering: NodeJS.Timeout | undefined;
-  private arrivals = 0;
-  private countedFrom = 0;
-  private isBusy = false;
+  private readonly arrivals: ArrivalRate | null;
 
-  constructor(private readonly options: GroupCommitOptions<In, Out>) {}
+  constructor(private readonly options: GroupCommitOptions<In, Out>) {
+    this.arrivals = options.gather ? new ArrivalRate(options.gather.fromRate) : null;
+  }
 
   submit(item: In): Promise<Out> {
     return new Promise<Out>((resolve, reject) => {
       const now = performance.now();
-      if (this.options.gather) this.count(now, this.options.gather.fromRate);
+      this.arrivals?.note(now);
       this.waiting.push({ item, since: now, resolve, reject });
       if (!this.gathering || this.waiting.length >= (this.options.gather as GatherOptions).batch)
         this.pumpSoon();
@@ -64,16 +63,6 @@ export class GroupCommit<In, Out> {
     if (at === -1) return false;
     this.waiting.splice(at, 1);
     return true;
-  }
-
-  private count(now: number, fromRate: number): void {
-    const elapsed = now - this.countedFrom;
-    if (elapsed >= RATE_OVER_MS) {
-      this.isBusy = this.arrivals * 1_000 >= fromRate * elapsed;
-      this.countedFrom = now;
-      this.arrivals = 0;
-    }
-    this.arrivals += 1;
   }
 
   /**
@@ -117,8 +106,9 @@ export class GroupCommit<In, Out> {
     const { gather } = this.options;
     if (this.gathering) clearTimeout(this.gathering);
     this.gathering = undefined;
-    if (!gather || !this.isBusy || this.waiting.length >= gather.batch) return false;
-    const left = gather.withinMs - (performance.now() - (this.waiting[0] as Waiting<In, Out>).since);
+    const now = performance.now();
+    if (!gather || !this.arrivals?.isHigh(now) || this.waiting.length >= gather.batch) return false;
+    const left = gather.withinMs - (now - (this.waiting[0] as Waiting<In, Out>).since);
     if (left <= 0) return false;
     this.gathering = setTimeout(() => {
       this.gathering = undefined;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Env } from '../../config/env';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
+import { plainArray } from '../../database/plain-array';
 import { OpenRequests } from '../leases/open-requests';
 import { SettlementSpool } from '../spool/settlement-spool.service';
 import type { Settlement } from '../token-usage';
@@ -106,16 +107,16 @@ export class SettlementService {
   private async commit(batch: readonly Settlement[]): Promise<boolean[]> {
     const rows = await this.statements.run<{ request_id: string }>('settle_requests', SETTLE, [
       this.env.LIMITS_TIME_ZONE,
-      batch.map((entry) => entry.requestId),
-      batch.map((entry) => entry.outcome),
-      batch.map((entry) => entry.source),
-      batch.map((entry) => entry.status),
-      batch.map((entry) => entry.usage.prompt),
-      batch.map((entry) => entry.usage.cached),
-      batch.map((entry) => entry.usage.completion),
-      batch.map((entry) => entry.usage.reasoning),
-      batch.map((entry) => entry.timeToFirstTokenMs),
-      batch.map((entry) => entry.durationMs),
+      plainArray(batch.map((entry) => entry.requestId)),
+      plainArray(batch.map((entry) => entry.outcome)),
+      plainArray(batch.map((entry) => entry.source)),
+      plainArray(batch.map((entry) => entry.status)),
+      plainArray(batch.map((entry) => entry.usage.prompt)),
+      plainArray(batch.map((entry) => entry.usage.cached)),
+      plainArray(batch.map((entry) => entry.usage.completion)),
+      plainArray(batch.map((entry) => entry.usage.reasoning)),
+      plainArray(batch.map((entry) => entry.timeToFirstTokenMs)),
+      plainArray(batch.map((entry) => entry.durationMs)),
     ]);
     const settled = new Set(rows.map((row) => row.request_id));
     return batch.map((entry) => settled.has(entry.requestId));
