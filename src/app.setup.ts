@@ -71,9 +71,18 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   return app;
 }
 
-/** The answer of the exception filter, made once: there are most of them when there is least time. No log line each. */
+/**
+ * The answer of the exception filter, made once: there are most of them when there is least time. No log line each, and
+ * those of one turn of the event loop are written together, so that who reads many of them is woken once.
+ */
 function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
   const { type, text } = failureAnswer('/v1', describeFailure(overloaded()), env.publicUrl);
+  let unwritten: ServerResponse[] = [];
+  const writeAll = (): void => {
+    const responses = unwritten;
+    unwritten = [];
+    for (const response of responses) response.end(text, 'latin1');
+  };
   return (request: IncomingMessage & { path: string }, response: ServerResponse): boolean => {
     if (!overload.refuses()) return false;
     response.writeHead(503, {
@@ -84,7 +93,7 @@ function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
       'content-type': type,
       'content-length': text.length,
     });
-    response.end(text, 'latin1');
+    if (unwritten.push(response) === 1) setImmediate(writeAll);
     metrics.requestFinished({ route: request.path, method: 'POST', status: 503, seconds: 0 });
     return true;
   };

@@ -35,13 +35,15 @@ const LEDGER = `
       1 + floor(random() * $2::int)::int AS who
     FROM generate_series(1, $1::bigint)
   ) requests`;
+/** A server that a million users are not too much for: with those of the embedded one each page is read again each time. */
+const SERVER_SETTINGS = { shared_buffers: '512MB', max_wal_size: '4GB' };
 /** Rows in one transaction. */
 const CHUNK = 100_000;
 
 async function openDatabase() {
   const directory = mkdtempSync(join(tmpdir(), 'bench-admission-'));
   const dataDir = join(directory, 'postgres');
-  const server = await startEmbeddedPostgres({ dataDir });
+  const server = await startEmbeddedPostgres({ dataDir, settings: SERVER_SETTINGS });
   const options = dataSourceOptions({ url: server.url, poolSize: 1 });
   const db = new DataSource({ ...options, extra: { ...options.extra, statement_timeout: 0 } });
   await db.initialize();
@@ -79,4 +81,4 @@ async function fill(db, { users, records, progress }) {
   await db.query('CHECKPOINT');
 }
 
-module.exports = { openDatabase, fill, userId, keyId };
+module.exports = { SERVER_SETTINGS, openDatabase, fill, userId, keyId };

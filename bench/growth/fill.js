@@ -8,14 +8,14 @@ const { DataSource } = require('typeorm');
 const { apiKeyHash, mintApiKey } = require('../../dist/src/auth/api-keys/api-key-token');
 const { dataSourceOptions } = require('../../dist/src/database/data-source-options');
 const { startEmbeddedPostgres } = require('../../dist/src/embedded-postgres/embedded-postgres');
-const { fill, keyId } = require('../admission/database');
+const { SERVER_SETTINGS, fill, keyId } = require('../admission/database');
 
 /** One server for both, or the disk and the cache would be those of two. */
 async function openServer() {
   const directory = mkdtempSync(join(tmpdir(), 'bench-growth-'));
   const server = await startEmbeddedPostgres({
     dataDir: join(directory, 'postgres'),
-    settings: { shared_buffers: '512MB', max_wal_size: '4GB' },
+    settings: SERVER_SETTINGS,
   });
   return {
     directory,
