@@ -210,6 +210,17 @@ describe('/users/me/api-keys/{id}/limits', () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(29);
     const refused = answers.find(({ status }) => status !== 200);
     expect([refused?.status, refused?.body.code]).toEqual([409, 'too_many_limits']);
+    // What is refused keeps nobody waiting, and waits for nobody.
+    const counting = gateway.dataSource.createQueryRunner();
+    await counting.connect();
+    try {
+      await counting.startTransaction();
+      await counting.query('SELECT pg_advisory_xact_lock_shared(counting_lock())');
+      expect((await put({ ...A_DAY, model: 'one-more' })).status).toBe(409);
+    } finally {
+      await counting.rollbackTransaction();
+      await counting.release();
+    }
     for (const { id } of await listed()) await remove(id);
     expect((await put({ metric: 'concurrent_requests', amount: 1 })).status).toBe(409);
     expect((await set(A_DAY)).amount).toBe(1_000);

@@ -110,6 +110,47 @@ describe('the counters of a user', () => {
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 
+  it('take up what requests under way have reserved when users limit themselves', async () => {
+    await sql(`DELETE FROM limits WHERE subject_id = $1`, [user.id]);
+    await sql(`UPDATE limit_windows SET reserves = false WHERE subject_id = $1`, [user.id]);
+    const answer = await stream(20, 80);
+    expect((await counters())['month']?.reserved).toBe(0);
+    const set = await fetch(`${gateway.url}/users/me/token-limit`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${user.accessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ token_limit: 1_000 }),
+    });
+    expect(set.status).toBe(200);
+    expect((await counters())['month']?.reserved).toBeGreaterThan(50);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    expect((await counters())['month']).toMatchObject({ reserved: 0 });
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('are not locked where limits of many users are made, whose order is another one', async () => {
+    await sql(`DELETE FROM limits WHERE subject_id = $1`, [user.id]);
+    const locker = gateway.dataSource.createQueryRunner();
+    await locker.connect();
+    try {
+      await locker.startTransaction();
+      await locker.query(
+        `SELECT 1 FROM limit_windows WHERE subject_id = $1 AND metric = 'tokens' FOR UPDATE`,
+        [user.id],
+      );
+      const changed = await fetch(`${gateway.url}/admin/limits/default`, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ metric: 'tokens', window: 'month', amount: 2_000_000 }),
+        signal: AbortSignal.timeout(2_000),
+      });
+      expect(changed.status).toBe(200);
+    } finally {
+      await locker.rollbackTransaction();
+      await locker.release();
+    }
+  });
+
   it('take up reservations in a window that was not counted before, too', async () => {
     const answer = await stream(30);
     await setLimit({ window: 'week', amount: 100_000 });

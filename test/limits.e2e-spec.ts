@@ -72,6 +72,28 @@ describe('token limits at admission', () => {
     expect((await chat({ messages: said({ tokens: 5 }) })).status).toBe(402);
   });
 
+  it('does not overshoot by tools of which vLLM makes more tokens than they have bytes', async () => {
+    const numbers = `[${Array(2_500).fill('1e20').join(',')}]`;
+    const body = `{"model":"opencode-llm","max_tokens":16,"messages":${JSON.stringify(said({ tokens: 16 }))},
+      "tool_choice":"none","tools":[{"type":"function","function":{"name":"f","parameters":{"enum":${numbers}}}}]}`;
+    const tokens = 20_000;
+    expect(Buffer.byteLength(body)).toBeLessThan(tokens - 6_000);
+    const ask = async (via: TestGateway) => {
+      const headers = { authorization: `Bearer ${user.key}`, 'content-type': 'application/json' };
+      const answer = await fetch(`${via.url}/v1/chat/completions`, { method: 'POST', headers, body });
+      return answer.status;
+    };
+    // Room for its bytes, but not for its tokens; then for the tokens of one.
+    await limit(tokens - 2_000);
+    expect(await ask(gateway)).toBe(402);
+    await limit(tokens + 1_000);
+    const statuses = await Promise.all(replicas.flatMap((via) => [ask(via), ask(via), ask(via)]));
+    await untilNothingOpen(gateway);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1);
+    const { used: total } = await used();
+    expect([total > tokens, total <= tokens + 1_000]).toEqual([true, true]);
+  });
+
   it('refuses only when less than 16 tokens, or less than the wish, would be left', async () => {
     const messages = said({ tokens: 3 });
     await chat({ messages, max_tokens: 3 });

@@ -32,6 +32,7 @@ describe('a request that is odd but right', () => {
       streamed: text.endsWith('data: [DONE]\n\n'),
       sent: entry?.body as Record<string, unknown> | undefined,
       billedExactly:
+        row?.outcome === 'completed' &&
         row?.request_id === entry?.requestId &&
         row?.completion_tokens === entry?.completionTokens &&
         row?.prompt_tokens === entry?.promptTokens,
@@ -51,6 +52,7 @@ describe('a request that is odd but right', () => {
     ['"Stream":true', null],
     ['"__proto__":{"stream":true,"max_tokens":1}', null],
     ['"constructor":{"prototype":{"stream":true}}', null],
+    ['"stream":true,"prompt":["a","b"]', COUNTED],
   ])('streams, and is counted, by what it says and nothing else: %s', async (more, options) => {
     const { sent, ...rest } = await sends(body(`${more},"metadata":1`));
     expect(rest).toEqual({ status: 200, streamed: options !== null, billedExactly: true });

@@ -87,6 +87,21 @@ describe.each(['served', 'missing'] as const)(
 
     if (tokenize === 'missing') return;
 
+    it('is not learned beyond what a template may be, however much an answer shows', async () => {
+      jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+      const replica = await startGateway({ replicaOf: gateway });
+      try {
+        await chat({ messages: said({ tokens: 5 }) }, replica);
+        gateway.simulator.settings.templateTokens = 30_000;
+        await chat({ messages: said({ tokens: 5 }) }, replica);
+        await untilNothingOpen(gateway);
+        expect(await replica.app.get(TemplateOverheads).of('served', false)).toBe(16_384);
+      } finally {
+        gateway.simulator.settings.templateTokens = TEMPLATE_TOKENS;
+        await replica.close();
+      }
+    });
+
     it("is asked for once, with a chat of the gateway's own", async () => {
       const replica = await startGateway({ replicaOf: gateway });
       try {

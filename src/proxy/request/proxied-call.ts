@@ -3,6 +3,7 @@ import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from './json-members';
+import { promptBytes } from './prompt-bytes';
 import { guessedPromptTokens } from './prompt-guess';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 
@@ -55,7 +56,7 @@ export class ProxiedCall {
     this.stream = fields.stream === true;
     this.hasTools = offersTools(body);
     this.choices = (fields.n as number | null | undefined) ?? 1;
-    this.prompts = promptTexts(fields.prompt).length || 1;
+    this.prompts = promptTexts(body).length || 1;
     // max_completion_tokens wins over max_tokens at vLLM, too.
     this.maxField =
       endpoint === 'chat_completions' && isNumber(fields.max_completion_tokens)
@@ -94,19 +95,20 @@ export class ProxiedCall {
     return { endpoint: this.endpoint, bytes, members, fields, dropped: [] };
   }
 
-  /** The cheap upper bound of the prompt: a token is at least one byte, and to them comes what the template adds. */
+  /** The cheap upper bound of the prompt: a token is at least one byte of what vLLM makes of the body, its template included. */
   get promptBound(): PromptSize {
     // Kept, because it outlives the body it is made from: the answer's usage is compared with it.
     return (this.bound ??= this.boundOf(this.content));
   }
 
-  private boundOf({ bytes, fields: { messages } }: CheckedBody): PromptSize {
+  private boundOf(body: CheckedBody): PromptSize {
+    const { messages } = body.fields;
     const overhead =
       this.templateTokens +
       TEMPLATE_SLACK +
       (this.hasTools ? TOOLS_SLACK : 0) +
       (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 8 * this.prompts);
-    return { tokens: bytes.length + overhead, exact: false, bounded: !holdsMedia(messages) };
+    return { tokens: promptBytes(body) + overhead, exact: false, bounded: !holdsMedia(messages) };
   }
 
   get guessedPromptTokens(): number {
@@ -149,7 +151,7 @@ export class ProxiedCall {
       if (parameters) edits.set('chat_template_kwargs', JSON.stringify(parameters));
       return [withEdits(bytes, members, edits)];
     }
-    const texts = promptTexts(fields.prompt).filter((text) => typeof text === 'string');
+    const texts = promptTexts(this.content).filter((text) => typeof text === 'string');
     if (texts.length > MOST_TOKENIZE_CALLS) return null;
     return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
   }
@@ -160,7 +162,7 @@ export class ProxiedCall {
   }
 
   private get promptTokenIds(): number {
-    return promptTexts(this.content.fields.prompt)
+    return promptTexts(this.content)
       .filter((item) => Array.isArray(item))
       .reduce((sum, ids) => sum + ids.length, 0);
   }
@@ -207,8 +209,9 @@ export function offersTools({ endpoint, fields }: Pick<CheckedBody, 'endpoint' |
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
-/** The prompts of a completions body: texts, or lists of token ids. */
-function promptTexts(prompt: unknown): (string | number[])[] {
+/** The prompts of a completion: texts, or lists of token ids. A chat has none, whatever field of that name it sends along. */
+function promptTexts({ endpoint, fields: { prompt } }: CheckedBody): (string | number[])[] {
+  if (endpoint !== 'completions') return [];
   if (typeof prompt === 'string') return [prompt];
   if (!Array.isArray(prompt)) return [];
   return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[]);

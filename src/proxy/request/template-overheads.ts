@@ -13,6 +13,11 @@ interface Overhead {
 
 /** How often a model in use is asked again: vLLM may come back with another template, or could not say. */
 const ASK_AGAIN_MS = 60_000;
+/**
+ * The most that answers can teach. What they show is as large as a request can make it, and holds for everybody: beyond
+ * any template there is, nobody shall be able to raise it.
+ */
+const MOST_LEARNED = 16_384;
 const MESSAGES = [{ role: 'user', content: 'a' }];
 const TOOLS = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
 
@@ -43,9 +48,10 @@ export class TemplateOverheads {
     return overhead;
   }
 
-  /** An answer showed that `tokens` would have been right, where `before` was taken: the next request starts from there. */
-  raise(servedName: string, withTools: boolean, before: number, tokens: number): void {
+  /** An answer showed that `shown` would have been right, where `before` was taken: the next request starts from there. */
+  raise(servedName: string, withTools: boolean, before: number, shown: number): void {
     const overhead = this.overheads.get(servedName);
+    const tokens = Math.min(shown, MOST_LEARNED);
     // Of many that ran at once, all short by the same template, one raises it.
     if (!overhead || tokens <= (withTools ? overhead.withTools : overhead.plain)) return;
     grow(overhead, withTools ? { withTools: tokens } : { plain: tokens });

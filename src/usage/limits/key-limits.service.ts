@@ -30,6 +30,8 @@ export class KeyLimits {
   async put(actor: Actor, own: OwnKey, { amount, ...limit }: KeyLimit): Promise<KeyLimitResponse> {
     const counter = counterOf(own.keyId, limit);
     await this.apiKeys.get(own);
+    // Making a counter holds up everybody's admissions for a moment: not for one that will not be made.
+    if (!(await mayCount(counter, MOST_COUNTERS, this.dataSource.manager))) throw tooManyLimits();
     await this.counters.ensure(counter, MOST_COUNTERS);
     return this.dataSource.transaction(async (manager) => {
       await holdOwnKey(own, manager);

@@ -7,7 +7,7 @@ import type { Principal } from '../../common/principal';
 import type { SetOwnTokenLimit, SetTokenCap } from './dto/set-token-limit.dto';
 import type { TokenLimit } from './dto/token-limit.dto';
 import type { LimitPeriod } from './limit.entity';
-import { LimitCounters } from './limit-counters.service';
+import { CounterName, LimitCounters } from './limit-counters.service';
 import { LimitWindows } from './limit-windows.service';
 import {
   deleteTokenLimits,
@@ -34,10 +34,11 @@ export class TokenLimits {
   ) {}
 
   /** @throws ApiException 422 above the cap: never a silent clamp. */
-  setOwn(asker: Asker, change: SetOwnTokenLimit): Promise<TokenLimit> {
+  async setOwn(asker: Asker, change: SetOwnTokenLimit): Promise<TokenLimit> {
     const userId = asker.principal.userId;
     const period = change.window ?? 'month';
     const amount = change.token_limit;
+    if (amount !== null) await this.counters.ensure(counterOf(userId, period));
     return this.change(asker, { userId, period, action: 'token_limit.set_own' }, async (manager, { cap }) => {
       if (amount === null) return deleteTokenLimits(manager, { userId, period, setBy: ['self'] });
       if (cap !== null && amount > cap) throw exceedsCap(cap);
@@ -50,15 +51,7 @@ export class TokenLimits {
     const period = change.window ?? 'month';
     const amount = change.token_limit;
     await this.requireUser(userId);
-    if (amount !== null) {
-      await this.counters.ensure({
-        subject: 'user',
-        subjectId: userId,
-        metric: 'tokens',
-        period,
-        model: '',
-      });
-    }
+    if (amount !== null) await this.counters.ensure(counterOf(userId, period));
     return this.change(asker, { userId, period, action: 'token_limit.set_cap' }, async (manager) => {
       if (amount === null) {
         return deleteTokenLimits(manager, { userId, period, setBy: ['default', 'admin'] });
@@ -122,6 +115,14 @@ export class TokenLimits {
     };
   }
 }
+
+const counterOf = (userId: string, period: LimitPeriod): CounterName => ({
+  subject: 'user',
+  subjectId: userId,
+  metric: 'tokens',
+  period,
+  model: '',
+});
 
 function exceedsCap(cap: number): ApiException {
   return new ApiException({

@@ -1,0 +1,67 @@
+import { promptBytes } from './prompt-bytes';
+import { checkBody } from './request-intake';
+
+const boundOf = (fields: object | string): { sent: number; bound: number } => {
+  const text = typeof fields === 'string' ? fields : JSON.stringify(fields);
+  const body = checkBody(Buffer.from(text), 'chat_completions');
+  return { sent: Buffer.byteLength(text), bound: promptBytes(body) };
+};
+const chat = (content: string, more = '') =>
+  `{"model":"m","messages":[{"role":"user","content":"${content}"}]${more}}`;
+const withTool = (schema: string) =>
+  chat('hi', `,"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
+
+describe('The bytes of a prompt', () => {
+  it('are those that were sent, where vLLM gets to see nothing else', () => {
+    const { sent, bound } = boundOf(chat('[1e15, {a: 2}] is plain text here, 1:1'));
+    expect(bound).toBe(sent);
+  });
+
+  // What Python's json.dumps makes of them, with an indent of four where a template asks for it.
+  it.each([
+    ['numbers with an exponent', Array(500).fill('1e15'), Array(500).fill('1000000000000000.0')],
+    ['large ones', Array(500).fill('9e20'), Array(500).fill('900000000000000000000')],
+    ['small integers', Array(500).fill('1'), Array(500).fill('1')],
+    ['empty objects', Array(500).fill('{}'), Array(500).fill('{}')],
+  ])('leave room for %s of tools, written anew with spaces', (_, sent, rendered) => {
+    const { bound } = boundOf(withTool(`{"enum":[${sent.join(',')}]}`));
+    expect(bound).toBeGreaterThan(`[${rendered.join(', ')}]`.length);
+    // Line breaks and what they are indented by are two tokens at most.
+    expect(bound).toBeGreaterThan(rendered.join('').length + 3 * rendered.length);
+  });
+
+  it.each(['tools', 'documents', 'chat_template_kwargs', 'messages'])(
+    'know what is written of %s',
+    (field) => {
+      const numbers = `[${Array(200).fill('1e15').join(',')}]`;
+      const bodies: Record<string, string> = {
+        tools: withTool(`{"enum":${numbers}}`),
+        documents: chat('hi', `,"documents":[{"text":${numbers}}]`),
+        chat_template_kwargs: chat('hi', `,"chat_template_kwargs":{"documents":${numbers}}`),
+        messages: `{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"1","type":"function",
+        "function":{"name":"f","arguments":"{\\"a\\":${numbers}}"}}]}]}`,
+      };
+      expect(boundOf(bodies[field] as string).bound).toBeGreaterThan(200 * '1000000000000000.0, '.length);
+    },
+  );
+
+  it.each([
+    ['NFC makes three times as long', '\u{1D160}', 3],
+    ['NFKC makes eleven times as long', '\uFDFA', 11],
+  ])('leave room for text that %s', (_, character, times) => {
+    const text = character.repeat(300);
+    const growth = (times - 1) * Buffer.byteLength(text);
+    const { sent, bound } = boundOf(chat(text));
+    expect(bound).toBe(sent + growth);
+    const escaped = JSON.stringify(text).replaceAll(
+      /[^"]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+    expect(boundOf(chat(escaped.slice(1, -1))).bound).toBeGreaterThanOrEqual(times * Buffer.byteLength(text));
+  });
+
+  it('are not more for text that normalising makes shorter', () => {
+    const { sent, bound } = boundOf(chat('e\u0301ﬃ日本'.repeat(100)));
+    expect(bound).toBe(sent);
+  });
+});

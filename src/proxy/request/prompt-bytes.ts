@@ -1,0 +1,71 @@
+import { isAscii } from 'node:buffer';
+import type { JsonMember } from './json-members';
+
+/** What is known of a body whose prompt is bounded. */
+interface Body {
+  readonly bytes: Buffer;
+  readonly members: readonly JsonMember[];
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Fields that a chat template writes as JSON of its own. */
+const RENDERED_FIELDS: ReadonlySet<string> = new Set(['tools', 'documents', 'chat_template_kwargs']);
+
+/** A space, or a line break and what it is indented by, which no tokenizer takes apart into more. */
+const AROUND_A_MARK = 3;
+/** `1e15` is written as `1000000000000000.0`, and `9e20` with all its digits by who has no other way. */
+const EXPONENT = 21;
+
+/** What a byte of JSON may become longer by when it is read and written again. */
+const GROWTH = new Uint8Array(256);
+for (const mark of '[]{},:') GROWTH[mark.charCodeAt(0)] = AROUND_A_MARK;
+for (const exponent of 'eE') GROWTH[exponent.charCodeAt(0)] = EXPONENT;
+
+const LOWER_E = 0x65;
+const UPPER_E = 0x45;
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+/**
+ * The most bytes a tokenizer may get to see of a body, and so the most tokens: vLLM does not tokenize what was sent but
+ * what its template made of it. Tools and their like are written anew, with spaces and numbers of its own; and a tokenizer
+ * that normalises text (NFC and NFKC are in use) may make it longer.
+ */
+export function promptBytes(body: Body): number {
+  return body.bytes.length + growthByRendering(body) + growthByNormalising(body);
+}
+
+function growthByRendering({ bytes, members, fields }: Body): number {
+  let growth = 0;
+  for (const { key, valueStart, end } of members) {
+    if (RENDERED_FIELDS.has(key)) growth += growthOf(bytes.subarray(valueStart, end));
+  }
+  if (!Array.isArray(fields.messages)) return growth;
+  for (const message of fields.messages as ({ tool_calls?: unknown } | null)[]) {
+    // Their arguments are text that holds JSON: templates get them as objects.
+    if (message?.tool_calls) growth += growthOf(Buffer.from(JSON.stringify(message.tool_calls)));
+  }
+  return growth;
+}
+
+function growthOf(json: Uint8Array): number {
+  let growth = 0;
+  let before = 0;
+  for (const code of json) {
+    const more = GROWTH[code] as number;
+    // An e that follows a digit; in a text it is counted for nothing worse.
+    if (more !== 0 && ((code !== LOWER_E && code !== UPPER_E) || isDigit(before))) growth += more;
+    before = code;
+  }
+  return growth;
+}
+
+function growthByNormalising({ bytes, fields }: Body): number {
+  const escapes = bytes.includes('\\u');
+  if (!escapes && isAscii(bytes)) return 0;
+  const text = escapes ? JSON.stringify(fields) : bytes.toString('utf8');
+  const longest = Math.max(
+    Buffer.byteLength(text.normalize('NFC')),
+    Buffer.byteLength(text.normalize('NFKC')),
+  );
+  return Math.max(0, longest - bytes.length);
+}
