@@ -63,6 +63,16 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
       /^LIMITS_TIME_ZONE is Asia\/Tokyo, but .* counted in UTC\. Set it back to UTC; or .*npm run limits:rezone/,
     ],
     [
+      'a time zone that PostgreSQL takes for another one',
+      async () => ({ DATABASE_URL: (await createDatabase()).url, LIMITS_TIME_ZONE: 'IST' }),
+      /^LIMITS_TIME_ZONE is IST, which PostgreSQL does not know as a time zone or takes for an abbreviation/,
+    ],
+    [
+      'a time zone that only Node knows',
+      async () => ({ DATABASE_URL: (await createDatabase()).url, LIMITS_TIME_ZONE: 'US/Pacific-New' }),
+      /^LIMITS_TIME_ZONE is US\/Pacific-New, which PostgreSQL does not know/,
+    ],
+    [
       'nothing of what production needs',
       async () => ({ NODE_ENV: 'production' }),
       /needs DATABASE_URL .*JWT_SECRET and API_KEY_PEPPER .*VLLM_BASE_URL /,

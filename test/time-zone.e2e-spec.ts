@@ -45,6 +45,16 @@ describe('the time zone of the limits', () => {
     await gateway.close();
   });
 
+  it.each(['Europe/Berlin', 'europe/berlin', 'GMT', 'Zulu'])('may be %s', async (zone) => {
+    await expect(rezoneTo(zone)).resolves.toBeDefined();
+  });
+
+  it.each(['IST', 'CET', 'PST', 'ECT', 'US/Pacific-New'])('is not recounted in %s', async (zone) => {
+    await expect(rezoneTo(zone)).rejects.toThrow(
+      `LIMITS_TIME_ZONE is ${zone}, which PostgreSQL does not know`,
+    );
+  });
+
   it('changes with a recount: every counter and every day as if it had always been so', async () => {
     let gateway = await start('UTC');
     const user = await gateway.register();

@@ -2,6 +2,7 @@ import { Injectable, OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
 import { ConfigurationError } from '../../config/load-env';
+import { zoneProblem } from './known-time-zone';
 
 /** The name under which the zone of the counters lies in the table `settings`. */
 export const ZONE_SETTING = 'limits_time_zone';
@@ -14,9 +15,11 @@ export class LimitsTimeZone implements OnModuleInit {
     private readonly env: Env,
   ) {}
 
-  /** @throws ConfigurationError when what is there was counted in another zone */
+  /** @throws ConfigurationError when PostgreSQL has no such zone, or what is there was counted in another one */
   async onModuleInit(): Promise<void> {
     const wanted = this.env.LIMITS_TIME_ZONE;
+    const problem = await zoneProblem(wanted, (sql, parameters) => this.dataSource.query(sql, parameters));
+    if (problem !== null) throw new ConfigurationError(problem);
     const stored = await this.keep(wanted);
     if (stored === wanted) return;
     throw new ConfigurationError(

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { firstWholeDay } from '../retention/first-whole-day';
+import { zoneProblem } from '../limits/known-time-zone';
 import { ZONE_SETTING } from '../limits/limits-time-zone.service';
 
 /** The time zone of the counters cannot be changed now; the message says why, and what to do. */
@@ -44,13 +45,17 @@ const RECOUNT = `
 /**
  * Counts the windows under way and the days of the rollups anew, in another time zone; all or nothing.
  * @returns the zone it was before, null when nothing has ever been counted
- * @throws RezoneRefused while gateways run or requests are open
+ * @throws RezoneRefused while gateways run or requests are open, and for a zone that PostgreSQL does not know
  */
 export async function rezone(
   client: ClientBase,
   zone: string,
   log: (line: string) => void,
 ): Promise<string | null> {
+  const problem = await zoneProblem(zone, async (sql, parameters) => {
+    return (await client.query<{ known: boolean }>(sql, parameters)).rows;
+  });
+  if (problem !== null) throw new RezoneRefused(problem);
   await client.query('BEGIN');
   try {
     await client.query('SET LOCAL statement_timeout = 0');
