@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { NextFunction, Request, Response } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import { v7 as uuidV7 } from 'uuid';
+import { plainAddress } from './auth/client-address';
 import { FailureAnswers } from './common/failure-answers';
 import { managementBodies } from './common/management-bodies';
 import { describeFailure } from './common/problem';
@@ -29,7 +30,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.useLogger(logger);
   app.disable('x-powered-by');
   app.disable('etag');
-  app.set('trust proxy', trustProxy(env.TRUST_PROXY));
+  trustProxies(app, env.TRUST_PROXY);
   const logRequest = logRequests(logger, app.get(Metrics));
   const open = (request: IncomingMessage, response: ServerResponse): void => {
     openRequestContext(request, response);
@@ -100,7 +101,14 @@ function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
 }
 
 /** Express takes false, true, a number of hops, or addresses; so does TRUST_PROXY. */
-function trustProxy(setting: string): boolean | number | string {
-  if (setting === 'true' || setting === 'false') return setting === 'true';
-  return /^\d+$/.test(setting) ? Number(setting) : setting;
+function trustProxies(app: NestExpressApplication, setting: string): void {
+  const value =
+    setting === 'true' || (setting !== 'false' && (/^\d+$/.test(setting) ? Number(setting) : setting));
+  app.set('trust proxy', value);
+  const express = app.getHttpAdapter().getInstance() as Express;
+  const trusts = express.get('trust proxy fn') as (address: string, hop: number) => boolean;
+  // A proxy that another one names with its port is still the one of the setting.
+  express.set('trust proxy fn', (address: string, hop: number) =>
+    trusts(plainAddress(address) ?? address, hop),
+  );
 }

@@ -166,6 +166,39 @@ describe('logging in', () => {
     expect(next.status).toBe(429);
   });
 
+  it.each(['192.0.2.77:', '[2001:db8::77]:'])(
+    'counts %s as one address, whatever the port',
+    async (client) => {
+      const statuses: number[] = [];
+      for (let port = 50_001; port <= 50_012; port += 1) {
+        const json = { username: 'nobody-here', password: 'x' };
+        statuses.push((await token({ json, headers: from(client + port) })).status);
+      }
+      expect(statuses.filter((status) => status === 429)).toHaveLength(2);
+    },
+  );
+
+  it('keeps the address of a client without its port, and none that is no address', async () => {
+    const ada = await gateway.register();
+    const keptFor = async (forwarded: string, at = gateway) => {
+      const json = { username: ada.username, password: ada.password };
+      expect((await token({ json, headers: from(forwarded) }, at)).status).toBe(200);
+      const [row] = await gateway.dataSource.query<{ address: string }[]>(
+        'SELECT address FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT 1',
+        [ada.id],
+      );
+      return row?.address;
+    };
+    expect(await keptFor('192.0.2.5:50001')).toBe('192.0.2.5');
+    expect(await keptFor('evil<script>')).toBe('127.0.0.1');
+    const chained = await startGateway({ replicaOf: gateway, settings: { TRUST_PROXY: 'loopback' } });
+    try {
+      expect(await keptFor('192.0.2.6:50001, 127.0.0.1:50002', chained)).toBe('192.0.2.6');
+    } finally {
+      await chained.close();
+    }
+  });
+
   it('believes no X-Forwarded-For unless TRUST_PROXY says so', async () => {
     const unproxied = await startGateway({ replicaOf: gateway });
     try {

@@ -162,6 +162,7 @@ describe('a start in production', () => {
       NODE_ENV: 'production',
       DATABASE_URL: database.url,
       VLLM_BASE_URL: 'http://127.0.0.1:9/v1',
+      PUBLIC_URL: 'https://llm.example.com',
       ADMIN_USERNAME: 'root@example.com',
       ADMIN_PASSWORD_FILE: join(folder, 'password'),
       ...secrets(),
@@ -171,6 +172,7 @@ describe('a start in production', () => {
     expect(gateway.output()).toContain(file);
     expect(gateway.output()).not.toMatch(/llmk_|simulated/);
     expect(gateway.output()).toContain('http://127.0.0.1:9 does not answer');
+    expect(gateway.output()).toContain('TRUST_PROXY: false although PUBLIC_URL is https');
     expect(gateway.output()).not.toContain(new URL(database.url).password || 'postgres:');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).toMatch(/llmk_\w{49}/);

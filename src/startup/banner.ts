@@ -9,6 +9,9 @@ import type { Listening } from './serving';
 
 const UPSTREAM_PATIENCE_MS = 3_000;
 const MODELS_SHOWN = 5;
+const PROXY_UNKNOWN =
+  'TRUST_PROXY: false although PUBLIC_URL is https. All clients look like one, and failed logins of anybody keep ' +
+  'everybody out; set it to the number of proxies';
 
 /** Tells what runs, on what, and what is missing. Nothing secret. */
 export async function printBanner(
@@ -29,6 +32,8 @@ export async function printBanner(
   line(`data directory: ${provision.directory.path}`);
   line(metricsLine(env, listening.metricsPort));
   line(`registration: ${env.registration}`);
+  // TLS ends in front of this process.
+  if (env.publicUrl.startsWith('https:') && env.TRUST_PROXY === 'false') line(PROXY_UNKNOWN);
   line(env.DOCS_ACCESS === 'off' ? 'documentation: off (DOCS_ACCESS)' : `documentation: ${url}/docs`);
   line(`API for clients: ${url}/v1`);
 }
