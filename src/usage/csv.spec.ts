@@ -14,6 +14,23 @@ describe('a line of CSV', () => {
     },
   );
 
+  it.each([
+    ['x;=1+1;', `"x;'=1+1;"`],
+    ['x; @SUM(A1)', `"x; '@SUM(A1)"`],
+    ['x\t+1', `"x\t'+1"`],
+    ['x|-1|=2', `"x|'-1|'=2"`],
+    ['x\n=1', `"x\n'=1"`],
+    ['x;＝1', `"x;'＝1"`],
+    ['x;"=1', `"x;""'=1"`],
+    [';=1', `";'=1"`],
+  ])('makes a text of what follows another separator in %j', (text, field) => {
+    expect(csvLine([text])).toBe(`${field}\r\n`);
+  });
+
+  it('leaves what is harmless after one, in quotes', () => {
+    expect(csvLine(['a;b', 'a|b=c'])).toBe('"a;b","a|b=c"\r\n');
+  });
+
   it('leaves texts alone that only hold such a character', () => {
     expect(csvLine(['a=b', 'org/model-7', 'me@example.com'])).toBe('a=b,org/model-7,me@example.com\r\n');
   });
