@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import type {
   OpenAPIObject,
   OperationObject,
@@ -187,5 +188,56 @@ describe('DOCS_ACCESS', () => {
     for (const path of ['/docs', '/docs/', '/docs-json', '/docs-yaml', '/docs/swagger-ui-init.js']) {
       expect([path, (await get(path, admin.accessToken)).status]).toEqual([path, 404]);
     }
+  });
+});
+
+describe('the page behind a path of a proxy', () => {
+  const PUBLIC = 'https://llm.example/gateway';
+  let gateway: TestGateway;
+  const served = (url: URL) => fetch(gateway.url + url.pathname.slice('/gateway'.length));
+
+  beforeAll(async () => {
+    gateway = await startGateway({ settings: { PUBLIC_URL: `${PUBLIC}/`, DOCS_ACCESS: 'admin' } });
+  });
+  afterAll(() => gateway.close());
+
+  it.each(['/docs', '/docs/'])('at %s asks for nothing outside that path', async (path) => {
+    const text = await (await fetch(gateway.url + path)).text();
+    const assets = [...text.matchAll(/(?:src|href)=["']([^"']+)/g)].map(([, asset = '']) => asset);
+    expect(assets.filter((asset) => asset.endsWith('.js'))).toHaveLength(5);
+    for (const asset of assets) {
+      const url = new URL(asset, PUBLIC + path);
+      expect([asset, url.href.startsWith(`${PUBLIC}/docs/`)]).toEqual([asset, true]);
+      expect([asset, (await served(url)).status]).toEqual([asset, 200]);
+    }
+  });
+
+  it.each(['/gateway/docs', '/gateway/docs/', '/docs/docs', '/docs'])(
+    'at %s loads the document beside it',
+    async (pathname) => {
+      const asked: string[] = [];
+      const script = await (await fetch(`${gateway.url}/docs/load-document.js`)).text();
+      const ui = {
+        authSelectors: { authorized: () => ({ getIn: () => 'a token' }) },
+        getStore: () => ({ subscribe: () => undefined }),
+      };
+      runInNewContext(script, {
+        location: { pathname },
+        fetch: (target: string) => {
+          asked.push(target);
+          return Promise.resolve({ ok: false });
+        },
+        window: { ui, addEventListener: (_: string, loaded: () => void) => loaded() },
+      });
+      expect(asked).toEqual([pathname.replace(/\/docs\/?$/, '/docs-json')]);
+    },
+  );
+
+  it('names where to log in', async () => {
+    const document = await documentOf(gateway, (await gateway.registerAdmin()).accessToken);
+    expect(document.servers).toEqual([{ url: PUBLIC }]);
+    expect(document.components?.securitySchemes?.session).toMatchObject({
+      flows: { password: { tokenUrl: `${PUBLIC}/auth/token`, refreshUrl: `${PUBLIC}/auth/refresh` } },
+    });
   });
 });

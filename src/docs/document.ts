@@ -63,6 +63,8 @@ function generationsFirst<T>(paths: readonly [path: string, item: T][]): [path: 
 }
 
 function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
+  // Without PUBLIC_URL: wherever this document was fetched from. A path alone would lose the one of PUBLIC_URL.
+  const base = env.PUBLIC_URL ? env.publicUrl : '';
   const builder = new DocumentBuilder()
     .setTitle('LLM User Management API')
     .setDescription(introduction(env))
@@ -72,7 +74,9 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
       {
         type: 'oauth2',
         description: 'Username and password; for the routes that manage',
-        flows: { password: { tokenUrl: '/auth/token', refreshUrl: '/auth/refresh', scopes: {} } },
+        flows: {
+          password: { tokenUrl: `${base}/auth/token`, refreshUrl: `${base}/auth/refresh`, scopes: {} },
+        },
       },
       'session',
     )
@@ -86,8 +90,7 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
       'api-key',
     );
   for (const [name, description] of TAGS) builder.addTag(name, description);
-  // Without PUBLIC_URL: wherever this document was fetched from.
-  builder.addServer(env.PUBLIC_URL ? env.publicUrl : '/');
+  builder.addServer(base || '/');
   return builder.build();
 }
 

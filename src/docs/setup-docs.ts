@@ -42,8 +42,9 @@ const PAGE: SwaggerCustomOptions = {
   },
 };
 
-const ERROR_LINK = '/docs/error-link.js';
-const LOAD_DOCUMENT = '/docs/load-document.js';
+// Relative, as the rest of what the page asks for: a proxy may serve all this under a path of its own.
+const ERROR_LINK = './docs/error-link.js';
+const LOAD_DOCUMENT = './docs/load-document.js';
 
 /** Swagger UI at /docs and the OpenAPI document at /docs-json, as DOCS_ACCESS allows. Needs DocsModule. */
 export function setupDocs(app: NestExpressApplication, env: Env): void {
@@ -71,8 +72,10 @@ export function setupDocs(app: NestExpressApplication, env: Env): void {
   });
 }
 
-function serveScript(app: NestExpressApplication, path: string, script: string): void {
-  app.use(path, (_request: Request, response: Response) => {
+/** Also where it is looked for from `/docs/`, with a slash at the end: Nest does the same for its own script. */
+function serveScript(app: NestExpressApplication, relative: string, script: string): void {
+  const path = relative.slice(1);
+  app.use([path, `/docs${path}`], (_request: Request, response: Response) => {
     response.type('text/javascript').send(script);
   });
 }
