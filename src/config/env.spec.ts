@@ -100,3 +100,14 @@ describe('a wrong setting', () => {
     expect(loadEnv({ PORT: '', JWT_SECRET: ' ' })).toEqual(defaults);
   });
 });
+
+describe('the base of links', () => {
+  it.each([
+    ['127.0.0.1', 'http://127.0.0.1:8002'],
+    ['::1', 'http://[::1]:8002'],
+    ['::', 'http://localhost:8002'],
+    ['0.0.0.0', 'http://localhost:8002'],
+  ])('with HOST=%s is %s', (HOST, url) => {
+    expect(loadEnv({ HOST }).publicUrl).toBe(url);
+  });
+});

@@ -146,7 +146,8 @@ export class Env {
 
   /** The base of every link given out, without a trailing slash. */
   get publicUrl(): string {
-    const host = this.HOST === '0.0.0.0' || this.HOST === '::' ? 'localhost' : this.HOST;
+    const named = this.HOST === '0.0.0.0' || this.HOST === '::' ? 'localhost' : this.HOST;
+    const host = named.includes(':') ? `[${named}]` : named;
     return (this.PUBLIC_URL ?? `http://${host}:${this.#openPort ?? this.PORT}`).replace(/\/+$/, '');
   }
 }
