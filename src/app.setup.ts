@@ -13,6 +13,7 @@ import { setupDocs } from './docs/setup-docs';
 import { HotExpressAdapter } from './http/hot-express-adapter';
 import { answerMalformedRequests } from './http/malformed-requests';
 import { endSlowBodies } from './http/slow-bodies';
+import { endStalledReaders } from './http/stalled-readers';
 import { AppLogger } from './observability/app-logger';
 import { Metrics } from './observability/metrics';
 import { logRequests } from './observability/request-log';
@@ -60,6 +61,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   const failures = app.get(FailureAnswers, { strict: false });
   endSlowBodies(server, (failure, request, response) => failures.answer(failure, request, response));
+  endStalledReaders(server, env.CLIENT_STALL_TIMEOUT_MS);
   answerMalformedRequests(server, ({ failure, path, requestId: known }) => {
     const requestId = known ?? uuidV7();
     const described = describeFailure(failure);

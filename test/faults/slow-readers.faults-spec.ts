@@ -10,7 +10,7 @@ const TOKENS = 8_000;
 const LONG = says({ tokens: TOKENS }, { stream: true, logprobs: true, top_logprobs: 20 });
 const STALL_MS = 1_500;
 
-describe('a reader of a stream', () => {
+describe('a reader of an answer', () => {
   let gateway: TestGateway;
   let user: TestUser;
   let wire: Wire;
@@ -37,7 +37,7 @@ describe('a reader of a stream', () => {
     return { socket, text: () => text };
   }
 
-  it('that pauses holds vLLM back, and then gets every byte', async () => {
+  it('of a stream that pauses holds vLLM back, and then gets every byte', async () => {
     const { socket, text } = await stopsReading();
     const [entry] = wire.dispatched;
     for (let before = -1; before !== entry?.completionTokens; await sleep(150)) {
@@ -56,7 +56,7 @@ describe('a reader of a stream', () => {
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
-  it('that pauses again and again gets every byte as well', async () => {
+  it('of a stream that pauses again and again gets every byte as well', async () => {
     const { socket, text } = await stopsReading();
     let pauses = 0;
     socket.on('data', () => {
@@ -75,7 +75,7 @@ describe('a reader of a stream', () => {
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
-  it('that never reads on is cut, and pays no less than it read and no more than was generated', async () => {
+  it('of a stream that never reads on is cut, and pays no less than it read and no more than was generated', async () => {
     const { socket, text } = await stopsReading();
     const stoppedAt = Date.now();
     await gateway.simulator.journal.waitForIdle(STALL_MS + 5_000);
@@ -87,6 +87,51 @@ describe('a reader of a stream', () => {
     expect(row?.completion_tokens).toBeLessThanOrEqual(entry?.completionTokens ?? 0);
     expect(row?.completion_tokens).toBeGreaterThanOrEqual(text().match(/"content":"[^"]/g)?.length ?? 0);
     socket.destroy();
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+  });
+
+  /** Asks for a whole answer of 20 MB, and reads nothing of it beyond its beginning. */
+  async function readsNothingOfAWholeAnswer(): Promise<{
+    socket: Socket;
+    closedAfter: Promise<number>;
+    text: () => string;
+  }> {
+    let text = '';
+    const accepted = new Promise<Socket>((resolve) =>
+      gateway.app.getHttpServer().once('connection', resolve),
+    );
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1').on('error', () => undefined);
+    socket.on('data', (part: Buffer) => (text += part.toString('latin1')));
+    socket.write(wire.post(says({ tokens: 3, hugeChunkBytes: 20 * 1_048_576 })));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.pause();
+    const since = performance.now();
+    const atGateway = await accepted;
+    const closedAfter = new Promise<number>((resolve) =>
+      atGateway.once('close', () => resolve(performance.now() - since)),
+    );
+    return { socket, closedAfter, text: () => text };
+  }
+
+  it('of a whole answer that stops reading is cut as well, and has paid for all of it', async () => {
+    const { socket, closedAfter } = await readsNothingOfAWholeAnswer();
+    const late = new Promise<null>((resolve) => setTimeout(resolve, STALL_MS + 4_000, null));
+    const after = await Promise.race([closedAfter, late]);
+    socket.destroy();
+    expect(after).toBeGreaterThan(STALL_MS * 0.9);
+    expect(after).toBeLessThan(STALL_MS + 1_500);
+    const row = (await settledRows(gateway, user.id)).at(-1);
+    expect(row).toMatchObject({ outcome: 'completed', source: 'exact', completion_tokens: 3, status: 200 });
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+  });
+
+  it('of a whole answer that reads on in time gets all of it', async () => {
+    const { socket, text } = await readsNothingOfAWholeAnswer();
+    await sleep(STALL_MS * 0.7);
+    socket.resume();
+    while (!text().endsWith('}')) await sleep(10);
+    socket.destroy();
+    expect(responsesIn(text())[0]?.body.length).toBeGreaterThan(20 * 1_048_576);
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
