@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { Answer, send, Sent } from './support/send';
 
 const NEW = 'a quiet lantern burns on';
@@ -113,6 +114,58 @@ describe('password links', () => {
     await request(`/users/${bob.id}`, { method: 'PATCH', json: { status: 'disabled' } });
     expect((await use(body.token)).status).toBe(204);
     expect((await logIn(bob, NEW)).status).toBe(401);
+  });
+
+  it.each([
+    ['demoted', { method: 'PATCH', json: { role: 'user' } }],
+    ['disabled', { method: 'PATCH', json: { status: 'disabled' } }],
+    ['deleted', { method: 'DELETE' }],
+  ])('of an administrator who is %s stop working with it, and the audit log tells', async (_, sent: Sent) => {
+    const [grace, bob] = [await gateway.registerAdmin(), await gateway.register()];
+    const hers = asAdmin(gateway, grace);
+    const reset = await hers(`/users/${bob.id}/password-reset`, { method: 'POST' });
+    const made = await hers('/users', { json: { username: `made-by-${grace.username}` } });
+    const mine = await issue(await gateway.register());
+    await request(`/users/${grace.id}`, sent);
+    const { token: first } = made.body.password_link as { token: string };
+    for (const token of [reset.body.token, first]) {
+      const answer = await use(token);
+      expect([answer.status, answer.body.code]).toEqual([400, 'invalid_reset_token']);
+    }
+    expect((await use(mine.body.token)).status).toBe(204);
+    for (const id of [bob.id, String(made.body.id)]) {
+      expect((await auditOf(gateway, id)).at(-1)).toMatchObject({
+        action: 'user.password_reset_revoked',
+        actor_id: admin.id,
+      });
+    }
+  });
+
+  it('stay when another administrator has issued them anew', async () => {
+    const [grace, bob] = [await gateway.registerAdmin(), await gateway.register()];
+    await asAdmin(gateway, grace)(`/users/${bob.id}/password-reset`, { method: 'POST' });
+    const { body } = await issue(bob);
+    await request(`/users/${grace.id}`, { method: 'DELETE' });
+    expect((await use(body.token)).status).toBe(204);
+  });
+
+  it('are not issued by somebody who stops being an administrator at that moment', async () => {
+    const [grace, bob] = [await gateway.registerAdmin(), await gateway.register()];
+    const demoting = gateway.dataSource.createQueryRunner();
+    await demoting.startTransaction();
+    await demoting.query(`UPDATE users SET role = 'user' WHERE id = $1`, [grace.id]);
+    const hers = asAdmin(gateway, grace);
+    const asked = [
+      hers(`/users/${bob.id}/password-reset`, { method: 'POST' }),
+      hers('/users', { json: { username: `late-${grace.username}`, role: 'admin' } }),
+    ];
+    await untilLocksAreAwaited(gateway, 2);
+    await demoting.commitTransaction();
+    await demoting.release();
+    for (const { status, body } of await Promise.all(asked)) {
+      expect([status, body.code]).toEqual([403, 'forbidden']);
+    }
+    expect((await request(`/users?search=late-${grace.username}`)).body.data).toEqual([]);
   });
 
   it('stay as they were when the password is refused', async () => {

@@ -6,6 +6,7 @@ import { Invitations } from '../../auth/invitations/invitations.service';
 import { mintOneTimeToken, oneTimeTokenHash } from '../../auth/one-time-token';
 import { ApiException } from '../../common/api.exception';
 import { Env } from '../../config/env';
+import { noLongerAdmin } from '../former-admin';
 import type { CreatedInvitationResponse, CreateInvitation } from './invitation.dto';
 import { InvitationDirectory } from './invitation-directory.service';
 import { givenLimits, toLimitView } from './invited-limits';
@@ -75,8 +76,4 @@ function alreadyUsed(): ApiException {
     code: 'invitation_used',
     message: 'This invitation has been used; used_by names the account, which can be disabled or deleted.',
   });
-}
-
-function noLongerAdmin(): ApiException {
-  return new ApiException({ status: 403, code: 'forbidden', message: 'This needs the role admin.' });
 }

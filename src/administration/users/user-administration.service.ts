@@ -13,9 +13,11 @@ import { SessionsService } from '../../auth/sessions.service';
 import { monthlyTokens } from '../../users/first-limits';
 import { User } from '../../users/user.entity';
 import { UsersService } from '../../users/users.service';
+import { noLongerAdmin, refuseFormerAdmin } from '../former-admin';
 import type { ChangeUser } from './dto/change-user.dto';
 import type { CreatedUserResponse, CreateUser } from './dto/create-user.dto';
 import type { AdminUserResponse } from './dto/users-query.dto';
+import { holdAccounts, isActiveAdmin } from './hold-accounts';
 import { holdActiveAdmins, refuseLastAdmin } from './last-admin';
 import { UserDirectory } from './user-directory.service';
 
@@ -46,11 +48,15 @@ export class UserAdministration {
       given: dto.token_limit === undefined ? [] : [monthlyTokens(dto.token_limit)],
     });
     const { userId, key, link } = await this.dataSource.transaction(async (manager) => {
+      await refuseFormerAdmin(actor, manager);
       const user = await this.users.insert(prepared, manager);
       const { key } = await this.apiKeys.mint(user.id, { name: FIRST_KEY_NAME }, manager);
       const link =
         user.passwordHash === null
-          ? await this.passwordResets.issue(user.id, FIRST_PASSWORD_HOURS, manager)
+          ? await this.passwordResets.issue(
+              { userId: user.id, issuedBy: actor.actorId, hours: FIRST_PASSWORD_HOURS },
+              manager,
+            )
           : null;
       const after = { role: user.role, status: user.status, token_limit: dto.token_limit };
       await this.record(actor, { action: 'user.created', userId: user.id, after }, manager);
@@ -71,7 +77,7 @@ export class UserAdministration {
       await manager.update(User, { id: userId }, { ...after, updatedAt: () => 'now()' });
       const reason = after.status === 'disabled' ? 'disabled' : after.role && 'role_changed';
       if (reason) await this.sessions.endAll(userId, { reason }, manager);
-      if (endsAdmin) await this.invitations.revokeAllOf(userId, actor, manager);
+      if (endsAdmin) await this.endHandedOut(userId, actor, manager);
       await this.record(actor, { action: 'user.changed', userId, ...accountOf(user, after) }, manager);
     });
     return this.directory.get(userId);
@@ -86,7 +92,7 @@ export class UserAdministration {
       await this.users.anonymise(userId, manager);
       await manager.query('DELETE FROM sessions WHERE user_id = $1', [userId]);
       await this.passwordResets.withdraw(userId, manager);
-      await this.invitations.revokeAllOf(userId, actor, manager);
+      await this.endHandedOut(userId, actor, manager);
       await this.invitations.forgetPerson(userId, manager);
       const keys = await this.apiKeys.markRevoked({ userId }, manager);
       await manager.query(`UPDATE api_keys SET name = 'deleted' WHERE user_id = $1`, [userId]);
@@ -97,11 +103,14 @@ export class UserAdministration {
     this.apiKeys.forget(revoked);
   }
 
-  /** The old password stays until the link is used. */
+  /** The old password stays until the link is used. @throws ApiException 403 when the role of the actor is gone */
   issuePasswordReset(actor: Actor, userId: string): Promise<PasswordResetLink> {
     return this.dataSource.transaction(async (manager) => {
-      await this.hold(userId, manager);
-      const link = await this.passwordResets.issue(userId, RESET_HOURS, manager);
+      const held = await holdAccounts(manager, [userId, ...(actor.actorId ? [actor.actorId] : [])]);
+      if (!held.some((user) => user.id === actor.actorId && isActiveAdmin(user))) throw noLongerAdmin();
+      if (!held.some(({ id }) => id === userId)) throw noSuchUser();
+      const issuedBy = actor.actorId;
+      const link = await this.passwordResets.issue({ userId, issuedBy, hours: RESET_HOURS }, manager);
       const after = { expires_at: link.expires_at };
       await this.record(actor, { action: 'user.password_reset_issued', userId, after }, manager);
       return link;
@@ -110,8 +119,14 @@ export class UserAdministration {
 
   private async hold(userId: string, manager: EntityManager): Promise<User> {
     const user = await this.users.hold(userId, manager);
-    if (!user) throw new NotFoundException('There is no such user.');
+    if (!user) throw noSuchUser();
     return user;
+  }
+
+  /** Invitations and password links of an administrator who stops being one. */
+  private async endHandedOut(userId: string, actor: Actor, manager: EntityManager): Promise<void> {
+    await this.invitations.revokeAllOf(userId, actor, manager);
+    await this.passwordResets.withdrawAllOf(userId, actor, manager);
   }
 
   private record(
@@ -135,9 +150,7 @@ function changed(user: User, { role, status, name, email }: ChangeUser): Changes
   );
 }
 
-function isActiveAdmin(user: User): boolean {
-  return user.role === 'admin' && user.status === 'active';
-}
+const noSuchUser = (): NotFoundException => new NotFoundException('There is no such user.');
 
 /** For the audit log: the values of what is not personal, and which of the rest has changed. */
 function accountOf(user: User, { role, status, ...personal }: Changes): Pick<AuditEntry, 'before' | 'after'> {

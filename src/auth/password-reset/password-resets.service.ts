@@ -3,7 +3,7 @@ import { DataSource, EntityManager } from 'typeorm';
 import { ApiException } from '../../common/api.exception';
 import { Env } from '../../config/env';
 import { UsersService } from '../../users/users.service';
-import { AuditLog } from '../audit-log';
+import { Actor, AuditLog } from '../audit-log';
 import type { Client } from '../current-client.decorator';
 import { mintOneTimeToken, oneTimeTokenHash } from '../one-time-token';
 import { SessionsService } from '../sessions.service';
@@ -25,15 +25,19 @@ export class PasswordResets {
   ) {}
 
   /** A new link, in `manager`'s transaction; the one before stops working. */
-  async issue(userId: string, hours: number, manager: EntityManager): Promise<PasswordResetLink> {
+  async issue(
+    { userId, issuedBy, hours }: { userId: string; issuedBy: string | null; hours: number },
+    manager: EntityManager,
+  ): Promise<PasswordResetLink> {
     const token = mintOneTimeToken('llmp_');
     const rows: { expires_at: Date }[] = await manager.query(
-      `INSERT INTO password_resets (user_id, token_hash, expires_at)
-       VALUES ($1, $2, now() + make_interval(hours => $3))
+      `INSERT INTO password_resets (user_id, token_hash, expires_at, issued_by)
+       VALUES ($1, $2, now() + make_interval(hours => $3), $4)
        ON CONFLICT (user_id) DO UPDATE
-         SET token_hash = excluded.token_hash, created_at = now(), expires_at = excluded.expires_at
+         SET token_hash = excluded.token_hash, created_at = now(), expires_at = excluded.expires_at,
+           issued_by = excluded.issued_by
        RETURNING expires_at`,
-      [userId, oneTimeTokenHash(token), hours],
+      [userId, oneTimeTokenHash(token), hours, issuedBy],
     );
     const expiresAt = (rows[0] as { expires_at: Date }).expires_at;
     return {
@@ -46,6 +50,18 @@ export class PasswordResets {
 
   async withdraw(userId: string, manager: EntityManager): Promise<void> {
     await manager.query('DELETE FROM password_resets WHERE user_id = $1', [userId]);
+  }
+
+  /** For an administrator who stops being one: the links he or she handed out open no account any more. */
+  async withdrawAllOf(issuerId: string, actor: Actor, manager: EntityManager): Promise<void> {
+    const [withdrawn]: [{ user_id: string; open: boolean }[], number] = await manager.query(
+      'DELETE FROM password_resets WHERE issued_by = $1 RETURNING user_id, expires_at > now() AS open',
+      [issuerId],
+    );
+    for (const { user_id: subjectId } of withdrawn.filter(({ open }) => open)) {
+      const entry = { action: 'user.password_reset_revoked', subject: 'user', subjectId } as const;
+      await this.auditLog.record({ ...actor, ...entry }, manager);
+    }
   }
 
   /** Sets the password and ends all sessions. A refused password leaves the link as it was. */
