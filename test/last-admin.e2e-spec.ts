@@ -1,5 +1,6 @@
 import { asAdmin } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { Answer, Sent } from './support/send';
 
 type Request = (path: string, sent?: Sent) => Promise<Answer>;
@@ -77,6 +78,27 @@ describe('the last active administrator', () => {
       }
     },
     60_000,
+  );
+
+  it.each([['disabled'], ['deleted']])(
+    'is looked for without a deadlock while somebody %s is held with many others, as for a new default limit',
+    async (way) => {
+      const bob = await gateway.register();
+      // Made later, so behind bob in the order of ids.
+      const grace = await gateway.registerAdmin();
+      const many = gateway.dataSource.createQueryRunner();
+      const hold = ({ id }: TestUser) =>
+        many.query('SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE', [id]);
+      await many.startTransaction();
+      await hold(bob);
+      const [, sent] = WAYS.find(([name]) => name === way) as (typeof WAYS)[number];
+      const ending = asAdmin(gateway, grace)(`/users/${bob.id}`, sent);
+      await untilLocksAreAwaited(gateway, 1);
+      await hold(grace);
+      await many.commitTransaction();
+      await many.release();
+      expect((await ending).status).toBeLessThan(300);
+    },
   );
 
   it('is left when five administrators all resign at once', async () => {

@@ -1,22 +1,14 @@
-import type { EntityManager } from 'typeorm';
 import { ApiException } from '../../common/api.exception';
+import type { User } from '../../users/user.entity';
+import { isActiveAdmin } from './hold-accounts';
 
 /**
- * Holds every active administrator until the end of the transaction, so that of two changes that would each leave
- * the other one as the last, the second finds that out. Comes before any other lock of the transaction.
- * @returns their ids
+ * @param held with every active administrator, held until the end of the transaction
+ * @throws ApiException 409 when this user is the only one
  */
-export async function holdActiveAdmins(manager: EntityManager): Promise<string[]> {
-  const rows: { id: string }[] = await manager.query(
-    `SELECT id FROM users WHERE role = 'admin' AND status = 'active' AND deleted_at IS NULL
-     ORDER BY id FOR NO KEY UPDATE`,
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** @throws ApiException 409 when nobody but this user is an active administrator */
-export function refuseLastAdmin(activeAdmins: readonly string[], userId: string): void {
-  if (activeAdmins.some((id) => id !== userId)) return;
+export function refuseLastAdmin(held: readonly User[], user: User): void {
+  if (!isActiveAdmin(user)) return;
+  if (held.some((other) => other.id !== user.id && isActiveAdmin(other))) return;
   throw new ApiException({
     status: 409,
     code: 'last_admin',

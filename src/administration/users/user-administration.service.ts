@@ -17,8 +17,8 @@ import { noLongerAdmin, refuseFormerAdmin } from '../former-admin';
 import type { ChangeUser } from './dto/change-user.dto';
 import type { CreatedUserResponse, CreateUser } from './dto/create-user.dto';
 import type { AdminUserResponse } from './dto/users-query.dto';
-import { holdAccounts, isActiveAdmin } from './hold-accounts';
-import { holdActiveAdmins, refuseLastAdmin } from './last-admin';
+import { holdAccounts, holdAccountsAndAdmins, isActiveAdmin } from './hold-accounts';
+import { refuseLastAdmin } from './last-admin';
 import { UserDirectory } from './user-directory.service';
 
 const FIRST_KEY_NAME = 'first key';
@@ -69,11 +69,11 @@ export class UserAdministration {
   async change(actor: Actor, userId: string, change: ChangeUser): Promise<AdminUserResponse> {
     await this.dataSource.transaction(async (manager) => {
       const endsAdmin = change.role === 'user' || change.status === 'disabled';
-      const admins = endsAdmin ? await holdActiveAdmins(manager) : [];
-      const user = await this.hold(userId, manager);
+      const held = await (endsAdmin ? holdAccountsAndAdmins : holdAccounts)(manager, [userId]);
+      const user = heldUser(held, userId);
       const after = changed(user, change);
       if (Object.keys(after).length === 0) return;
-      if (endsAdmin && isActiveAdmin(user)) refuseLastAdmin(admins, userId);
+      if (endsAdmin) refuseLastAdmin(held, user);
       await manager.update(User, { id: userId }, { ...after, updatedAt: () => 'now()' });
       const reason = after.status === 'disabled' ? 'disabled' : after.role && 'role_changed';
       if (reason) await this.sessions.endAll(userId, { reason }, manager);
@@ -86,9 +86,9 @@ export class UserAdministration {
   /** Forgets who it was and keeps what was used. @throws ApiException 409 for the last active administrator */
   async delete(actor: Actor, userId: string): Promise<void> {
     const revoked = await this.dataSource.transaction(async (manager) => {
-      const admins = await holdActiveAdmins(manager);
-      const user = await this.hold(userId, manager);
-      if (isActiveAdmin(user)) refuseLastAdmin(admins, userId);
+      const held = await holdAccountsAndAdmins(manager, [userId]);
+      const user = heldUser(held, userId);
+      refuseLastAdmin(held, user);
       await this.users.anonymise(userId, manager);
       await manager.query('DELETE FROM sessions WHERE user_id = $1', [userId]);
       await this.passwordResets.withdraw(userId, manager);
@@ -108,19 +108,13 @@ export class UserAdministration {
     return this.dataSource.transaction(async (manager) => {
       const held = await holdAccounts(manager, [userId, ...(actor.actorId ? [actor.actorId] : [])]);
       if (!held.some((user) => user.id === actor.actorId && isActiveAdmin(user))) throw noLongerAdmin();
-      if (!held.some(({ id }) => id === userId)) throw noSuchUser();
+      heldUser(held, userId);
       const issuedBy = actor.actorId;
       const link = await this.passwordResets.issue({ userId, issuedBy, hours: RESET_HOURS }, manager);
       const after = { expires_at: link.expires_at };
       await this.record(actor, { action: 'user.password_reset_issued', userId, after }, manager);
       return link;
     });
-  }
-
-  private async hold(userId: string, manager: EntityManager): Promise<User> {
-    const user = await this.users.hold(userId, manager);
-    if (!user) throw noSuchUser();
-    return user;
   }
 
   /** Invitations and password links of an administrator who stops being one. */
@@ -150,7 +144,11 @@ function changed(user: User, { role, status, name, email }: ChangeUser): Changes
   );
 }
 
-const noSuchUser = (): NotFoundException => new NotFoundException('There is no such user.');
+function heldUser(held: readonly User[], userId: string): User {
+  const user = held.find(({ id }) => id === userId);
+  if (!user) throw new NotFoundException('There is no such user.');
+  return user;
+}
 
 /** For the audit log: the values of what is not personal, and which of the rest has changed. */
 function accountOf(user: User, { role, status, ...personal }: Changes): Pick<AuditEntry, 'before' | 'after'> {
