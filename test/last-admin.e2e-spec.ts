@@ -40,6 +40,13 @@ describe('the last active administrator', () => {
     expect(await activeAdmins()).toEqual([{ id: admin.id }]);
   });
 
+  it.each(WAYS)('cannot be %s by an id in capitals', async (_, sent) => {
+    const answer = await request(`/users/${admin.id.toUpperCase()}`, sent);
+    expect([answer.status, answer.body.code]).toEqual([409, 'last_admin']);
+    const bob = await gateway.register();
+    expect((await request(`/users/${bob.id.toUpperCase()}`, sent)).status).toBeLessThan(300);
+  });
+
   it('stays the last one beside administrators who are disabled or deleted', async () => {
     const bob = await gateway.registerAdmin();
     await request(`/users/${bob.id}`, { method: 'PATCH', json: { status: 'disabled' } });

@@ -145,7 +145,8 @@ function changed(user: User, { role, status, name, email }: ChangeUser): Changes
 }
 
 function heldUser(held: readonly User[], userId: string): User {
-  const user = held.find(({ id }) => id === userId);
+  // Paths may write an id in capitals; PostgreSQL does not.
+  const user = held.find(({ id }) => id === userId.toLowerCase());
   if (!user) throw new NotFoundException('There is no such user.');
   return user;
 }
