@@ -210,6 +210,18 @@ describe('accounts in the hands of an administrator', () => {
   });
 
   it.each([
+    ['DELETE', '', 'DELETE /users/me'],
+    ['POST', '/password-reset', 'POST /auth/password'],
+  ])('does not take a session for the password of its own account: %s %s', async (method, path, instead) => {
+    for (const id of [admin.id, admin.id.toUpperCase()]) {
+      const answer = await request(`/users/${id}${path}`, { method });
+      expect([answer.status, answer.body.code]).toEqual([409, 'own_account']);
+      expect(answer.body.detail).toContain(instead);
+    }
+    expect((await me(admin)).status).toBe(200);
+  });
+
+  it.each([
     'GET /',
     'PATCH /',
     'DELETE /',

@@ -94,13 +94,14 @@ export class AdminUsersController {
     summary: 'Delete an account',
     description:
       'Name, e-mail address, password, sessions and API keys go; what was used stays in the ledger under the id. ' +
-      'The username is free again.',
+      "The username is free again. Not for one's own account: `DELETE /users/me`.",
   })
   @ApiNoContentResponse()
   @ApiProblem(404, 'not_found', 'There is no such user.')
+  @ApiProblem(409, 'own_account', 'This is your own account: deleting it takes your password.')
   @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
   delete(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
-    return this.administration.delete(actor, id);
+    return this.administration.deleteOther(actor, id);
   }
 
   @Post(':id/password-reset')
@@ -108,10 +109,12 @@ export class AdminUsersController {
   @ApiOperation({
     summary: 'A link with which the user sets a new password',
     description:
-      'Works once, for 24 hours, and replaces the link before. Nothing else changes until it is used.',
+      'Works once, for 24 hours, and replaces the link before. Nothing else changes until it is used. ' +
+      "Not for one's own account: `POST /auth/password`.",
   })
   @ApiCreatedResponse({ type: PasswordResetLink })
   @ApiProblem(404, 'not_found', 'There is no such user.')
+  @ApiProblem(409, 'own_account', 'This is your own account: a new password takes the current one.')
   issuePasswordReset(
     @CurrentActor() actor: Actor,
     @Param('id', ParseUUIDPipe) id: string,

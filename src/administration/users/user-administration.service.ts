@@ -19,6 +19,7 @@ import type { CreatedUserResponse, CreateUser } from './dto/create-user.dto';
 import type { AdminUserResponse } from './dto/users-query.dto';
 import { holdAccounts, holdAccountsAndAdmins, isActiveAdmin } from './hold-accounts';
 import { refuseLastAdmin } from './last-admin';
+import { refuseOwnAccount } from './own-account-refusal';
 import { UserDirectory } from './user-directory.service';
 
 const FIRST_KEY_NAME = 'first key';
@@ -83,6 +84,12 @@ export class UserAdministration {
     return this.directory.get(userId);
   }
 
+  /** @throws ApiException 409 for one's own account: a session alone does not end that */
+  async deleteOther(actor: Actor, userId: string): Promise<void> {
+    refuseOwnAccount(actor, userId, 'DELETE /users/me deletes it');
+    return this.delete(actor, userId);
+  }
+
   /** Forgets who it was and keeps what was used. @throws ApiException 409 for the last active administrator */
   async delete(actor: Actor, userId: string): Promise<void> {
     const revoked = await this.dataSource.transaction(async (manager) => {
@@ -103,8 +110,12 @@ export class UserAdministration {
     this.apiKeys.forget(revoked);
   }
 
-  /** The old password stays until the link is used. @throws ApiException 403 when the role of the actor is gone */
-  issuePasswordReset(actor: Actor, userId: string): Promise<PasswordResetLink> {
+  /**
+   * The old password stays until the link is used.
+   * @throws ApiException 403 when the role of the actor is gone, 409 for one's own account
+   */
+  async issuePasswordReset(actor: Actor, userId: string): Promise<PasswordResetLink> {
+    refuseOwnAccount(actor, userId, 'POST /auth/password changes its password');
     return this.dataSource.transaction(async (manager) => {
       const held = await holdAccounts(manager, [userId, ...(actor.actorId ? [actor.actorId] : [])]);
       if (!held.some((user) => user.id === actor.actorId && isActiveAdmin(user))) throw noLongerAdmin();
