@@ -128,6 +128,17 @@ describe('logging in', () => {
     expect(answers.filter((answer) => answer.status === 429)).toHaveLength(20);
   });
 
+  it('counts guesses that race from addresses of one /64, which are one address', async () => {
+    const { username } = await gateway.register();
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        token({ json: { username, password: 'wrong' }, headers: from(`2001:db8:1:2::${i + 1}`) }),
+      ),
+    );
+    expect(answers.filter((answer) => answer.status === 401)).toHaveLength(10);
+    expect(answers.filter((answer) => answer.status === 429)).toHaveLength(20);
+  });
+
   it('starts from zero after a right password, and lets 20 right ones race', async () => {
     const ada = await gateway.register();
     const attempt = (password: string) => token({ json: { username: ada.username, password } });

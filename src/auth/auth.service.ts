@@ -6,6 +6,7 @@ import type { User } from '../users/user.entity';
 import { usernameKey } from '../users/username';
 import { UsersService } from '../users/users.service';
 import { AccessTokens } from './access-tokens.service';
+import { addressPrefix } from './address-prefix';
 import { AuditLog } from './audit-log';
 import { ChangeThrottle } from './changes/change-throttle.service';
 import type { Client } from './current-client.decorator';
@@ -112,7 +113,8 @@ export class AuthService {
     check: () => Promise<User | null>,
   ): Promise<User | null> {
     const buckets = this.throttle.loginBuckets(username, client.address);
-    return this.turns.take(`${usernameKey(username)}\n${client.address}`, async () => {
+    // By what the bucket counts as one address: else guesses from a /64 overtake the count.
+    return this.turns.take(`${usernameKey(username)}\n${addressPrefix(client.address)}`, async () => {
       await this.throttle.check(buckets);
       const user = await check();
       if (user) await this.throttle.clear(buckets[0]);
