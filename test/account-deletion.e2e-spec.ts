@@ -113,6 +113,22 @@ describe('DELETE /users/me', () => {
     expect(left).toEqual([{ name: null, email: null, password_hash: null, keys: [] }]);
   });
 
+  it('leaves no time of a login that was still under way', async () => {
+    const deletion = gateway.dataSource.createQueryRunner();
+    await deletion.startTransaction();
+    // Lets the session be opened, and not the login be noted.
+    await deletion.query('SELECT 1 FROM users WHERE id = $1 FOR SHARE', [ada.id]);
+    const login = { username: ada.username, password: ada.password };
+    const loggingIn = send(`${gateway.url}/auth/token`, { json: login });
+    await untilLocksAreAwaited(gateway, 1);
+    await deletion.query('UPDATE users SET last_login_at = NULL, deleted_at = now() WHERE id = $1', [ada.id]);
+    await deletion.commitTransaction();
+    await deletion.release();
+    await loggingIn;
+    const left = await gateway.dataSource.query('SELECT last_login_at FROM users WHERE id = $1', [ada.id]);
+    expect(left).toEqual([{ last_login_at: null }]);
+  });
+
   it('counts wrong passwords as failed logins', async () => {
     for (let i = 0; i < 10; i += 1) await remove(ada, { current_password: 'x' });
     const answer = await remove(ada);

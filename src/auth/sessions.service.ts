@@ -122,7 +122,7 @@ export class SessionsService {
 
   private async noteLogin(userId: string, sessionId: string): Promise<void> {
     await this.sessions.query(
-      `WITH seen AS (UPDATE users SET last_login_at = now() WHERE id = $1)
+      `WITH seen AS (UPDATE users SET last_login_at = now() WHERE id = $1 AND deleted_at IS NULL)
        DELETE FROM sessions WHERE id IN (
          SELECT id FROM sessions WHERE user_id = $1 AND id <> $2
          ORDER BY (revoked_at IS NULL AND expires_at > now()) DESC, last_used_at DESC
