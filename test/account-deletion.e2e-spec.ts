@@ -1,6 +1,7 @@
-import { auditOf } from './support/administration';
+import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, settledRows } from './support/ledger';
+import { counterDifferences, settledRows, untilNothingOpen } from './support/ledger';
+import { ledgerLines } from './support/ledger-report';
 import { untilLocksAreAwaited } from './support/lock-waiters';
 import { Answer, send, Sent } from './support/send';
 
@@ -151,5 +152,34 @@ describe('DELETE /users/me', () => {
       json: { current_password: ada.password },
     });
     expect([answer.status, answer.body.code]).toEqual([403, 'session_required']);
+  });
+
+  it('takes the limits of the user and of the keys away, and leaves what was counted', async () => {
+    const request = asAdmin(gateway, await gateway.registerAdmin());
+    const body = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 5 };
+    expect((await gateway.post('/v1/chat/completions', ada.key, body)).status).toBe(200);
+    await untilNothingOpen(gateway);
+    const [{ id: keyId }] = await gateway.dataSource.query('SELECT id FROM api_keys WHERE user_id = $1', [
+      ada.id,
+    ]);
+    const subjects = { user: ada.id, key: String(keyId) };
+    const limit = { metric: 'tokens', window: 'week', amount: 100_000 };
+    for (const [subject, subject_id] of Object.entries(subjects)) {
+      const json = { ...limit, subject, subject_id };
+      expect((await request('/limits', { method: 'PUT', json })).status).toBe(200);
+    }
+    const listed = async (id: string) =>
+      (await request(`/limits?subject_id=${id}`)).body.data as readonly unknown[];
+    const counted = () =>
+      gateway.dataSource.query('SELECT * FROM limit_windows WHERE subject_id = ANY ($1) ORDER BY id', [
+        Object.values(subjects),
+      ]);
+    expect([(await listed(ada.id)).length, (await listed(subjects.key)).length]).toEqual([2, 1]);
+    const before = await counted();
+
+    expect((await remove(ada)).status).toBe(204);
+    for (const id of Object.values(subjects)) expect(await listed(id)).toEqual([]);
+    expect(await counted()).toEqual(before);
+    expect(await ledgerLines(gateway)).toEqual([]);
   });
 });

@@ -10,6 +10,7 @@ import {
   RESET_HOURS,
 } from '../../auth/password-reset/password-resets.service';
 import { SessionsService } from '../../auth/sessions.service';
+import { deleteLimitsOfUser } from '../../usage/limits/limit-store';
 import { monthlyTokens } from '../../users/first-limits';
 import { User } from '../../users/user.entity';
 import { UsersService } from '../../users/users.service';
@@ -103,6 +104,7 @@ export class UserAdministration {
       await this.invitations.forgetPerson(userId, manager);
       const keys = await this.apiKeys.markRevoked({ userId }, manager);
       await manager.query(`UPDATE api_keys SET name = 'deleted' WHERE user_id = $1`, [userId]);
+      await deleteLimitsOfUser(manager, userId);
       const before = { role: user.role, status: user.status };
       await this.record(actor, { action: 'user.deleted', userId, before }, manager);
       return keys;

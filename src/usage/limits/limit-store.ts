@@ -93,6 +93,16 @@ export async function setTemporaryAmount(
   return rows[0] as LimitRow;
 }
 
+/** For a user who is deleted, whose row and keys are held: what was counted stays. */
+export async function deleteLimitsOfUser(manager: EntityManager, userId: string): Promise<void> {
+  await manager.query(
+    `DELETE FROM limits
+     WHERE subject = 'user' AND subject_id = $1
+       OR subject = 'key' AND subject_id IN (SELECT id FROM api_keys WHERE user_id = $1)`,
+    [userId],
+  );
+}
+
 export async function deleteLimit(manager: EntityManager, id: string): Promise<void> {
   await manager.query(`DELETE FROM limits WHERE id = $1`, [id]);
 }
