@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Env, FILE_SETTINGS } from './env';
 import { loadEnv, settingNames } from './load-env';
@@ -109,5 +110,27 @@ describe('the base of links', () => {
     ['0.0.0.0', 'http://localhost:8002'],
   ])('with HOST=%s is %s', (HOST, url) => {
     expect(loadEnv({ HOST }).publicUrl).toBe(url);
+  });
+});
+
+describe('ADMIN_PASSWORD', () => {
+  const password = '  a quiet lantern burns ';
+  const fileWith = (text: string): string => {
+    const file = join(mkdtempSync(join(tmpdir(), 'env-')), 'password');
+    writeFileSync(file, text);
+    return file;
+  };
+
+  it('is taken with the spaces at its ends', () => {
+    expect(loadEnv({ ADMIN_PASSWORD: password }).ADMIN_PASSWORD).toBe(password);
+  });
+
+  it.each(['', '\n', '\r\n'])('is the text of its file up to one end of line: %j', (end) => {
+    const file = fileWith(password + end);
+    expect(loadEnv({ ADMIN_PASSWORD_FILE: file }).ADMIN_PASSWORD).toBe(password);
+  });
+
+  it('is unset when there are only spaces', () => {
+    expect(loadEnv({ ADMIN_PASSWORD: ' ', ADMIN_PASSWORD_FILE: fileWith(' \n') })).toEqual(defaults);
   });
 });

@@ -39,6 +39,9 @@ const BOOLEANS: ReadonlySet<string> = new Set([
   'ALLOW_SIMULATOR',
 ]);
 
+/** Taken as they are: a login compares passwords exactly, spaces at their ends included. */
+const VERBATIM: ReadonlySet<string> = new Set(['ADMIN_PASSWORD']);
+
 /** The names of all settings: the own fields of Env, the optional ones included. */
 export function settingNames(): (keyof Env & string)[] {
   return Object.keys(new Env()) as (keyof Env & string)[];
@@ -46,13 +49,16 @@ export function settingNames(): (keyof Env & string)[] {
 
 function settingText(source: Source, name: string): string | undefined {
   const direct = source[name];
-  if (direct !== undefined && direct.trim() !== '') return direct.trim();
+  const cleaned = VERBATIM.has(name) ? (text: string) => text : (text: string) => text.trim();
+  if (direct !== undefined && direct.trim() !== '') return cleaned(direct);
   const file = source[`${name}_FILE`];
   if (file === undefined || file.trim() === '' || !FILE_SETTINGS.some((setting) => setting === name)) {
     return undefined;
   }
   try {
-    return readFileSync(file.trim(), 'utf8').trim() || undefined;
+    const text = readFileSync(file.trim(), 'utf8');
+    // An editor ends the last line; that is not of the value.
+    return text.trim() === '' ? undefined : cleaned(text.replace(/\r?\n$/, ''));
   } catch (error) {
     throw new ConfigurationError(
       `${name}_FILE names a file that cannot be read: ${(error as Error).message}.`,
