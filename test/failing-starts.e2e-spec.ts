@@ -32,6 +32,11 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
     ['a short secret', async () => ({ JWT_SECRET: 'secret' }), /JWT_SECRET must be longer/],
     ['a guessable secret', async () => ({ JWT_SECRET: 'ab'.repeat(20) }), /JWT_SECRET is too easy to guess/],
     [
+      'the secret of an example',
+      async () => ({ API_KEY_PEPPER: 'change-me-to-32-characters-or-more' }),
+      /API_KEY_PEPPER is too easy to guess/,
+    ],
+    [
       'one port twice',
       async () => ({ PORT: '8123', METRICS_PORT: '8123' }),
       /PORT and METRICS_PORT are both/,

@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Env } from '../config/env';
 import type { DataDirectory } from './data-directory';
+import { isGuessableSecret } from './guessable-secret';
 import { StartupFailure } from './startup-failure';
 
 const SECRETS = { JWT_SECRET: 'jwt-secret', API_KEY_PEPPER: 'api-key-pepper' } as const;
 const GENERATED_BYTES = 32;
 const SHORTEST = 32;
-/** 32 characters of fewer kinds than this were typed, not generated. */
-const FEWEST_KINDS = 8;
 
 /** Fills in the secrets that are not set, the same ones for every process over one DATA_DIR. @returns the names of those */
 export async function provideSecrets(env: Env, directory: DataDirectory): Promise<string[]> {
@@ -35,6 +34,6 @@ export async function provideSecrets(env: Env, directory: DataDirectory): Promis
 }
 
 function refuseGuessable(name: string, secret: string): void {
-  if (new Set(secret).size >= FEWEST_KINDS) return;
+  if (!isGuessableSecret(secret)) return;
   throw new StartupFailure(`${name} is too easy to guess; make one with: openssl rand -hex 32`);
 }
