@@ -149,8 +149,9 @@ describe('password links', () => {
     expect((await use(body.token)).status).toBe(204);
   });
 
-  it('are not issued by somebody who stops being an administrator at that moment', async () => {
+  it('and roles are not given by somebody who stops being an administrator at that moment', async () => {
     const [grace, bob] = [await gateway.registerAdmin(), await gateway.register()];
+    const eve = await gateway.register();
     const demoting = gateway.dataSource.createQueryRunner();
     await demoting.startTransaction();
     await demoting.query(`UPDATE users SET role = 'user' WHERE id = $1`, [grace.id]);
@@ -158,14 +159,16 @@ describe('password links', () => {
     const asked = [
       hers(`/users/${bob.id}/password-reset`, { method: 'POST' }),
       hers('/users', { json: { username: `late-${grace.username}`, role: 'admin' } }),
+      hers(`/users/${eve.id}`, { method: 'PATCH', json: { role: 'admin' } }),
     ];
-    await untilLocksAreAwaited(gateway, 2);
+    await untilLocksAreAwaited(gateway, asked.length);
     await demoting.commitTransaction();
     await demoting.release();
     for (const { status, body } of await Promise.all(asked)) {
       expect([status, body.code]).toEqual([403, 'forbidden']);
     }
     expect((await request(`/users?search=late-${grace.username}`)).body.data).toEqual([]);
+    expect((await request(`/users/${eve.id}`)).body.role).toBe('user');
   });
 
   it('stay as they were when the password is refused', async () => {

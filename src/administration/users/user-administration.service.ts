@@ -67,11 +67,15 @@ export class UserAdministration {
     return { ...(await this.directory.get(userId)), api_key: key, password_link: link };
   }
 
-  /** @throws ApiException 409 when it would leave no active administrator */
+  /** @throws ApiException 403 when the role of the actor is gone, 409 when it would leave no active administrator */
   async change(actor: Actor, userId: string, change: ChangeUser): Promise<AdminUserResponse> {
     await this.dataSource.transaction(async (manager) => {
       const endsAdmin = change.role === 'user' || change.status === 'disabled';
-      const held = await (endsAdmin ? holdAccountsAndAdmins : holdAccounts)(manager, [userId]);
+      const held = await (endsAdmin ? holdAccountsAndAdmins : holdAccounts)(
+        manager,
+        withActor(userId, actor),
+      );
+      requireHeldAdmin(held, actor);
       const user = heldUser(held, userId);
       const after = changed(user, change);
       if (Object.keys(after).length === 0) return;
@@ -119,8 +123,8 @@ export class UserAdministration {
   async issuePasswordReset(actor: Actor, userId: string): Promise<PasswordResetLink> {
     refuseOwnAccount(actor, userId, 'POST /auth/password changes its password');
     return this.dataSource.transaction(async (manager) => {
-      const held = await holdAccounts(manager, [userId, ...(actor.actorId ? [actor.actorId] : [])]);
-      if (!held.some((user) => user.id === actor.actorId && isActiveAdmin(user))) throw noLongerAdmin();
+      const held = await holdAccounts(manager, withActor(userId, actor));
+      requireHeldAdmin(held, actor);
       heldUser(held, userId);
       const issuedBy = actor.actorId;
       const link = await this.passwordResets.issue({ userId, issuedBy, hours: RESET_HOURS }, manager);
@@ -155,6 +159,14 @@ function changed(user: User, { role, status, name, email }: ChangeUser): Changes
       ([field, value]) => value !== undefined && value !== user[field as keyof Changes],
     ),
   );
+}
+
+const withActor = (userId: string, { actorId }: Actor): string[] =>
+  actorId === null ? [userId] : [userId, actorId];
+
+/** Whoever takes the role away holds the actor, too: what comes after that is refused. */
+function requireHeldAdmin(held: readonly User[], { actorId }: Actor): void {
+  if (!held.some((user) => user.id === actorId && isActiveAdmin(user))) throw noLongerAdmin();
 }
 
 function heldUser(held: readonly User[], userId: string): User {
