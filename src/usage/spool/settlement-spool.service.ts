@@ -18,6 +18,8 @@ const CLEAR = Symbol('clear');
 export class SettlementSpool implements OnModuleInit {
   private readonly logger = new Logger(SettlementSpool.name);
   private readonly entries = new Map<string, Settlement>();
+  /** Those of them that are not on disk: not yet, or because it failed. */
+  private readonly unwritten = new Map<string, Settlement>();
   private readonly file: SpoolFile;
   private readonly writes: GroupCommit<Settlement | typeof CLEAR, true>;
   private bytes = 0;
@@ -45,12 +47,12 @@ export class SettlementSpool implements OnModuleInit {
     });
   }
 
-  /** Resolves when it is safe on disk. When the disk fails it is still held in memory. */
+  /** Resolves when it is safe on disk. When the disk fails it is still held in memory, and the next write has it too. */
   async append(settlement: Settlement): Promise<void> {
     this.entries.set(settlement.requestId, settlement);
+    this.unwritten.set(settlement.requestId, settlement);
     try {
       await this.writes.submit(settlement);
-      this.failed = false;
     } catch (error) {
       this.failed = true;
       // Everything needed to enter it by hand is in the line.
@@ -60,6 +62,7 @@ export class SettlementSpool implements OnModuleInit {
 
   /** Takes out what is committed now. */
   async remove(requestId: string): Promise<void> {
+    this.unwritten.delete(requestId);
     if (!this.entries.delete(requestId) || this.entries.size > 0) return;
     await this.writes
       .submit(CLEAR)
@@ -80,17 +83,27 @@ export class SettlementSpool implements OnModuleInit {
   }
 
   private async write(batch: readonly (Settlement | typeof CLEAR)[]): Promise<true[]> {
-    const settlements = batch.filter((item) => item !== CLEAR);
     if (this.entries.size === 0) {
       await this.file.remove();
       this.bytes = 0;
-      this.failed = false;
-    } else if (!(await this.file.isThere())) {
-      await this.file.close();
-      this.bytes = await this.file.append(this.held());
-    } else if (settlements.length > 0) {
-      this.bytes += await this.file.append(settlements);
+    } else {
+      if (!(await this.file.isThere())) await this.beginAnew();
+      await this.writeWhatIsNotThere();
     }
+    this.failed = false;
     return batch.map(() => true);
+  }
+
+  private async beginAnew(): Promise<void> {
+    await this.file.close();
+    this.bytes = 0;
+    for (const [requestId, settlement] of this.entries) this.unwritten.set(requestId, settlement);
+  }
+
+  private async writeWhatIsNotThere(): Promise<void> {
+    const settlements = [...this.unwritten.values()];
+    if (settlements.length === 0) return;
+    this.bytes += await this.file.append(settlements);
+    for (const { requestId } of settlements) this.unwritten.delete(requestId);
   }
 }

@@ -9,6 +9,10 @@ const { O_APPEND, O_CREAT, O_WRONLY } = constants;
 /** One process' settlements on disk, a JSON object a line; for its owner's eyes only. */
 export class SpoolFile {
   private handle: FileHandle | null = null;
+  /** Bytes that survive a loss of power. */
+  private safe = 0;
+  /** Whether more than that may lie there: of a write that failed, nobody knows how much. */
+  private torn = false;
 
   private constructor(
     private readonly directory: string,
@@ -39,15 +43,23 @@ export class SpoolFile {
     return join(this.directory, `${this.owner}${SUFFIX}`);
   }
 
-  /** Resolves when the lines survive a loss of power. @returns bytes written */
+  /**
+   * Resolves when the lines survive a loss of power; when it rejects, none of them is there for good.
+   * @returns bytes written
+   */
   async append(settlements: readonly Settlement[]): Promise<number> {
-    const isNew = this.handle === null;
     this.handle ??= await open(this.path, O_APPEND | O_CREAT | O_WRONLY, 0o600);
+    // Behind half a line, as a full disk leaves it, a whole one could not be read.
+    if (this.torn) await this.handle.truncate(this.safe);
+    this.torn = true;
     const text = settlements.map((settlement) => `${JSON.stringify(settlement)}\n`).join('');
     await this.handle.appendFile(text);
     await this.handle.datasync();
-    if (isNew) await syncDirectory(this.directory);
-    return Buffer.byteLength(text);
+    if (this.safe === 0) await syncDirectory(this.directory);
+    const bytes = Buffer.byteLength(text);
+    this.safe += bytes;
+    this.torn = false;
+    return bytes;
   }
 
   /** False when another process has taken it for a dead one's, entered what it held, and removed it. */
@@ -56,13 +68,16 @@ export class SpoolFile {
   }
 
   async remove(): Promise<void> {
-    await this.close();
     await rm(this.path, { force: true });
+    await this.close();
   }
 
+  /** What is written next begins a file of its own: this one is not there any more. */
   async close(): Promise<void> {
     const { handle } = this;
     this.handle = null;
+    this.safe = 0;
+    this.torn = false;
     await handle?.close();
   }
 

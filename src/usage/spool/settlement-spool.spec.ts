@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { FileHandle, open, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Env } from '../../config/env';
+import { ProcessIdentity } from '../leases/process-identity';
+import { NO_TOKENS, Settlement } from '../token-usage';
+import { SettlementSpool, spoolDirectory } from './settlement-spool.service';
+import { SpoolFile } from './spool-file';
+
+const full = (): Error => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+
+describe('SettlementSpool on a disk that fails for a while', () => {
+  let env: Env;
+  let spool: SettlementSpool;
+  let identity: ProcessIdentity;
+  let handles: FileHandle;
+
+  beforeEach(async () => {
+    env = { DATA_DIR: mkdtempSync(join(tmpdir(), 'gateway-spool-')), SPOOL_MAX_BYTES: 1_000_000 } as Env;
+    identity = new ProcessIdentity();
+    spool = new SettlementSpool(env, identity);
+    (spool as unknown as { logger: { error(): void } }).logger.error = () => undefined;
+    await spool.onModuleInit();
+    const any = await open(join(env.DATA_DIR, 'any'), 'w');
+    handles = Object.getPrototypeOf(any) as FileHandle;
+    await any.close();
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    rmSync(env.DATA_DIR, { recursive: true, force: true });
+  });
+
+  /** What the next start would find after kill -9. */
+  const found = async () => {
+    const { settlements, unreadable } = await SpoolFile.of(spoolDirectory(env), identity.id).read();
+    return { requests: settlements.map(({ requestId }) => requestId), unreadable };
+  };
+  const failsAfter = (bytes: number) =>
+    jest.spyOn(handles, 'appendFile').mockImplementationOnce(async function (this: FileHandle, text) {
+      await this.write((text as string).slice(0, bytes));
+      throw full();
+    });
+
+  it.each([0, 20])(
+    'has all settlements in whole lines when one write ended after %i bytes',
+    async (bytes) => {
+      await spool.append(settlement('before'));
+      failsAfter(bytes);
+      await spool.append(settlement('refused'));
+      expect(spool.isFull).toBe(true);
+      await spool.append(settlement('after'));
+      expect(await found()).toEqual({ requests: ['before', 'refused', 'after'], unreadable: 0 });
+      expect(spool.isFull).toBe(false);
+    },
+  );
+
+  it('does so when it was the very first write', async () => {
+    failsAfter(20);
+    await spool.append(settlement('refused'));
+    await spool.append(settlement('after'));
+    expect(await found()).toEqual({ requests: ['refused', 'after'], unreadable: 0 });
+  });
+
+  it('writes again what was written but never reached the disk', async () => {
+    await spool.append(settlement('before'));
+    const { size } = await stat(SpoolFile.of(spoolDirectory(env), identity.id).path);
+    jest.spyOn(handles, 'datasync').mockImplementationOnce(async function (this: FileHandle) {
+      await this.truncate(size);
+      throw full();
+    });
+    await spool.append(settlement('refused'));
+    expect(spool.isFull).toBe(true);
+    await spool.append(settlement('after'));
+    expect(await found()).toEqual({ requests: ['before', 'refused', 'after'], unreadable: 0 });
+  });
+
+  it('does not write what PostgreSQL has taken meanwhile', async () => {
+    await spool.append(settlement('before'));
+    failsAfter(20);
+    await spool.append(settlement('refused'));
+    await spool.remove('refused');
+    await spool.append(settlement('after'));
+    expect(await found()).toEqual({ requests: ['before', 'after'], unreadable: 0 });
+  });
+});
+
+function settlement(requestId: string): Settlement {
+  return {
+    requestId,
+    userId: 'user',
+    apiKeyId: null,
+    endpoint: 'chat_completions',
+    model: 'opencode-llm',
+    stream: false,
+    outcome: 'completed',
+    source: 'exact',
+    status: 200,
+    usage: NO_TOKENS,
+    timeToFirstTokenMs: null,
+    durationMs: 1,
+  };
+}
