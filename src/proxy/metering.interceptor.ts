@@ -64,9 +64,9 @@ export class MeteringInterceptor implements NestInterceptor {
    * Nest's part ends as soon as the request is on its way to vLLM: what Nest and rxjs hold for a request in the making
    * is more than all the rest of a stream, which may run for an hour.
    */
-  intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, context.getHandler());
-    const http = context.switchToHttp();
+  intercept(execution: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, execution.getHandler());
+    const http = execution.switchToHttp();
     const request = http.getRequest<MeteredRequest>();
     const response = http.getResponse<ServerResponse>();
     const sent = this.send(request, response, endpoint, next);
@@ -76,7 +76,8 @@ export class MeteringInterceptor implements NestInterceptor {
         this.failures.answer(error, request, response),
       ),
     );
-    requestContext(request).metered = this.live.track(metered);
+    const context = requestContext(request);
+    context.metered = this.live.track(context.requestId, metered);
     return sent.then(() => ANSWERED_LATER);
   }
 

@@ -1,8 +1,11 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { ProcessLease } from '../../src/usage/leases/process-lease.service';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { cleanUp, emptyFolder, GatewayProcess, startProcess } from '../support/gateway-process';
 import { counterDifferences, LedgerRow, settledRows } from '../support/ledger';
+import { untilLocksAreAwaited } from '../support/lock-waiters';
 import { openRaw } from '../support/raw-connection';
 import { call, StreamedAnswer } from '../support/stream-client';
 import { CHAT, envelope, says } from '../support/wire';
@@ -149,6 +152,99 @@ describe('SIGTERM while more runs than the grace period lets finish', () => {
     },
     60_000,
   );
+});
+
+/** What has not reached vLLM by the end of the grace period, for whatever reason, neither prolongs it nor is sent there. */
+describe('the end of the grace period while a request is still being let in', () => {
+  const SHORT_GRACE_MS = 500;
+  let watcher: TestGateway;
+  let user: TestUser;
+  let gateway: GatewayProcess;
+
+  beforeEach(async () => {
+    watcher = await startGateway({ settings: { DEFAULT_TOKEN_LIMIT: '1000000000' } });
+    user = await watcher.register();
+    const { DATABASE_URL, JWT_SECRET, API_KEY_PEPPER } = watcher.env;
+    gateway = await startProcess(emptyFolder(), {
+      NODE_ENV: 'development',
+      DATABASE_URL: DATABASE_URL as string,
+      JWT_SECRET: JWT_SECRET as string,
+      API_KEY_PEPPER: API_KEY_PEPPER as string,
+      VLLM_BASE_URL: watcher.simulator.baseUrl,
+      SHUTDOWN_GRACE_MS: String(SHORT_GRACE_MS),
+      LOG_LEVEL: 'error',
+    });
+    await gateway.ready();
+  });
+  afterEach(async () => {
+    await cleanUp();
+    await watcher.close();
+  });
+
+  const endsInTime = async (toldAt: number) => {
+    expect(
+      await Promise.race([gateway.ended, sleep(SHORT_GRACE_MS + 5_000, undefined, { ref: false })]),
+    ).toBe(0);
+    expect(performance.now() - toldAt).toBeLessThan(SHORT_GRACE_MS + 5_000);
+    expect(await watcher.dataSource.query('SELECT request_id FROM open_requests')).toEqual([]);
+    expect(await counterDifferences(watcher)).toEqual([]);
+    expect(watcher.simulator.journal.entries.filter(({ path }) => path === CHAT)).toEqual([]);
+  };
+
+  it('releases what PostgreSQL admits only then', async () => {
+    const blocker = new Client({ connectionString: watcher.env.DATABASE_URL });
+    await blocker.connect();
+    try {
+      await blocker.query('BEGIN');
+      await blocker.query('SELECT 1 FROM limit_windows WHERE subject_id = $1 FOR UPDATE', [user.id]);
+      const body = JSON.parse(says({ tokens: 300, tbtMs: 100 }, { stream: true })) as object;
+      const answer = call({ url: gateway.url, path: CHAT, credential: user.key, body });
+      await untilLocksAreAwaited(watcher, 1);
+      const toldAt = performance.now();
+      gateway.kill('SIGTERM');
+      await sleep(2 * SHORT_GRACE_MS);
+      await blocker.query('ROLLBACK');
+      const { status, text } = await answer;
+      expect([status, JSON.parse(text)]).toEqual([502, envelope('upstream_error', 'server_error')]);
+      await endsInTime(toldAt);
+      const rows = await settledRows(watcher, user.id);
+      expect(tally(rows)).toEqual(['upstream_error exact 502']);
+      expect(rows.map((row) => row.prompt_tokens + row.completion_tokens)).toEqual([0]);
+    } finally {
+      await blocker.end();
+    }
+  });
+
+  it('does not wait for a body that goes on arriving', async () => {
+    const uploading = openRaw(gateway.url);
+    uploading.write(
+      `POST ${CHAT} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${user.key}\r\n` +
+        'content-type: application/json\r\ncontent-length: 100000\r\n\r\n{',
+    );
+    await sleep(200);
+    const toldAt = performance.now();
+    gateway.kill('SIGTERM');
+    await endsInTime(toldAt);
+    expect(await settledRows(watcher, user.id)).toEqual([]);
+  });
+});
+
+describe('a process whose lease has ended', () => {
+  it('admits nothing that still comes over an open connection: others would settle it while it runs', async () => {
+    const gateway = await startGateway();
+    try {
+      const user = await gateway.register();
+      await gateway.app.get(ProcessLease, { strict: false }).end();
+      const answer = await gateway.post(CHAT, user.key, JSON.parse(says({ tokens: 1 })));
+      expect([answer.status, await answer.json()]).toEqual([
+        503,
+        envelope('database_unavailable', 'server_error'),
+      ]);
+      expect(await settledRows(gateway, user.id)).toEqual([]);
+    } finally {
+      await gateway.close();
+    }
+  });
 });
 
 const tally = (rows: LedgerRow[]): string[] => [

@@ -16,6 +16,8 @@ export class RelayService {
   private drains = 0;
   private readonly limits: RelayLimits;
   private readonly tasks = new Set<RelayTask>();
+  /** Why nothing is sent to vLLM any more. */
+  private ended: string | null = null;
 
   constructor(
     private readonly upstream: UpstreamClient,
@@ -37,21 +39,25 @@ export class RelayService {
     const task = new RelayTask(exchange, response, this.watch, this.limits);
     this.tasks.add(task);
     this.open.follow(exchange.requestId, task);
-    this.upstream.send(
-      {
-        path: exchange.upstreamPath,
-        body: exchange.body,
-        requestId: exchange.requestId,
-        stream: exchange.stream,
-      },
-      task,
-    );
+    if (this.ended === null) this.upstream.send(toSend(exchange), task);
+    else task.endNow(this.ended);
     void task.receipt.then(() => this.tasks.delete(task));
     return task;
   }
 
-  /** Ends whatever is under way: its client reads why, and what was counted is billed. */
+  /**
+   * Ends whatever is under way: its client reads why, and what was counted is billed. What was still being admitted ends
+   * as soon as it gets here.
+   */
   endAll(message: string): void {
+    this.ended = message;
     for (const task of this.tasks) task.endNow(message);
   }
 }
+
+const toSend = ({ upstreamPath, body, requestId, stream }: Exchange) => ({
+  path: upstreamPath,
+  body,
+  requestId,
+  stream,
+});

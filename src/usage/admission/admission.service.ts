@@ -54,6 +54,7 @@ export class AdmissionService {
   /** Users and idempotency keys that are being decided about here; what is admitted stands in PostgreSQL. */
   private readonly deciding = new Set<string>();
   private readonly patience = new TimeLimit(ADMISSION_TIMEOUT_MS);
+  private stopped = false;
 
   constructor(
     private readonly statements: HotStatements,
@@ -120,10 +121,17 @@ export class AdmissionService {
     return this.group.nextWaitsMs;
   }
 
+  /** From now on everything is refused; what PostgreSQL is deciding about already may still be admitted. */
+  stop(): void {
+    this.stopped = true;
+  }
+
   private async submit(request: AdmissionRequest): Promise<Verdict> {
     if (this.spool.isFull) throw new Error('the spool for settlements is full');
     // Taken for dead, it would have its new requests settled under its hands.
     if (!this.lease.isHeld && !(await this.lease.renew())) throw new Error('the lease ran out');
+    // Last of all, with nothing awaited behind it: whoever has called stop() knows all that is open.
+    if (this.stopped) throw new Error('the gateway is shutting down');
     this.open.begin(request.requestId);
     try {
       const verdict = await this.group.submit(request);

@@ -44,9 +44,9 @@ export class ProcessLease implements OnApplicationBootstrap, OnApplicationShutdo
     this.stop();
   }
 
-  /** Whether others still take this process for alive. Paused for long, a process may find that they do not. */
+  /** Whether others still take this process for alive. Paused for long, or ended, a process may find that they do not. */
   get isHeld(): boolean {
-    return performance.now() - this.renewedAt < this.env.PROCESS_LEASE_MS - this.beatMs;
+    return !this.ended && performance.now() - this.renewedAt < this.env.PROCESS_LEASE_MS - this.beatMs;
   }
 
   /**
