@@ -1,6 +1,7 @@
+import { VllmApi } from '../src/proxy/upstream/vllm-api.service';
 import { SettlementService } from '../src/usage/admission/settlement.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { settledRows } from './support/ledger';
+import { counterDifferences, settledRows } from './support/ledger';
 import { call } from './support/stream-client';
 
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
@@ -135,6 +136,30 @@ describe('metering', () => {
       expect(row?.prompt_tokens).toBeLessThanOrEqual(2 * counted);
     } finally {
       Object.assign(settings, { tokenize: 'served', timeToFirstTokenMs: 0 });
+    }
+  });
+
+  it.each([
+    ['/tokenize answers nonsense', () => Object.assign(gateway.simulator.settings, { tokenize: 'null' })],
+    [
+      'counting fails in a way nobody thought of',
+      () =>
+        jest
+          .spyOn(gateway.app.get(VllmApi, { strict: false }), 'countTokens')
+          .mockRejectedValue(new TypeError('of a kind of its own')),
+    ],
+  ])('settles what a client left before its first event when %s', async (_, fails) => {
+    Object.assign(gateway.simulator.settings, { timeToFirstTokenMs: 3_000 });
+    fails();
+    try {
+      await ask({ messages: said({ tokens: 5 }), stream: true }, { hangUpAfterMs: 300 });
+      const rows = await settledRows(gateway, user.id);
+      expect(rows).toMatchObject([{ outcome: 'client_closed', source: 'estimated', completion_tokens: 0 }]);
+      expect(rows[0]?.prompt_tokens).toBeGreaterThan(0);
+      expect(await counterDifferences(gateway)).toEqual([]);
+    } finally {
+      jest.restoreAllMocks();
+      Object.assign(gateway.simulator.settings, { tokenize: 'served', timeToFirstTokenMs: 0 });
     }
   });
 

@@ -124,10 +124,12 @@ export class MeteringInterceptor implements NestInterceptor {
     if (call.stream) this.metrics.streamEnded();
     const usage = receipt.source === 'estimated' ? await this.estimated(call, receipt) : receipt.usage;
     const settlement = settlementOf(call, receipt, usage, request);
+    // First of all: whatever fails beside it, nothing stays reserved. It never rejects.
+    const settled = this.settlements.settle(settlement);
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
     this.learnFrom(call, settlement.usage.prompt);
-    await this.settlements.settle(settlement);
+    await settled;
     if (receipt.failure) this.failures.answer(receipt.failure, request, response);
     else receipt.deliver?.();
   }

@@ -97,7 +97,9 @@ async function answer(
       return sendJson(
         response,
         200,
-        tokenizeEndpoint(parseBody(request, bytes), models, settings.templateTokens),
+        settings.tokenize === 'null'
+          ? null
+          : tokenizeEndpoint(parseBody(request, bytes), models, settings.templateTokens),
       );
     case '/version':
       return sendJson(response, 200, { version: '0.32.0+simulated' });

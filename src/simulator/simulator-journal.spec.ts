@@ -138,9 +138,11 @@ describe('a setting of the simulator', () => {
     expect((await post('/v1/completions', { ...asked, max_tokens: 4 })).status).toBe(200);
   });
 
-  it('`tokenize` can be missing', async () => {
+  it('`tokenize` can be missing, or answer nonsense', async () => {
     await change({ tokenize: 'missing' });
     expect((await post('/tokenize', { prompt: 'hello' })).status).toBe(404);
+    await change({ tokenize: 'null' });
+    expect(await post('/tokenize', { prompt: 'hello' })).toMatchObject({ status: 200, body: null });
   });
 
   it('`templateTokens` stand in the prompt of every chat, of no completion, and /tokenize counts them', async () => {

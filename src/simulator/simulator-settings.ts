@@ -23,8 +23,8 @@ export interface SimulatorSettings {
   forceIncludeUsage: boolean;
   /** What the chat template adds to every chat, as a built-in system prompt does; POST /tokenize counts it, too. */
   templateTokens: number;
-  /** 'missing': POST /tokenize is a 404, as with front ends that lack it. */
-  tokenize: 'served' | 'missing';
+  /** 'missing': POST /tokenize is a 404, as with front ends that lack it. 'null': it answers that, as no vLLM should. */
+  tokenize: 'served' | 'missing' | 'null';
   /** prompt + max_tokens above the window: vLLM lowers max_tokens since 0.32 and refused before. */
   overflow: 'clamp' | 'refuse';
   /** As with --max-num-queued-reqs: more unfinished requests than this are a 503; null = no limit. */

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { VllmApi } from '../upstream/vllm-api.service';
 import type { PromptSize } from './output-budget';
 import { BYTES_PER_TOKEN } from './prompt-guess';
@@ -7,6 +7,8 @@ import type { ProxiedCall } from './proxied-call';
 /** Asks vLLM for exact token counts, chat template and tools included. */
 @Injectable()
 export class PromptCounter {
+  private readonly logger = new Logger(PromptCounter.name);
+
   constructor(private readonly vllm: VllmApi) {}
 
   /**
@@ -21,18 +23,25 @@ export class PromptCounter {
     return { tokens: bound.tokens, exact: true, bounded: fits };
   }
 
-  /** What to bill for a prompt vLLM worked on without telling its size. */
+  /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */
   async estimate(call: ProxiedCall): Promise<number> {
-    return (await this.count(call)) ?? call.guessedPromptTokens;
+    return (await this.count(call).catch(this.uncounted)) ?? call.guessedPromptTokens;
   }
 
+  /** What to bill for a text vLLM wrote without telling its size. */
   async countText(call: ProxiedCall, text: string): Promise<number> {
     if (text === '') return 0;
     const body = Buffer.from(
       JSON.stringify({ model: call.model.servedName, prompt: text, add_special_tokens: false }),
     );
-    return (await this.vllm.countTokens(body)) ?? Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
+    const counted = await this.vllm.countTokens(body).catch(this.uncounted);
+    return counted ?? Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
   }
+
+  private readonly uncounted = (error: unknown): null => {
+    this.logger.error({ err: error }, 'tokens could not be counted; they are guessed');
+    return null;
+  };
 
   private async count(call: ProxiedCall): Promise<number | null> {
     const bodies = call.tokenizeBodies();

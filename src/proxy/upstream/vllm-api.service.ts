@@ -63,13 +63,14 @@ export class VllmApi {
   async countTokens(body: Buffer): Promise<number | null> {
     try {
       const { data } = await firstValueFrom(
-        this.http.post<{ count?: unknown }>(`${this.base}/tokenize`, body, {
+        this.http.post<{ count?: unknown } | null>(`${this.base}/tokenize`, body, {
           ...this.options,
           maxBodyLength: Infinity,
           headers: { ...this.options.headers, 'content-type': 'application/json' },
         }),
       );
-      return Number.isSafeInteger(data.count) ? (data.count as number) : null;
+      const count = data?.count;
+      return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : null;
     } catch (error) {
       if (isAxiosError(error)) return null;
       throw error;
