@@ -123,10 +123,48 @@ describe('the time zone of the limits', () => {
     await gateway.close();
   });
 
+  it.each(['America/Havana', 'Atlantic/Azores', 'Europe/Berlin', 'Asia/Beirut', 'UTC'])(
+    'has a window around every half hour of a year, each beginning where the last one ends: %s',
+    async (zone) => {
+      const wrong = await withClient(async (client) => {
+        const { rows } = await client.query<object>(
+          `SELECT period, at, "start", "end" FROM (
+             SELECT period, at, limit_window_start(period, at, $1) AS "start", limit_window_end(period, at, $1) AS "end"
+             FROM unnest(ARRAY['minute', 'hour', 'day', 'week', 'month']) AS period,
+               generate_series('2026-01-01Z'::timestamptz, '2027-01-01Z', interval '30 minutes') AS at
+           ) w
+           WHERE NOT ("start" <= at AND at < "end" AND limit_window_start(period, "end", $1) = "end"
+             AND limit_window_end(period, "start" - interval '1 microsecond', $1) = "start") LIMIT 3`,
+          [zone],
+        );
+        return rows;
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['2026-11-01', '2026-11-01', [14]],
+    ['2026-11-01T04:00:00Z', '2026-11-01', [14]],
+    ['2026-11-01T04:15:00Z', '2026-11-01T05:45:00Z', [14]],
+    ['2026-10-31', '2026-10-31', [7]],
+    ['2026-10-31', '2026-11-01T04:45:00Z', [7, 7]],
+  ])('reports the hour between two midnights once, in the new day: %s to %s', async (from, to, days) => {
+    const gateway = await start('America/Havana');
+    const user = await gateway.register();
+    for (const at of ['2026-11-01T03:30:00Z', '2026-11-01T04:30:00Z', '2026-11-01T05:30:00Z'])
+      await recordGeneration(gateway, { userId: user.id, at: new Date(at), prompt: 3, completion: 4 });
+    const answer = await gateway.get(`/users/usage?from=${from}&to=${to}`, user.accessToken);
+    const report = (await answer.json()) as { by_day: { total_tokens: number }[] };
+    await gateway.close();
+    expect(report.by_day.map((day) => day.total_tokens).filter((tokens) => tokens > 0)).toEqual(days);
+  });
+
   it.each([
     ['Europe/Berlin', '2026-10-24T00:00:00Z', 25],
     ['Europe/Berlin', '2026-03-28T00:00:00Z', 23],
     ['America/New_York', '2026-10-31T00:00:00Z', 25],
+    ['America/Havana', '2026-10-31T00:00:00Z', 25],
     ['Asia/Kathmandu', '2026-11-01T00:00:00Z', 24],
   ])('has windows without gap or overlap when the clocks change: %s, %s', async (zone, from, hours) => {
     const rows = await withClient(async (client) => {

@@ -11,8 +11,8 @@ export interface RecentRange {
 // A minute of slack: the database writes the times, and what has just happened belongs to "until now".
 const RESOLVE = `
   WITH given AS (
-    SELECT coalesce($2::timestamptz, $3::date::timestamp AT TIME ZONE $1) AS "from",
-      coalesce($4::timestamptz, ($5::date + 1)::timestamp AT TIME ZONE $1) AS "to"
+    SELECT coalesce($2::timestamptz, day_start($3::date, $1)) AS "from",
+      coalesce($4::timestamptz, day_start($5::date + 1, $1)) AS "to"
   )
   SELECT coalesce("from", coalesce("to", now()) - interval '366 days') AS "from",
     coalesce("to", "from" + interval '366 days', now() + interval '1 minute') AS "to"

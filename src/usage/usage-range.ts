@@ -21,19 +21,19 @@ const MAX_RANGE_MS = (MAX_DAYS * 24 + 1) * 3_600_000;
 // Calendar arithmetic is left to PostgreSQL, whose rules also say which day a settlement belongs to.
 const RESOLVE = `
   WITH given AS (
-    SELECT coalesce($2::timestamptz, $3::date::timestamp AT TIME ZONE $1) AS "from",
-      coalesce($4::timestamptz, ($5::date + 1)::timestamp AT TIME ZONE $1) AS "to"
+    SELECT coalesce($2::timestamptz, day_start($3::date, $1)) AS "from",
+      coalesce($4::timestamptz, day_start($5::date + 1, $1)) AS "to"
   ), chosen AS (
     SELECT coalesce("from", limit_window_start('month', coalesce("to" - interval '1 millisecond', now()), $1)) AS "from",
       coalesce("to", limit_window_end('month', now(), $1)) AS "to"
     FROM given
   ), days AS (
     SELECT "from", "to", ("to" AT TIME ZONE $1)::date AS end_day,
-      ("from" AT TIME ZONE $1)::date + ("from" > date_trunc('day', "from", $1))::integer AS first_day
+      ("from" AT TIME ZONE $1)::date + ("from" > limit_window_start('day', "from", $1))::integer AS first_day
     FROM chosen
   )
   SELECT "from", "to", first_day::text, end_day::text,
-    first_day::timestamp AT TIME ZONE $1 AS first_day_start, end_day::timestamp AT TIME ZONE $1 AS end_day_start
+    day_start(first_day, $1) AS first_day_start, day_start(end_day, $1) AS end_day_start
   FROM days`;
 
 interface RangeRow {

@@ -20,17 +20,17 @@ const COUNTERS = `
       ELSE limit_window_end(w.period, w.window_start, $1) END AS window_end,
     -- Whole days outlive the records of a dropped partition, as rollups; single minutes and hours do not.
     w.period NOT IN ('minute', 'hour') OR w.window_start = '-infinity'
-      OR w.window_start >= $2::date::timestamp AT TIME ZONE $1 AS is_known
+      OR w.window_start >= day_start($2::date, $1) AS is_known
   FROM limit_windows w`;
 
 // What was admitted: settled and still in the ledger, not settled yet, or left as rollups of dropped partitions.
 const EVENTS = `
   SELECT user_id, key_id, model, admitted_at AS at, 1 AS requests, prompt_tokens + completion_tokens AS tokens
-  FROM usage_records WHERE admitted_at >= $2::date::timestamp AT TIME ZONE $1
+  FROM usage_records WHERE admitted_at >= day_start($2::date, $1)
   UNION ALL
   SELECT user_id, key_id, model, admitted_at, 1, 0 FROM open_requests
   UNION ALL
-  SELECT user_id, key_id, model, day::timestamp AT TIME ZONE $1, requests, prompt_tokens + completion_tokens
+  SELECT user_id, key_id, model, day_start(day, $1), requests, prompt_tokens + completion_tokens
   FROM usage_daily WHERE day < $2::date`;
 
 const COUNTER_DIFFERENCES = `

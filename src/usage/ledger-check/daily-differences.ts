@@ -14,7 +14,7 @@ const DAILY_DIFFERENCES = `
     SELECT (admitted_at AT TIME ZONE $1)::date AS day, user_id,
       coalesce(key_id, '00000000-0000-0000-0000-000000000000') AS key_id, model,
       ARRAY[count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens)] AS sums
-    FROM usage_records WHERE admitted_at >= $2::date::timestamp AT TIME ZONE $1
+    FROM usage_records WHERE admitted_at >= day_start($2::date, $1)
     GROUP BY 1, 2, 3, 4
   ), daily AS (
     SELECT day, user_id, key_id, model,

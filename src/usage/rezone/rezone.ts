@@ -13,7 +13,7 @@ const REBUILD_DAYS = `
     reasoning_tokens)
   SELECT user_id, (admitted_at AT TIME ZONE $2)::date, coalesce(key_id, '${NIL}'), model, count(*), sum(prompt_tokens),
     sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens)
-  FROM usage_records WHERE admitted_at >= $3::date::timestamp AT TIME ZONE $1
+  FROM usage_records WHERE admitted_at >= day_start($3::date, $1)
   GROUP BY 1, 2, 3, 4
   ON CONFLICT (user_id, day, key_id, model) DO UPDATE SET
     requests = t.requests + excluded.requests,
@@ -24,7 +24,7 @@ const REBUILD_DAYS = `
 
 // What was dropped was counted in the zone before: a day of the new zone may have lost some of its hours.
 const KEEP_FROM = `
-  UPDATE usage_retention SET kept_from = greatest(kept_from, $2::date::timestamp AT TIME ZONE $1)`;
+  UPDATE usage_retention SET kept_from = greatest(kept_from, day_start($2::date, $1))`;
 
 const RECOUNT = `
   WITH counters AS MATERIALIZED (
