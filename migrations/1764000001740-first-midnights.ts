@@ -26,12 +26,12 @@ const windows = (first: (midnight: string) => string): string[] => [
 export class FirstMidnights1764000001740 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     // What the clock shows a second before is a second to midnight, and what is taken away nothing: but for the second
-    // midnight, before which it has gone on for as long as it is put back. Infinity shows no time.
+    // midnight, before which it has gone on for as long as it is put back. Infinity shows no time. UTC, where most count, is put back never.
     await queryRunner.query(`
       CREATE FUNCTION first_midnight(midnight timestamptz, zone text) RETURNS timestamptz
       LANGUAGE sql STABLE PARALLEL SAFE AS $$
-        SELECT midnight - coalesce(
-          (((midnight - interval '1 second') AT TIME ZONE zone)::time + interval '1 second')::interval, interval '0')
+        SELECT CASE WHEN zone = 'UTC' THEN midnight ELSE midnight - coalesce(
+          (((midnight - interval '1 second') AT TIME ZONE zone)::time + interval '1 second')::interval, interval '0') END
       $$`);
     await queryRunner.query(`
       CREATE FUNCTION day_start(day date, zone text) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
