@@ -26,7 +26,8 @@ const windows = (first: (midnight: string) => string): string[] => [
 export class FirstMidnights1764000001740 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     // What the clock shows a second before is a second to midnight, and what is taken away nothing: but for the second
-    // midnight, before which it has gone on for as long as it is put back. Infinity shows no time. UTC, where most count, is put back never.
+    // midnight, before which it has gone on for as long as it is put back. Infinity shows no time. UTC, where most count,
+    // is never put back.
     await queryRunner.query(`
       CREATE FUNCTION first_midnight(midnight timestamptz, zone text) RETURNS timestamptz
       LANGUAGE sql STABLE PARALLEL SAFE AS $$
