@@ -1,6 +1,6 @@
 'use strict';
 const { median } = require('../measure');
-const { fill, openDatabase } = require('./database');
+const { fill, openDatabase, touchAll } = require('./database');
 const { bareLoad, closedLoop, constantRate, ourLoad } = require('./loads');
 
 const SPREAD = 10_000;
@@ -32,8 +32,7 @@ async function measureLarge(small, { rounds, seconds, progress }) {
     const plan = { rounds, seconds, progress };
     const one = await compare(database, hot, { ...plan, label: 'large: one hot user' });
     progress('touching every counter once');
-    await database.db.query('UPDATE limit_windows SET used = used + 1');
-    await database.db.query('VACUUM ANALYZE limit_windows');
+    await touchAll(database.db);
     const all = await compare(database, among(LARGE.users), { ...plan, label: 'large: spread over all' });
     return {
       hot: one,
