@@ -46,7 +46,7 @@ describe('the time zone of the limits', () => {
   });
 
   it.each(['Europe/Berlin', 'europe/berlin', 'GMT', 'Zulu'])('may be %s', async (zone) => {
-    await expect(rezoneTo(zone)).resolves.toBeDefined();
+    expect(await rezoneTo(zone)).toBeNull();
   });
 
   it.each(['IST', 'CET', 'PST', 'ECT', 'US/Pacific-New'])('is not recounted in %s', async (zone) => {
