@@ -18,30 +18,47 @@ const among = (users) => () => 1 + Math.floor(Math.random() * users);
 async function measureAdmission({ rounds, seconds, progress }) {
   return onDatabase({ users: SPREAD, records: 0, progress }, async (database) => {
     const plan = { rounds, seconds, progress };
+    const besideBare = async (pick, label) => {
+      const sides = [bareLoad, ourLoad].map((makeLoad) => ({ database, makeLoad }));
+      const { one, two, ratio } = await compare(sides, [pick, pick], { ...plan, label });
+      return { label, bare: one, ours: two, ratio: ratio('rate'), postgresRatio: ratio('postgres') };
+    };
     return {
-      hot: await compare(database, hot, { ...plan, label: 'one hot user' }),
-      spread: await compare(database, among(SPREAD), { ...plan, label: `spread over ${SPREAD}` }),
+      hot: await besideBare(hot, 'one hot user'),
+      spread: await besideBare(among(SPREAD), `spread over ${SPREAD}`),
       latency: await latency(database, { ...plan, label: `${RATE} requests/s` }),
     };
   });
 }
 
-/** The same on a million users and ten million ledger rows, as times slower than `small`, of `measureAdmission`. */
-async function measureLarge(small, { rounds, seconds, progress }) {
-  return onDatabase({ ...LARGE, progress }, async (database) => {
-    const plan = { rounds, seconds, progress };
-    const one = await compare(database, hot, { ...plan, label: 'large: one hot user' });
-    progress('touching every counter once');
-    await touchAll(database.db);
-    const all = await compare(database, among(LARGE.users), { ...plan, label: 'large: spread over all' });
-    return {
-      hot: one,
-      spread: all,
-      hotSlower: small.hot.ours.rate / one.ours.rate,
-      spreadSlower: small.spread.ours.rate / all.ours.rate,
-    };
-  });
+/**
+ * The same without the bare statement, on a million users and ten million ledger rows beside 10,000 users, in interleaved
+ * rounds: how many times slower it is there.
+ */
+async function measureLarge({ rounds, seconds, progress }) {
+  return onDatabase({ users: SPREAD, records: 0, progress }, (small) =>
+    onDatabase({ ...LARGE, progress }, async (large) => {
+      const plan = { rounds, seconds, progress };
+      const sizes = [small, large].map((database) => ({ database, makeLoad: ourLoad }));
+      const hotRounds = await compare(sizes, [hot, hot], {
+        ...plan,
+        label: 'one hot user, 10,000 and a million',
+      });
+      progress('touching every counter once');
+      for (const { db } of [small, large]) await touchAll(db);
+      const everybody = [among(SPREAD), among(LARGE.users)];
+      const spread = await compare(sizes, everybody, { ...plan, label: 'spread over 10,000 and a million' });
+      return { hot: asGrowth(hotRounds), spread: asGrowth(spread) };
+    }),
+  );
 }
+
+const asGrowth = ({ label, one, two, ratio }) => ({
+  label,
+  small: one,
+  large: two,
+  slower: 1 / ratio('rate'),
+});
 
 async function onDatabase({ users, records, progress }, work) {
   const database = await openDatabase();
@@ -54,34 +71,38 @@ async function onDatabase({ users, records, progress }, work) {
   }
 }
 
-async function withBoth(database, work) {
-  const [bare, ours] = [bareLoad(database.url), await ourLoad(database.url)];
+async function withBoth([first, second], work) {
+  const one = await first.makeLoad(first.database.url);
   try {
-    return await work(bare, ours);
+    const two = await second.makeLoad(second.database.url);
+    try {
+      return await work(one, two);
+    } finally {
+      await two.close();
+    }
   } finally {
-    await bare.close();
-    await ours.close();
+    await one.close();
   }
 }
 
-/** Medians of both, and medians of what was compared within each round. CPU in microseconds a request. */
-function compare(database, pick, { rounds, seconds, label, progress }) {
-  return withBoth(database, async (bare, ours) => {
+/** Medians of both, and of what was compared within each round. CPU in microseconds a request. */
+function compare(sides, picks, { rounds, seconds, label, progress }) {
+  return withBoth(sides, async (...loads) => {
     const pairs = [];
-    for (const load of [bare, ours]) await closedLoop(load, pick, WARM_UP);
+    for (const [side, load] of loads.entries()) await closedLoop(load, picks[side], WARM_UP);
     for (let index = 0; index < rounds; index += 1) {
       progress(`${label}, round ${index + 1} of ${rounds}`);
-      pairs.push([
-        await oneRound(database, bare, pick, seconds),
-        await oneRound(database, ours, pick, seconds),
-      ]);
+      const pair = [];
+      for (const [side, load] of loads.entries())
+        pair.push(await oneRound(sides[side].database, load, picks[side], seconds));
+      pairs.push(pair);
     }
     const of = (which) =>
       Object.fromEntries(
         ['rate', 'postgres', 'own'].map((field) => [field, median(pairs.map((pair) => pair[which][field]))]),
       );
     const ratio = (field) => median(pairs.map(([one, two]) => two[field] / one[field]));
-    return { label, bare: of(0), ours: of(1), ratio: ratio('rate'), postgresRatio: ratio('postgres') };
+    return { label, one: of(0), two: of(1), ratio };
   });
 }
 
@@ -94,7 +115,8 @@ async function oneRound(database, load, pick, seconds) {
 
 /** Medians of the median latencies, in milliseconds. */
 function latency(database, { rounds, seconds, label, progress }) {
-  return withBoth(database, async (bare, ours) => {
+  const sides = [bareLoad, ourLoad].map((makeLoad) => ({ database, makeLoad }));
+  return withBoth(sides, async (bare, ours) => {
     const pairs = [];
     const plan = { rate: RATE, seconds };
     for (let index = 0; index < rounds; index += 1) {

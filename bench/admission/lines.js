@@ -17,4 +17,14 @@ function admissionLines({ hot, spread, latency: p50 }) {
   return lines;
 }
 
-module.exports = { admissionLines };
+/** The same for a database that has grown. */
+function growthLines({ hot, spread }) {
+  return [hot, spread].map(
+    ({ label, small, large, slower }) =>
+      `${label}: ${small.rate.toFixed(0)}/s and ${large.rate.toFixed(0)}/s: ${slower.toFixed(2)} times slower; ` +
+      `PostgreSQL CPU ${small.postgres.toFixed(0)} and ${large.postgres.toFixed(0)} µs, ` +
+      `own CPU ${small.own.toFixed(0)} and ${large.own.toFixed(0)} µs.`,
+  );
+}
+
+module.exports = { admissionLines, growthLines };
