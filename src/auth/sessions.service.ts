@@ -121,9 +121,12 @@ export class SessionsService {
   }
 
   private async noteLogin(userId: string, sessionId: string): Promise<void> {
+    // One after the other: who holds a session while it waits for its user could wait for somebody who ends sessions.
+    await this.sessions.query(`UPDATE users SET last_login_at = now() WHERE id = $1 AND deleted_at IS NULL`, [
+      userId,
+    ]);
     await this.sessions.query(
-      `WITH seen AS (UPDATE users SET last_login_at = now() WHERE id = $1 AND deleted_at IS NULL)
-       DELETE FROM sessions WHERE id IN (
+      `DELETE FROM sessions WHERE id IN (
          SELECT id FROM sessions WHERE user_id = $1 AND id <> $2
          ORDER BY (revoked_at IS NULL AND expires_at > now()) DESC, last_used_at DESC
          OFFSET ${SESSIONS_PER_USER - 1})`,

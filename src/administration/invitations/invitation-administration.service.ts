@@ -6,7 +6,7 @@ import { Invitations } from '../../auth/invitations/invitations.service';
 import { mintOneTimeToken, oneTimeTokenHash } from '../../auth/one-time-token';
 import { ApiException } from '../../common/api.exception';
 import { Env } from '../../config/env';
-import { noLongerAdmin } from '../former-admin';
+import { noLongerAdmin, refuseFormerAdmin } from '../../users/former-admin';
 import type { CreatedInvitationResponse, CreateInvitation } from './invitation.dto';
 import { InvitationDirectory } from './invitation-directory.service';
 import { givenLimits, toLimitView } from './invited-limits';
@@ -56,9 +56,13 @@ export class InvitationAdministration {
     return { ...(await this.directory.get(id)), token, url };
   }
 
-  /** Twice is as good as once. @throws ApiException 409 when an account has been made with it */
+  /**
+   * Twice is as good as once.
+   * @throws ApiException 403 when the role of the actor is gone, 409 when an account has been made with it
+   */
   async revoke(actor: Actor, id: string): Promise<void> {
     await this.dataSource.transaction(async (manager) => {
+      await refuseFormerAdmin(actor, manager);
       const [, revoked]: [unknown, number] = await manager.query(
         'UPDATE invitations SET revoked_at = now() WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL',
         [id],

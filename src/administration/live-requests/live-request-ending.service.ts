@@ -1,6 +1,7 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { Actor, AuditLog } from '../../auth/audit-log';
+import { refuseFormerAdmin } from '../../users/former-admin';
 
 interface Marked {
   readonly user_id: string;
@@ -22,9 +23,10 @@ export class LiveRequestEnding {
     private readonly dataSource: DataSource,
   ) {}
 
-  /** Does nothing more when it is asked for a second time. */
+  /** Does nothing more when it is asked for a second time. @throws ApiException 403 when the role of the actor is gone */
   end(actor: Actor, requestId: string): Promise<void> {
     return this.dataSource.transaction(async (manager) => {
+      await refuseFormerAdmin(actor, manager);
       const [[marked]] = await manager.query<[Marked[], number]>(MARK, [requestId]);
       if (!marked) return refuseUnknown(requestId, manager);
       await this.auditLog.record(

@@ -38,6 +38,6 @@ export class OwnAccount {
   async delete(userId: string, { current_password: password }: DeleteAccount, client: Client): Promise<void> {
     await this.auth.confirmPassword(userId, password, client);
     const { address, requestId } = client;
-    await this.administration.delete({ actorId: userId, address, requestId }, userId);
+    await this.administration.deleteOwn({ actorId: userId, address, requestId });
   }
 }

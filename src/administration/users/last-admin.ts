@@ -1,6 +1,6 @@
 import { ApiException } from '../../common/api.exception';
+import { isActiveAdmin } from '../../users/hold-accounts';
 import type { User } from '../../users/user.entity';
-import { isActiveAdmin } from './hold-accounts';
 
 /**
  * @param held with every active administrator, held until the end of the transaction

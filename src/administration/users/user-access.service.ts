@@ -5,6 +5,7 @@ import type { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dt
 import { apiKeyNotFound } from '../../auth/api-keys/own-key';
 import { Actor, AuditLog } from '../../auth/audit-log';
 import { SessionsService } from '../../auth/sessions.service';
+import { refuseFormerAdmin } from '../../users/former-admin';
 import { UsersService } from '../../users/users.service';
 
 /** What a user gets in with, as far as administrators may see and end it. */
@@ -18,9 +19,11 @@ export class UserAccess {
     private readonly dataSource: DataSource,
   ) {}
 
+  /** @throws ApiException 403 when the role of the actor is gone */
   async endSessions(actor: Actor, userId: string): Promise<void> {
     await this.users.getById(userId);
     await this.dataSource.transaction(async (manager) => {
+      await refuseFormerAdmin(actor, manager);
       const ended = await this.sessions.endAll(userId, { reason: 'ended_by_admin' }, manager);
       await this.auditLog.record(
         { ...actor, action: 'user.sessions_ended', subject: 'user', subjectId: userId, after: { ended } },
@@ -34,10 +37,11 @@ export class UserAccess {
     return this.apiKeys.list(userId);
   }
 
-  /** @param keyId absent: all keys of the user */
+  /** @param keyId absent: all keys of the user. @throws ApiException 403 when the role of the actor is gone */
   async revokeKeys(actor: Actor, userId: string, keyId?: string): Promise<void> {
     await this.users.getById(userId);
     const revoked = await this.dataSource.transaction(async (manager) => {
+      await refuseFormerAdmin(actor, manager);
       const keys = await this.apiKeys.markRevoked({ userId, keyId }, manager);
       if (keyId !== undefined && keys.length === 0) throw apiKeyNotFound();
       const after = { key_ids: keys.map(({ id }) => id) };

@@ -12,13 +12,13 @@ import {
 import { SessionsService } from '../../auth/sessions.service';
 import { deleteLimitsOfUser } from '../../usage/limits/limit-store';
 import { monthlyTokens } from '../../users/first-limits';
+import { refuseFormerAdmin, requireHeldAdmin, withActor } from '../../users/former-admin';
+import { holdAccounts, holdAccountsAndAdmins } from '../../users/hold-accounts';
 import { User } from '../../users/user.entity';
 import { UsersService } from '../../users/users.service';
-import { noLongerAdmin, refuseFormerAdmin } from '../former-admin';
 import type { ChangeUser } from './dto/change-user.dto';
 import type { CreatedUserResponse, CreateUser } from './dto/create-user.dto';
 import type { AdminUserResponse } from './dto/users-query.dto';
-import { holdAccounts, holdAccountsAndAdmins, isActiveAdmin } from './hold-accounts';
 import { refuseLastAdmin } from './last-admin';
 import { refuseOwnAccount } from './own-account-refusal';
 import { UserDirectory } from './user-directory.service';
@@ -73,7 +73,7 @@ export class UserAdministration {
       const endsAdmin = change.role === 'user' || change.status === 'disabled';
       const held = await (endsAdmin ? holdAccountsAndAdmins : holdAccounts)(
         manager,
-        withActor(userId, actor),
+        withActor([userId], actor),
       );
       requireHeldAdmin(held, actor);
       const user = heldUser(held, userId);
@@ -89,16 +89,32 @@ export class UserAdministration {
     return this.directory.get(userId);
   }
 
-  /** @throws ApiException 409 for one's own account: a session alone does not end that */
+  /**
+   * @throws ApiException 403 when the role of the actor is gone, 409 for one's own account: a session alone does not end
+   * that
+   */
   async deleteOther(actor: Actor, userId: string): Promise<void> {
     refuseOwnAccount(actor, userId, 'DELETE /users/me deletes it');
-    return this.delete(actor, userId);
+    return this.remove(actor, userId, (held) => requireHeldAdmin(held, actor));
   }
 
-  /** Forgets who it was and keeps what was used. @throws ApiException 409 for the last active administrator */
-  async delete(actor: Actor, userId: string): Promise<void> {
+  /** For an owner who has proved to be one. @throws ApiException 409 for the last active administrator */
+  async deleteOwn(actor: Actor & { actorId: string }): Promise<void> {
+    return this.remove(actor, actor.actorId);
+  }
+
+  /**
+   * Forgets who it was and keeps what was used.
+   * @param mayActor given the account and all active administrators, as they are held
+   */
+  private async remove(
+    actor: Actor,
+    userId: string,
+    mayActor: (held: readonly User[]) => void = () => undefined,
+  ): Promise<void> {
     const revoked = await this.dataSource.transaction(async (manager) => {
       const held = await holdAccountsAndAdmins(manager, [userId]);
+      mayActor(held);
       const user = heldUser(held, userId);
       refuseLastAdmin(held, user);
       await this.users.anonymise(userId, manager);
@@ -123,7 +139,7 @@ export class UserAdministration {
   async issuePasswordReset(actor: Actor, userId: string): Promise<PasswordResetLink> {
     refuseOwnAccount(actor, userId, 'POST /auth/password changes its password');
     return this.dataSource.transaction(async (manager) => {
-      const held = await holdAccounts(manager, withActor(userId, actor));
+      const held = await holdAccounts(manager, withActor([userId], actor));
       requireHeldAdmin(held, actor);
       heldUser(held, userId);
       const issuedBy = actor.actorId;
@@ -159,14 +175,6 @@ function changed(user: User, { role, status, name, email }: ChangeUser): Changes
       ([field, value]) => value !== undefined && value !== user[field as keyof Changes],
     ),
   );
-}
-
-const withActor = (userId: string, { actorId }: Actor): string[] =>
-  actorId === null ? [userId] : [userId, actorId];
-
-/** Whoever takes the role away holds the actor, too: what comes after that is refused. */
-function requireHeldAdmin(held: readonly User[], { actorId }: Actor): void {
-  if (!held.some((user) => user.id === actorId && isActiveAdmin(user))) throw noLongerAdmin();
 }
 
 function heldUser(held: readonly User[], userId: string): User {

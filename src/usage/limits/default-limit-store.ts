@@ -27,26 +27,16 @@ export async function usersWithDefaultAfter(
   );
 }
 
-/**
- * Whoever changes limits of these users waits for the end of the transaction, as with lockUser.
- * @returns those whom the default still concerns: an administrator may have been quicker.
- */
-export async function lockUsersWithDefault(
+/** Of users who are held: those whom the default still concerns; an administrator may have been quicker. */
+export async function heldWithDefault(
   manager: EntityManager,
-  userIds: readonly string[],
+  held: readonly string[],
   { metric, period }: UserCounter,
 ): Promise<string[]> {
-  const present = idsOf(
-    await manager.query(
-      `SELECT id FROM users WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE`,
-      [userIds],
-    ),
-  );
-  // A statement of its own: what was committed while it waited counts.
   return idsOf(
     await manager.query(
       `SELECT u.id FROM unnest($1::uuid[]) AS u (id) WHERE ${WITHOUT_ADMIN} ORDER BY u.id`,
-      [present, metric, period],
+      [held, metric, period],
     ),
   );
 }
@@ -70,6 +60,7 @@ export async function lockDefaults(
   return rows.map(({ amount, users }) => ({ amount: amount === null ? null : Number(amount), users }));
 }
 
+/** What was raised for somebody stays raised until its end: that was said of this person, and the default of nobody. */
 export async function putDefaults(
   manager: EntityManager,
   userIds: readonly string[],

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { AuditEntry, AuditLog } from '../../auth/audit-log';
+import { requireHeldAdmin, withActor } from '../../users/former-admin';
+import { holdAccounts } from '../../users/hold-accounts';
 import {
   DefaultsBefore,
   deleteDefaults,
+  heldWithDefault,
   lockDefaults,
-  lockUsersWithDefault,
   putDefaults,
   usersWithDefaultAfter,
 } from './default-limit-store';
@@ -34,6 +36,7 @@ export class DefaultLimits {
   /**
    * Sets or takes away one default of every user who has no limit of an admin's there. What was done when it fails
    * half-way stays done, and is in the audit log; the same request again does the rest.
+   * @throws ApiException 403 when the role of the asker is gone, also half-way
    */
   async change(asker: Asker, { metric, window, amount }: DefaultLimit): Promise<DefaultLimitChanged> {
     const period = metric === 'concurrent_requests' ? 'total' : (window ?? 'total');
@@ -53,7 +56,17 @@ export class DefaultLimits {
     const { amount } = change;
     if (amount !== null) await this.counters.ensure(candidates, change);
     return this.dataSource.transaction(async (manager) => {
-      const ids = await lockUsersWithDefault(manager, candidates, change);
+      const actor = { actorId: asker.principal.userId };
+      // Whoever changes limits of these users waits for the end of the transaction, as with lockUser.
+      const held = await holdAccounts(manager, withActor(candidates, actor));
+      requireHeldAdmin(held, actor);
+      const present = new Set(held.map(({ id }) => id));
+      // A statement of its own: what was committed while the one before waited counts.
+      const ids = await heldWithDefault(
+        manager,
+        candidates.filter((id) => present.has(id)),
+        change,
+      );
       const found = await lockDefaults(manager, ids, change);
       // Who has none has none to lose.
       const before = amount === null ? found.filter((row) => row.amount !== null) : found;

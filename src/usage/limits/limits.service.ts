@@ -2,6 +2,8 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { AuditLog } from '../../auth/audit-log';
 import { ApiException } from '../../common/api.exception';
+import { refuseFormerAdmin, requireHeldAdmin, withActor } from '../../users/former-admin';
+import { holdAccounts } from '../../users/hold-accounts';
 import { parseMoment } from '../moment';
 import type { LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
 import { LimitCounters } from './limit-counters.service';
@@ -29,13 +31,17 @@ export class Limits {
     private readonly auditLog: AuditLog,
   ) {}
 
-  /** @throws ApiException 404 when there is no such user or key, 400 when everyone is given an id */
+  /**
+   * @throws ApiException 404 when there is no such user or key, 400 when everyone is given an id, 403 when the role of the
+   * asker is gone
+   */
   async put(asker: Asker, limit: PutLimit): Promise<LimitView> {
     const counter = counterOf(limit);
     if (limit.subject === 'everyone' && counter.subjectId !== EVERYONE) throw noIdForEveryone();
     await requireSubject(this.dataSource.manager, limit.subject, counter.subjectId);
     await this.counters.ensure(counter);
     return this.dataSource.transaction(async (manager) => {
+      await holdAskerAnd(manager, asker, limit.subject === 'user' ? [counter.subjectId] : []);
       await requireSubject(manager, limit.subject, counter.subjectId);
       const { before, after } = await putAdminLimit(manager, counter, limit.amount);
       await this.record(asker, 'limit.put', before.map(toView), after, manager);
@@ -43,7 +49,7 @@ export class Limits {
     });
   }
 
-  /** @throws ApiException 404 when there is no such limit, 400 when the end is not ahead */
+  /** @throws ApiException 404 when there is no such limit, 403 as in `put`, 400 when the end is not ahead */
   async raise(asker: Asker, id: string, { amount, until }: TemporaryAmount): Promise<LimitView> {
     const end = endOf(until);
     return this.change(asker, id, 'limit.raise', (manager) =>
@@ -70,6 +76,7 @@ export class Limits {
     write: (manager: EntityManager) => Promise<Row>,
   ): Promise<Row extends null ? null : LimitView> {
     return this.dataSource.transaction(async (manager) => {
+      await refuseFormerAdmin(actorOf(asker), manager);
       const before = await lockLimit(manager, id);
       if (!before) throw new NotFoundException('There is no such limit.');
       const after = await write(manager);
@@ -100,6 +107,14 @@ export class Limits {
       manager,
     );
   }
+}
+
+const actorOf = ({ principal }: Asker) => ({ actorId: principal.userId });
+
+/** The asker with the users whose limits change, in one order with everybody else. @throws ApiException 403 */
+async function holdAskerAnd(manager: EntityManager, asker: Asker, userIds: readonly string[]): Promise<void> {
+  const actor = actorOf(asker);
+  requireHeldAdmin(await holdAccounts(manager, withActor(userIds, actor)), actor);
 }
 
 async function requireSubject(

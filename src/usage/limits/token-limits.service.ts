@@ -4,6 +4,8 @@ import { AuditLog } from '../../auth/audit-log';
 import type { Client } from '../../auth/current-client.decorator';
 import { ApiException } from '../../common/api.exception';
 import type { Principal } from '../../common/principal';
+import { requireHeldAdmin, withActor } from '../../users/former-admin';
+import { holdAccounts } from '../../users/hold-accounts';
 import type { SetOwnTokenLimit, SetTokenCap } from './dto/set-token-limit.dto';
 import type { TokenLimit } from './dto/token-limit.dto';
 import type { LimitPeriod } from './limit.entity';
@@ -22,6 +24,8 @@ export interface Asker {
   readonly principal: Principal;
   readonly client: Client;
 }
+
+type ChangeOfTokenLimit = 'token_limit.set_own' | 'token_limit.set_cap';
 
 /** Two numbers hold a user: the cap (default or admin) and the user's own limit. The smaller one counts. */
 @Injectable()
@@ -46,7 +50,10 @@ export class TokenLimits {
     });
   }
 
-  /** Replaces the default cap of that window too, so that null really means no cap. */
+  /**
+   * Replaces the default cap of that window too, so that null really means no cap.
+   * @throws ApiException 403 when the role of the asker is gone
+   */
   async setCap(asker: Asker, userId: string, change: SetTokenCap): Promise<TokenLimit> {
     const period = change.window ?? 'month';
     const amount = change.token_limit;
@@ -71,10 +78,14 @@ export class TokenLimits {
 
   private change(
     { principal, client }: Asker,
-    { userId, period, action }: { userId: string; period: LimitPeriod; action: string },
+    { userId, period, action }: { userId: string; period: LimitPeriod; action: ChangeOfTokenLimit },
     write: (manager: EntityManager, before: TokenLimitPair) => Promise<void>,
   ): Promise<TokenLimit> {
     return this.dataSource.transaction(async (manager) => {
+      if (action === 'token_limit.set_cap') {
+        const actor = { actorId: principal.userId };
+        requireHeldAdmin(await holdAccounts(manager, withActor([userId], actor)), actor);
+      }
       if (!(await lockUser(manager, userId))) throw new NotFoundException('There is no such user.');
       const before = await readTokenLimits(manager, userId, period);
       await write(manager, before);

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { User } from '../../users/user.entity';
+import { User } from './user.entity';
 
 const IS_ACTIVE_ADMIN = `u.role = 'admin' AND u.status = 'active'`;
 
