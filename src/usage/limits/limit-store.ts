@@ -95,10 +95,11 @@ export async function setTemporaryAmount(
 
 /** For a user who is deleted, whose row and keys are held: what was counted stays. */
 export async function deleteLimitsOfUser(manager: EntityManager, userId: string): Promise<void> {
+  // An array and not a subquery, which under OR is asked of every limit there is.
   await manager.query(
     `DELETE FROM limits
      WHERE subject = 'user' AND subject_id = $1
-       OR subject = 'key' AND subject_id IN (SELECT id FROM api_keys WHERE user_id = $1)`,
+       OR subject = 'key' AND subject_id = ANY (ARRAY (SELECT id FROM api_keys WHERE user_id = $1))`,
     [userId],
   );
 }
