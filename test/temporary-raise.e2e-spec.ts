@@ -95,4 +95,34 @@ describe('a limit that is raised for a while', () => {
     });
     expect(JSON.parse(limits.text)).toMatchObject([{ metric: 'tokens', window: 'day', amount: 20 }]);
   });
+
+  it('ends with what an administrator sets next, whichever way', async () => {
+    const counter = { subject: 'user', subject_id: user.id, metric: 'tokens', window: 'month' };
+    const raise = async () => {
+      const { id } = (await request('/limits', { method: 'PUT', json: { ...counter, amount: USUAL } })).body;
+      const json = { amount: RAISED, until: new Date(Date.now() + 3_600_000).toISOString() };
+      await request(`/limits/${id as string}/temporary`, { method: 'PUT', json });
+    };
+    await raise();
+    const braked = await request('/limits', { method: 'PUT', json: { ...counter, amount: 0 } });
+    expect(braked.body).toMatchObject({ amount: 0, temporary: null });
+    expect(await told()).toMatchObject({ limits: { me: 0, header: 0, shown: 0 }, status: 402 });
+
+    await raise();
+    await request(`/users/${user.id}/token-limit`, { method: 'PUT', json: { token_limit: 0 } });
+    expect(await told()).toMatchObject({ limits: { me: 0, header: 0, shown: 0 }, status: 402 });
+  });
+
+  it('outlasts a new default for everybody', async () => {
+    const other = await gateway.register();
+    const [limit] = (await request(`/limits?subject_id=${other.id}&metric=tokens`)).body.data as [
+      { id: string },
+    ];
+    const json = { amount: RAISED, until: new Date(Date.now() + 3_600_000).toISOString() };
+    await request(`/limits/${limit.id}/temporary`, { method: 'PUT', json });
+    const all = { metric: 'tokens', window: 'month', amount: 10 };
+    expect((await request('/limits/default', { method: 'PUT', json: all })).status).toBe(200);
+    const { body } = await send(`${gateway.url}/users/me`, { bearer: other.accessToken });
+    expect(body.token_limit).toBe(RAISED);
+  });
 });

@@ -53,7 +53,7 @@ export async function subjectExists(
   return rows.length > 0;
 }
 
-/** An admin's limit takes the place of the default one; a user's own stays beside it. */
+/** An admin's limit takes the place of the default one, and of what was raised for a while; a user's own stays beside it. */
 export async function putAdminLimit(
   manager: EntityManager,
   counter: CounterName,
@@ -73,7 +73,8 @@ export async function putAdminLimit(
   const after: LimitRow[] = await manager.query(
     `INSERT INTO limits (subject, subject_id, metric, period, model, amount, set_by)
      VALUES ($1, $2, $3, $4, $5, $6, 'admin')
-     ON CONFLICT ON CONSTRAINT limits_one_each DO UPDATE SET amount = excluded.amount, updated_at = now()
+     ON CONFLICT ON CONSTRAINT limits_one_each DO UPDATE
+       SET amount = excluded.amount, temporary_amount = NULL, temporary_until = NULL, updated_at = now()
      RETURNING *`,
     [...name, amount],
   );

@@ -50,8 +50,8 @@ export class LimitsController {
   @ApiOperation({
     summary: 'Set a limit',
     description:
-      'One per subject, metric, window and model; it takes the place of the default one. What has been used in the ' +
-      'window already counts. Every limit that applies to a request must have room.',
+      'One per subject, metric, window and model; it takes the place of the default one, and ends a temporary raise. ' +
+      'What has been used in the window already counts. Every limit that applies to a request must have room.',
   })
   @ApiOkResponse({ type: LimitView })
   @ApiProblem(400, 'invalid_request', 'amount must not be less than 0')
@@ -68,8 +68,8 @@ export class LimitsController {
   @ApiOperation({
     summary: 'Set or remove one default of all users',
     description:
-      'Users with a limit of an administrator there keep it. New users get theirs from DEFAULT_TOKEN_LIMIT, ' +
-      'DEFAULT_REQUESTS_PER_MINUTE and DEFAULT_CONCURRENT_REQUESTS.',
+      'Users with a limit of an administrator there keep it, and temporary raises last until their end. New users get ' +
+      'theirs from DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE and DEFAULT_CONCURRENT_REQUESTS.',
   })
   @ApiOkResponse({ type: DefaultLimitChanged })
   @ApiProblem(
