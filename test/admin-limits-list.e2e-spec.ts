@@ -123,6 +123,44 @@ describe('GET /admin/limits', () => {
     expect(limits(await list('?metric=requests&window=minute&limit=100'))).toHaveLength(100);
   });
 
+  it('shows each limit once, though new ones are set while a page looks for it', async () => {
+    const counted = await gateway.dataSource.query<[{ count: number }]>(
+      `SELECT count(*)::int AS count FROM limits WHERE created_at > '2021-01-01'`,
+    );
+    // Just before the end of what one page looks through.
+    await gateway.dataSource.query(
+      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by, created_at)
+       SELECT 'user', gen_random_uuid(), 'requests', CASE WHEN i = $1 THEN 'total' ELSE 'hour' END, 1, 'default',
+         '2021-01-01'::timestamptz - i * interval '1 second'
+       FROM generate_series(1, 2500) i`,
+      [1_970 - counted[0].count],
+    );
+    const { dataSource } = gateway;
+    const query = dataSource.query.bind(dataSource);
+    const arriving = jest.spyOn(dataSource, 'query').mockImplementation(async (...asked) => {
+      if (String(asked[0]).includes('FROM limits')) {
+        await query(
+          `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
+           SELECT 'user', gen_random_uuid(), 'requests', 'hour', 1, 'default' FROM generate_series(1, 20)`,
+        );
+      }
+      return query(...asked);
+    });
+    try {
+      const found: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const page: Answer = await list(
+          `?metric=requests&window=total&limit=100${cursor && `&cursor=${cursor}`}`,
+        );
+        found.push(...limits(page).map(({ id }) => id));
+        cursor = page.body.next_cursor as string | null;
+      }
+      expect([found.length, new Set(found).size]).toEqual([1, 1]);
+    } finally {
+      arriving.mockRestore();
+    }
+  });
+
   it.each([
     ['limit', 'limit=0'],
     ['limit', 'limit=101'],

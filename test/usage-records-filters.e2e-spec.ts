@@ -1,3 +1,4 @@
+import { PartStatements } from '../src/database/part-statements';
 import { recordGeneration } from './support/generations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { Answer, send } from './support/send';
@@ -93,5 +94,46 @@ describe('the filters of GET /users/usage/records', () => {
     const answer = await ask(`?${query}`);
     expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
     expect(answer.text).toContain(field);
+  });
+
+  it('shows each record once, though new ones arrive while a page looks for them', async () => {
+    const eve = await gateway.register();
+    /** Newest first, a millisecond apart. */
+    const add = (count: number, model: string, from: number): Promise<unknown> =>
+      gateway.dataSource.query(
+        `INSERT INTO usage_records (request_id, admitted_at, settled_at, user_id, endpoint, model, stream, outcome, source,
+           status, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, duration_ms)
+         SELECT (lpad(to_hex($4::bigint - n), 12, '0') || '7abc8' || substr(md5(random()::text), 18))::uuid,
+           to_timestamp(($4::bigint - n) / 1000.0), now(), $1, 'chat_completions', $3, false, 'completed', 'exact', 200, 1,
+           0, 1, 0, 1
+         FROM generate_series(1, $2::int) n`,
+        [eve.id, count, model, from],
+      );
+    // The rare ones stand just before the end of what one page looks through.
+    let newest = now - DAY;
+    await add(9_750, 'sim', newest);
+    await add(30, 'rare', newest - 9_750);
+    await add(500, 'sim', newest - 9_780);
+    const statements = gateway.app.get(PartStatements, { strict: false });
+    const run = statements.run.bind(statements);
+    const arriving = jest.spyOn(statements, 'run').mockImplementation(async (text, values) => {
+      newest += 100;
+      await add(100, 'sim', newest);
+      return run(text, values);
+    });
+    try {
+      const found: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const answer: Answer = await send(
+          `${gateway.url}/users/usage/records?model=rare&limit=100${cursor && `&cursor=${cursor}`}`,
+          { bearer: eve.accessToken },
+        );
+        found.push(...(answer.body.data as { request_id: string }[]).map(({ request_id: id }) => id));
+        cursor = answer.body.next_cursor as string | null;
+      }
+      expect([found.length, new Set(found).size]).toEqual([30, 30]);
+    } finally {
+      arriving.mockRestore();
+    }
   });
 });

@@ -46,25 +46,32 @@ const COUNTS = ['prompt_tokens', 'cached_tokens', 'completion_tokens', 'reasonin
 type RecordRow = Omit<UsageRecord, 'admitted_at' | 'settled_at' | 'total_tokens' | (typeof COUNTS)[number]> &
   Record<(typeof COUNTS)[number], string> & { user_id: string; admitted_at: Date; settled_at: Date };
 
+/** A row that the filter is about, or the last one that a part looks at, which tells where to go on; or both. */
+type LookedAtRow = RecordRow & { readonly matches: boolean; readonly is_last: boolean };
+
 const COLUMNS = `request_id, admitted_at, settled_at, user_id, model, key_id, endpoint, stream, outcome, source, status,
     prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, time_to_first_token_ms, duration_ms`;
 
 // One index walks it, (user_id, request_id) or (request_id): a request id is a UUIDv7, its order that of arrival.
-const WALK = `
-  FROM usage_records
+const WALK = `FROM usage_records
   WHERE ($1::uuid IS NULL OR user_id = $1) AND request_id >= $2::uuid AND request_id < $3::uuid
     AND ($4::timestamptz IS NULL OR admitted_at >= $4) AND ($5::timestamptz IS NULL OR admitted_at < $5)
   ORDER BY request_id DESC`;
 
 const PART = `SELECT ${COLUMNS} ${WALK} LIMIT $6`;
 
+// The records and the last one looked at in one statement, which sees one moment: between two, new records would push it
+// back, and what lies in front of it would come again.
 const narrowPart = (lookedThrough: number) => `
-  SELECT * FROM (SELECT ${COLUMNS} ${WALK} LIMIT ${lookedThrough}) walked
-  WHERE ($7::uuid IS NULL OR coalesce(key_id, '${NO_KEY}') = $7) AND ($8::text IS NULL OR model = $8)
-    AND ($9::text IS NULL OR outcome = $9)
+  SELECT * FROM (
+    SELECT *, ($7::uuid IS NULL OR coalesce(key_id, '${NO_KEY}') = $7) AND ($8::text IS NULL OR model = $8)
+        AND ($9::text IS NULL OR outcome = $9) AS matches, nth = ${lookedThrough} AS is_last
+    FROM (
+      SELECT ${COLUMNS}, row_number() OVER (ORDER BY request_id DESC) AS nth ${WALK} LIMIT ${lookedThrough}
+    ) walked
+  ) looked_at
+  WHERE matches OR is_last
   ORDER BY request_id DESC LIMIT $6`;
-
-const LAST_LOOKED_AT = `SELECT request_id ${WALK} OFFSET ${LOOK_AT_MOST - 1} LIMIT 1`;
 
 /** Reads the ledger backwards in time, part by part: neither memory nor a transaction ever holds more. */
 @Injectable()
@@ -78,22 +85,29 @@ export class LedgerReader {
   async part(filter: LedgerFilter, before: string | null, limit: number): Promise<LedgerPart> {
     const { userId = null, keyId = null, model = null, outcome = null } = filter;
     const walk = [userId, ...bounds(filter.range, before)];
-    const read = async (statement: string, ...filters: unknown[]): Promise<RecordRow[]> =>
-      this.statements.run<RecordRow>(statement, [...walk, limit + 1, ...filters]);
-    if (keyId === null && model === null && outcome === null) return partOf(await read(PART), limit, null);
-    let rows = await read(narrowPart(LOOK_FIRST), keyId, model, outcome);
-    if (rows.length <= limit) rows = await read(narrowPart(LOOK_AT_MOST), keyId, model, outcome);
-    return partOf(rows, limit, rows.length <= limit ? await this.lastLookedAt(walk) : null);
-  }
-
-  private async lastLookedAt(walk: readonly unknown[]): Promise<string | null> {
-    const rows = await this.statements.run<{ request_id: string }>(LAST_LOOKED_AT, [...walk]);
-    return rows[0]?.request_id ?? null;
+    const values = [...walk, limit + 1];
+    if (keyId === null && model === null && outcome === null) {
+      return partOf(await this.statements.run<RecordRow>(PART, values), limit);
+    }
+    const look = async (through: number): Promise<LedgerPart & { readonly mayHaveMore: boolean }> => {
+      const filters = [keyId, model, outcome];
+      const rows = await this.statements.run<LookedAtRow>(narrowPart(through), [...values, ...filters]);
+      const last = rows.find((row) => row.is_last)?.request_id ?? null;
+      const part = partOf(
+        rows.filter((row) => row.matches),
+        limit,
+        last,
+      );
+      return { ...part, mayHaveMore: part.records.length < limit && last !== null };
+    };
+    const first = await look(LOOK_FIRST);
+    const { records, next } = first.mayHaveMore ? await look(LOOK_AT_MOST) : first;
+    return { records, next };
   }
 }
 
 /** @param otherwise where to go on when there are no more than `limit` rows */
-function partOf(rows: readonly RecordRow[], limit: number, otherwise: string | null): LedgerPart {
+function partOf(rows: readonly RecordRow[], limit: number, otherwise: string | null = null): LedgerPart {
   const records = rows.slice(0, limit).map(toRecord);
   return { records, next: rows.length > limit ? (rows[limit - 1]?.request_id ?? null) : otherwise };
 }

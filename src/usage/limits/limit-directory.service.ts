@@ -18,7 +18,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  */
 const LOOK_AT_MOST = 2_000;
 
-type ListedRow = LimitRow & { place: string };
+/** A limit that the filter is about, or the last one that a page looks at, which tells where to go on; or both. */
+type LookedAtRow = LimitRow & { place: string; matches: boolean; is_last: boolean };
 
 /** The limits of everyone, of users and of keys as administrators see them, page by page. */
 @Injectable()
@@ -30,8 +31,7 @@ export class LimitDirectory {
       query.cursor === undefined
         ? []
         : fromCursor(query.cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
-    const { walked, page, lastLookedAt } = statementsFor(sort, query);
-    const rows: ListedRow[] = await this.dataSource.query(page, [
+    const lookedAt: LookedAtRow[] = await this.dataSource.query(pageOf(sort, query), [
       after,
       afterId,
       // Named in any case: the index on the id of a subject begins with what it is.
@@ -43,11 +43,8 @@ export class LimitDirectory {
       query.model ?? null,
       limit + 1,
     ]);
-    let last = rows.length > limit ? rows[limit - 1] : undefined;
-    if (walked && rows.length <= limit) {
-      const bounds: ListedRow[] = await this.dataSource.query(lastLookedAt, [after, afterId]);
-      last = bounds[0];
-    }
+    const rows = lookedAt.filter(({ matches }) => matches);
+    const last = rows.length > limit ? rows[limit - 1] : lookedAt.find((row) => row.is_last);
     return {
       data: rows.slice(0, limit).map(toView),
       next_cursor: last ? toCursor([sort, last.place, last.id]) : null,
@@ -55,14 +52,18 @@ export class LimitDirectory {
   }
 }
 
-/** The limits of one subject are few, and found by its id; all others are walked in their order. */
-function statementsFor(sort: LimitSort, { subject, subject_id: subjectId, set_by: setBy }: LimitsQuery) {
+/**
+ * The limits of one subject are few, and found by its id; all others are walked in their order. The limits and the last
+ * one looked at come from one statement, which sees one moment: between two, new limits would push it back, and what lies
+ * in front of it would come again.
+ */
+function pageOf(sort: LimitSort, { subject, subject_id: subjectId, set_by: setBy }: LimitsQuery): string {
   const [direction, behind] = sort === 'created_at' ? ['ASC', '>'] : ['DESC', '<'];
   const order = `ORDER BY created_at ${direction}, id ${direction}`;
   // What not every user has, which is an index of its own; in its very words.
   const isRare = (setBy ?? 'default') !== 'default' || (subject ?? 'user') !== 'user';
-  const walk = `
-    SELECT *, (extract(epoch FROM created_at) * 1000000)::bigint::text AS place FROM limits
+  const walk = (more = '') => `
+    SELECT *, (extract(epoch FROM created_at) * 1000000)::bigint::text AS place${more} FROM limits
     WHERE ($1::bigint IS NULL OR (created_at, id) ${behind}
         ('epoch'::timestamptz + $1 * interval '1 microsecond', $2::uuid))
       ${isRare ? `AND (set_by <> 'default' OR subject <> 'user')` : ''}`;
@@ -71,12 +72,13 @@ function statementsFor(sort: LimitSort, { subject, subject_id: subjectId, set_by
       AND ($5::text IS NULL OR metric = $5)
       AND ($6::text IS NULL OR (period = $6 AND metric <> 'concurrent_requests'))
       AND ($7::text IS NULL OR set_by = $7) AND ($8::text IS NULL OR model = $8)`;
-  const walked = subjectId === undefined;
-  return {
-    walked,
-    page: walked
-      ? `SELECT * FROM (${walk} ${order} LIMIT ${LOOK_AT_MOST}) limits WHERE ${filter} ${order} LIMIT $9`
-      : `${walk} AND ${filter} ${order} LIMIT $9`,
-    lastLookedAt: `${walk} ${order} OFFSET ${LOOK_AT_MOST - 1} LIMIT 1`,
-  };
+  if (subjectId !== undefined) {
+    return `${walk(', true AS matches, false AS is_last')} AND ${filter} ${order} LIMIT $9`;
+  }
+  return `
+    SELECT * FROM (
+      SELECT *, ${filter} AS matches, nth = ${LOOK_AT_MOST} AS is_last
+      FROM (${walk(`, row_number() OVER (${order}) AS nth`)} ${order} LIMIT ${LOOK_AT_MOST}) walked
+    ) looked_at
+    WHERE matches OR is_last ${order} LIMIT $9`;
 }
