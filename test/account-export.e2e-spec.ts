@@ -155,6 +155,17 @@ describe('GET /users/me/export', () => {
        FROM generate_series(1, 2001)`,
       [ada.id],
     );
+    await gateway.dataSource.query(
+      `INSERT INTO api_keys (id, user_id, name, key_hash, prefix, last_four, revoked_at)
+       SELECT gen_random_uuid(), $1::uuid, 'revoked', decode(md5($1::text || n), 'hex'), 'llmk_', 'abcd', now()
+       FROM generate_series(1, 1100) n`,
+      [ada.id],
+    );
+    await gateway.dataSource.query(
+      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
+       SELECT 'key', id, 'requests', 'day', 1, 'self' FROM api_keys WHERE user_id = $1`,
+      [ada.id],
+    );
     const { body } = await exported(ada);
     const distinct = (rows: unknown, of: (row: Rows[number]) => unknown) =>
       new Set((rows as Rows).map(of)).size;
@@ -164,6 +175,15 @@ describe('GET /users/me/export', () => {
       distinct(body.usage_records, ({ request_id: id }) => id),
     ]).toEqual([2_500, 2_000, 2_001]);
     expect((body.daily_usage as Rows).length + (body.usage_records as Rows).length).toBe(4_501);
+    const ofKeys = (rows: unknown) => (rows as Rows).filter(({ subject }) => subject === 'key');
+    expect([
+      distinct(body.api_keys, ({ id }) => id),
+      (body.api_keys as Rows).length,
+      distinct(ofKeys(body.limits), ({ subject_id: id }) => id),
+      ofKeys(body.limits).length,
+      distinct(ofKeys(body.counters), ({ subject_id: id, window, metric }) => `${id} ${window} ${metric}`),
+      ofKeys(body.counters).length,
+    ]).toEqual([1_101, 1_101, 1_101, 1_101, 4 * 1_101, 4 * 1_101]);
   });
 
   it('is closed to API keys', async () => {

@@ -173,6 +173,25 @@ describe('API keys', () => {
     expect(JSON.parse((await keys()).text)).toHaveLength(50);
   });
 
+  it('are at most 200 with the expired ones, also in a race, and deleting those makes room', async () => {
+    await gateway.dataSource.query(
+      `INSERT INTO api_keys (id, user_id, name, key_hash, prefix, last_four, expires_at)
+       SELECT gen_random_uuid(), $1::uuid, 'over', decode(md5($1::text || n), 'hex'), 'llmk_', 'abcd', now() - interval '1 day'
+       FROM generate_series(1, 194) n`,
+      [ada.id],
+    );
+    const answers = await Promise.all(Array.from({ length: 8 }, () => keys({ json: { name: 'one more' } })));
+    const refused = answers.filter(({ status }) => status === 409);
+    expect([answers.filter(({ status }) => status === 201).length, refused.length]).toEqual([5, 3]);
+    expect(refused[0]?.body).toMatchObject({
+      code: 'too_many_api_keys',
+      detail: expect.stringContaining('delete expired ones'),
+    });
+    const [expired] = (JSON.parse((await keys()).text) as Key[]).filter(({ name }) => name === 'over');
+    expect((await revoke(expired?.id ?? '')).status).toBe(204);
+    expect((await keys({ json: { name: 'one more' } })).status).toBe(201);
+  });
+
   it('of others do not exist', async () => {
     const bob = await gateway.register();
     const { id, key } = await create();

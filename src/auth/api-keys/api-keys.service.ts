@@ -18,6 +18,8 @@ import { insertFirstKeyLimits, limitsOfKeys } from './key-limits';
 import { apiKeyNotFound, holdOwnKey, OwnKey } from './own-key';
 
 const KEYS_PER_USER = 50;
+/** With those that have expired, which stay until their owner deletes them or gives them another expiry. */
+const UNREVOKED_KEYS_PER_USER = 200;
 
 export interface NewApiKey {
   readonly name: string;
@@ -47,6 +49,7 @@ export class ApiKeysService {
   async mint(userId: string, newKey: NewApiKey, manager: EntityManager): Promise<CreatedApiKeyResponse> {
     await holdUser(userId, manager);
     await this.requireRoom(userId, manager);
+    await this.requireRoomForExpired(userId, manager);
     const key = mintApiKey();
     const id = uuidV7();
     await manager.insert(ApiKey, {
@@ -174,7 +177,21 @@ export class ApiKeysService {
       .andWhere('(k.expiresAt IS NULL OR k.expiresAt > now())')
       .andWhere('k.id IS DISTINCT FROM :beside', { beside: beside ?? null })
       .getCount();
-    if (live >= KEYS_PER_USER) throw tooManyKeys();
+    if (live >= KEYS_PER_USER) {
+      throw tooManyKeys(`An account can have ${KEYS_PER_USER} API keys; delete one that is no longer used.`);
+    }
+  }
+
+  private async requireRoomForExpired(userId: string, manager: EntityManager): Promise<void> {
+    const unrevoked = await manager
+      .createQueryBuilder(ApiKey, 'k')
+      .where('k.userId = :userId AND k.revokedAt IS NULL', { userId })
+      .getCount();
+    if (unrevoked >= UNREVOKED_KEYS_PER_USER) {
+      throw tooManyKeys(
+        `An account can have ${UNREVOKED_KEYS_PER_USER} API keys with those that have expired; delete expired ones.`,
+      );
+    }
   }
 }
 
@@ -190,10 +207,6 @@ async function holdUser(userId: string, manager: EntityManager): Promise<void> {
   if (users.length === 0) throw new NotFoundException('There is no such user.');
 }
 
-function tooManyKeys(): ApiException {
-  return new ApiException({
-    status: 409,
-    code: 'too_many_api_keys',
-    message: `An account can have ${KEYS_PER_USER} API keys; delete one that is no longer used.`,
-  });
+function tooManyKeys(message: string): ApiException {
+  return new ApiException({ status: 409, code: 'too_many_api_keys', message });
 }
