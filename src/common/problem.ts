@@ -62,6 +62,8 @@ export function describeFailure(exception: unknown): Failure {
     const { code, param, type, headers, message } = exception;
     return { status: exception.getStatus(), code, message, param, type, headers };
   }
+  const unreadable = unreadableRequest(exception instanceof HttpException ? exception.cause : exception);
+  if (unreadable) return { ...unreadable, param: null, type: null, headers: {} };
   if (exception instanceof HttpException) {
     const status = exception.getStatus();
     const body: unknown = exception.getResponse();
@@ -81,25 +83,37 @@ export function describeFailure(exception: unknown): Failure {
       fieldErrors,
     };
   }
-  if (isBodyParserError(exception)) {
-    const code = BODY_FAILURES[exception.status] ? (CODES[exception.status] as string) : 'invalid_request';
-    const message = BODY_FAILURES[exception.status] ?? 'The body cannot be read.';
-    return { status: exception.status, code, message, param: null, type: null, headers: {} };
-  }
   const message = 'Something went wrong here. The x-request-id header names this request in the log.';
   return { status: 500, code: 'internal_error', message, param: null, type: null, headers: {} };
 }
 
+const NOT_JSON = 'The body is not valid JSON. Send one JSON object in UTF-8.';
+
+/** In our words: those of body-parser and V8 quote the body, and with it passwords. */
 const BODY_FAILURES: Readonly<Record<number, string>> = {
-  400: 'The body is not valid JSON. Send one JSON object in UTF-8.',
+  400: 'The request cannot be read: its body is cut off or not what its headers say, or its path is not valid.',
   413: 'The body is larger than the 16 KiB this route accepts.',
   415: 'The body has a charset or an encoding that is not accepted; send plain JSON in UTF-8.',
 };
 
-/** body-parser marks what it refuses with a status, a type, and leave to show it. */
-function isBodyParserError(exception: unknown): exception is { status: number } {
-  if (!(exception instanceof Error) || !('status' in exception) || !('expose' in exception)) return false;
-  return exception.expose === true && typeof exception.status === 'number' && exception.status < 500;
+/**
+ * What body-parser and the router refuse; Nest wraps it into an exception with the same message.
+ * @returns undefined for anything else
+ */
+function unreadableRequest(error: unknown): Pick<Failure, 'status' | 'code' | 'message'> | undefined {
+  if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined;
+  const { status } = error;
+  if (error instanceof URIError) {
+    return {
+      status,
+      code: 'invalid_request',
+      message: 'The path is not valid: a % in it is followed by no character.',
+    };
+  }
+  // It marks what it refuses with a status, a type, and leave to show it.
+  const message = 'type' in error && error.type === 'entity.parse.failed' ? NOT_JSON : BODY_FAILURES[status];
+  if (!message || !('expose' in error) || error.expose !== true) return undefined;
+  return { status, code: CODES[status] ?? 'invalid_request', message };
 }
 
 function fieldErrorsOf(body: unknown): { field: string; message: string }[] | undefined {

@@ -1,0 +1,98 @@
+import { gzipSync } from 'node:zlib';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+/** Short, so that it stands whole in what an error of V8 quotes. */
+const CANARY = 'hunter2';
+
+const NOT_JSON = 'The body is not valid JSON. Send one JSON object in UTF-8.';
+const TOO_LARGE = 'The body is larger than the 16 KiB this route accepts.';
+const CHARSET = 'The body has a charset or an encoding that is not accepted; send plain JSON in UTF-8.';
+const CUT_OFF =
+  'The request cannot be read: its body is cut off or not what its headers say, or its path is not valid.';
+const PATH = 'The path is not valid: a % in it is followed by no character.';
+
+describe('a request that nobody can read', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    user = await gateway.register();
+  });
+  afterAll(() => gateway.close());
+
+  async function post(path: string, body: string | Buffer, headers: Record<string, string> = JSON_TYPE) {
+    const answer = await fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${user.accessToken}`, ...headers },
+      body: typeof body === 'string' ? body : new Uint8Array(body),
+    });
+    const text = await answer.text();
+    return { status: answer.status, text, body: JSON.parse(text) as Record<string, unknown> };
+  }
+
+  it.each([
+    `{"username":"ada","password":${CANARY}}`,
+    `{"password":"${CANARY}"`,
+    `${CANARY}`,
+    `"${CANARY}"`,
+    `{"password":"x"}${CANARY}`,
+    `{'password':'${CANARY}'}`,
+  ])('has its fault told in our words, which quote nothing of it: %s', async (json) => {
+    for (const path of ['/auth/register', '/auth/password', '/users/me/api-keys']) {
+      const { status, body, text } = await post(path, json);
+      expect([status, body.code, body.detail]).toEqual([400, 'invalid_request', NOT_JSON]);
+      expect(text).not.toContain(CANARY);
+    }
+    for (const path of ['/auth/token', '/auth/refresh']) {
+      const { status, body } = await post(path, json);
+      expect([status, body]).toEqual([400, { error: 'invalid_request', error_description: NOT_JSON }]);
+    }
+    for (const path of ['/v1/chat/completions', '/v1/chat/completions?x', '/chat/completions']) {
+      const bearer = path.startsWith('/v1') ? user.key : user.accessToken;
+      const { status, text } = await post(path, json, { ...JSON_TYPE, authorization: `Bearer ${bearer}` });
+      expect([status, text.includes('"code":"invalid_json"')]).toEqual([400, true]);
+      expect(text).not.toContain(CANARY);
+    }
+  });
+
+  it.each<[string, number, string, string, string | Buffer, Record<string, string>]>([
+    ['too large', 413, 'body_too_large', TOO_LARGE, `{"name":"${'x'.repeat(17_000)}"}`, {}],
+    [
+      'in another charset',
+      415,
+      'unsupported_media_type',
+      CHARSET,
+      '{}',
+      { 'content-type': 'application/json; charset=hunter2' },
+    ],
+    ['in an unknown encoding', 415, 'unsupported_media_type', CHARSET, '{}', { 'content-encoding': CANARY }],
+    ['not what its encoding says', 400, 'invalid_request', CUT_OFF, '{}', { 'content-encoding': 'gzip' }],
+    [
+      'packed and no JSON',
+      400,
+      'invalid_request',
+      NOT_JSON,
+      gzipSync(`{"password":${CANARY}}`),
+      { 'content-encoding': 'gzip' },
+    ],
+  ])('is refused for a body that is %s', async (_, status, code, detail, sent, headers) => {
+    const { body, text, ...answer } = await post('/users/me/api-keys', sent, { ...JSON_TYPE, ...headers });
+    expect([answer.status, body.code, body.detail]).toEqual([status, code, detail]);
+    expect(text).not.toContain(CANARY);
+  });
+
+  it('is refused for a path with a broken %, in the envelope of the path', async () => {
+    const managed = await gateway.get(`/admin/users/%FF${CANARY}`, user.accessToken);
+    expect([managed.status, await managed.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'invalid_request', detail: PATH }),
+    ]);
+    const model = await gateway.get(`/v1/models/%FF${CANARY}`, user.key);
+    expect([model.status, await model.json()]).toEqual([
+      400,
+      { error: { message: PATH, type: 'invalid_request_error', param: null, code: 'invalid_request' } },
+    ]);
+  });
+});
