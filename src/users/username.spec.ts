@@ -37,5 +37,8 @@ describe('usernames', () => {
     expect(usernameKey('ADA')).toBe(usernameKey('ada'));
     expect(usernameKey('ａｄａ')).toBe(usernameKey('ada'));
     expect(usernameKey('e\u0301va')).toBe(usernameKey('\u00e9va'));
+    for (const name of ['ΟΔΥΣΣΕΥΣ', 'Οδυσσεύς'.replace('ύ', 'υ'), 'οδυσσευσ']) {
+      expect(usernameKey(name)).toBe('οδυσσευσ');
+    }
   });
 });

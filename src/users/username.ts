@@ -10,7 +10,8 @@ const USERNAME = /^[^\s\p{C}\p{Default_Ignorable_Code_Point}\u2800"(),:;<>[\]\\]
 
 /** The form of a username that must be unique: two names that look or type alike are the same account. */
 export function usernameKey(username: string): string {
-  return username.normalize('NFKC').toLowerCase().normalize('NFKC');
+  // A capital sigma is made lower by where it stands; both forms are one letter.
+  return username.normalize('NFKC').toLowerCase().replaceAll('ς', 'σ').normalize('NFKC');
 }
 
 export function isUsername(value: unknown): value is string {
