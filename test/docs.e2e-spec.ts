@@ -133,6 +133,34 @@ describe('the documentation', () => {
     }
   }, 60_000);
 
+  it('is a page that keeps neither passwords nor refresh tokens', async () => {
+    const script = await (await fetch(`${gateway.url}/docs/forget-secrets.js`)).text();
+    const entries = new Map([
+      ['authorized', '{"session":{"name":"session","password":"of an earlier version"}}'],
+    ]);
+    class Storage {
+      getItem = (key: string) => entries.get(key) ?? null;
+      setItem(key: string, value: string): void {
+        entries.set(key, value);
+      }
+    }
+    const localStorage = new Storage();
+    runInNewContext(script, { Storage, localStorage });
+    expect(entries.get('authorized')).toBe('{"session":{"name":"session"}}');
+    const schema = { type: 'oauth2', flow: 'password', tokenUrl: '/auth/token' };
+    const token = { access_token: 'a', token_type: 'Bearer', expires_in: 900 };
+    const kept = {
+      session: { name: 'session', schema, username: 'ada', token },
+      'api-key': { name: 'api-key', schema: { type: 'http' }, value: 'llmk_' },
+    };
+    const secrets = { password: 'p', clientSecret: 'c', client_secret: 'c' };
+    const session = { ...kept.session, ...secrets, token: { ...token, refresh_token: 'llmr_' } };
+    localStorage.setItem('authorized', JSON.stringify({ ...kept, session }));
+    expect(JSON.parse(entries.get('authorized') ?? '')).toEqual(kept);
+    localStorage.setItem('other', 'no JSON');
+    expect(entries.get('other')).toBe('no JSON');
+  });
+
   it('is a page without anything from elsewhere', async () => {
     const page = await fetch(`${gateway.url}/docs`);
     expect(page.status).toBe(200);
@@ -204,7 +232,7 @@ describe('the page behind a path of a proxy', () => {
   it.each(['/docs', '/docs/'])('at %s asks for nothing outside that path', async (path) => {
     const text = await (await fetch(gateway.url + path)).text();
     const assets = [...text.matchAll(/(?:src|href)=["']([^"']+)/g)].map(([, asset = '']) => asset);
-    expect(assets.filter((asset) => asset.endsWith('.js'))).toHaveLength(5);
+    expect(assets.filter((asset) => asset.endsWith('.js'))).toHaveLength(6);
     for (const asset of assets) {
       const url = new URL(asset, PUBLIC + path);
       expect([asset, url.href.startsWith(`${PUBLIC}/docs/`)]).toEqual([asset, true]);

@@ -104,6 +104,12 @@ export class DocsPage {
     await this.closeDialog();
   }
 
+  /** What the browser keeps of the log-ins: as it stands there, and of the session. */
+  async keptAuthorization() {
+    const text = await this.page.evaluate(() => localStorage.getItem('authorized'));
+    return { text, ...JSON.parse(text) };
+  }
+
   /** Runs a route with what the page fills in, but for these parameters; status and text of its answer. */
   async run(operationId, parameters = {}) {
     const block = this.page.locator(`.opblock[id$="-${operationId}"]`);

@@ -28,6 +28,14 @@ describe('Swagger UI in a browser', { skip }, () => {
     assert.equal(json(me).username, firstAdmin.username);
   });
 
+  it('keeps of that log-in neither the password nor the refresh token', async () => {
+    const { text, session } = await docs.keptAuthorization();
+    assert.equal(session.name, 'session');
+    assert.match(session.token.access_token, /^eyJ/);
+    assert.deepEqual(Object.keys(session.token).sort(), ['access_token', 'expires_in', 'token_type']);
+    assert.ok(!text.includes(firstAdmin.password) && !/llmr_|refresh_token|"password":/.test(text));
+  });
+
   it('sets a token limit, as the example says', async () => {
     const set = await docs.run('tokenLimitSetOwn');
     assert.equal(set.status, 200, set.text);
@@ -65,6 +73,8 @@ describe('Swagger UI in a browser', { skip }, () => {
     await open.waitFor();
     assert.equal(await open.getAttribute('id'), 'operations-Account-usersShow');
     assert.equal((await docs.run('usersShow')).status, 200);
+    const { text, session } = await docs.keptAuthorization();
+    assert.ok(session.token.access_token && !/llmr_|"password":/.test(text));
   });
 
   it('shows the explanation that the type of a problem leads to', async () => {

@@ -5,6 +5,7 @@ import type { Env } from '../config/env';
 import { ADMIN_PAGE_SCRIPT } from './admin-page-script';
 import { ApiDocument } from './api-document';
 import { ERROR_LINK_SCRIPT } from './error-link-script';
+import { FORGET_SECRETS_SCRIPT } from './forget-secrets-script';
 
 // The page asks for nothing outside its own origin, and browsers are told so.
 const PAGE_POLICY = [
@@ -32,6 +33,7 @@ const PAGE: SwaggerCustomOptions = {
   customSiteTitle: 'LLM User Management API',
   customCss: PAGE_CSS,
   swaggerOptions: {
+    // Over a reload, without what FORGET_SECRETS_SCRIPT takes out.
     persistAuthorization: true,
     deepLinking: true,
     displayRequestDuration: true,
@@ -43,6 +45,7 @@ const PAGE: SwaggerCustomOptions = {
 };
 
 // Relative, as the rest of what the page asks for: a proxy may serve all this under a path of its own.
+const FORGET_SECRETS = './docs/forget-secrets.js';
 const ERROR_LINK = './docs/error-link.js';
 const LOAD_DOCUMENT = './docs/load-document.js';
 
@@ -55,12 +58,13 @@ export function setupDocs(app: NestExpressApplication, env: Env): void {
     response.setHeader('content-security-policy', PAGE_POLICY);
     next();
   });
+  serveScript(app, FORGET_SECRETS, FORGET_SECRETS_SCRIPT);
   serveScript(app, ERROR_LINK, ERROR_LINK_SCRIPT);
   if (env.DOCS_ACCESS === 'public') {
     SwaggerModule.setup('docs', app, () => document.whole(), {
       ...PAGE,
       raw: ['json'],
-      customJs: ERROR_LINK,
+      customJs: [FORGET_SECRETS, ERROR_LINK],
     });
     return;
   }
@@ -68,7 +72,7 @@ export function setupDocs(app: NestExpressApplication, env: Env): void {
   SwaggerModule.setup('docs', app, () => document.publicPart(), {
     ...PAGE,
     raw: false,
-    customJs: [ERROR_LINK, LOAD_DOCUMENT],
+    customJs: [FORGET_SECRETS, ERROR_LINK, LOAD_DOCUMENT],
   });
 }
 
