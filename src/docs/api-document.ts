@@ -1,12 +1,14 @@
 import { INestApplication, Injectable } from '@nestjs/common';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { Env } from '../config/env';
-import { buildDocument } from './document';
+import { DescribedRoutes, describeRoutes, withErrorList } from './document';
+import { publicPart } from './public-part';
 
 /** The OpenAPI document, built when it is first asked for: most starts never need it. */
 @Injectable()
 export class ApiDocument {
   private app: INestApplication | undefined;
+  private described: DescribedRoutes | undefined;
   private built: OpenAPIObject | undefined;
 
   constructor(private readonly env: Env) {}
@@ -17,17 +19,17 @@ export class ApiDocument {
   }
 
   whole(): OpenAPIObject {
-    if (!this.app) throw new Error('ApiDocument.describe has not been called');
-    return (this.built ??= buildDocument(this.app, this.env));
+    return (this.built ??= withErrorList(this.routes()));
   }
 
-  /** Only what needs no credential: how to log in. */
+  /** Only what needs no credential. */
   publicPart(): OpenAPIObject {
-    const { paths, tags, ...rest } = this.whole();
-    const open = Object.entries(paths).filter(([, item]) =>
-      [item.get, item.post].some((operation) => operation?.security?.length === 0),
-    );
-    const used = new Set(open.flatMap(([, item]) => (item.get ?? item.post)?.tags ?? []));
-    return { ...rest, tags: tags?.filter(({ name }) => used.has(name)), paths: Object.fromEntries(open) };
+    const { document, failures } = this.routes();
+    return withErrorList({ document: publicPart(document), failures });
+  }
+
+  private routes(): DescribedRoutes {
+    if (!this.app) throw new Error('ApiDocument.describe has not been called');
+    return (this.described ??= describeRoutes(this.app, this.env));
   }
 }

@@ -24,13 +24,35 @@ const SELF: OperationObject = {
   responses: { '200': { description: '', content: { 'application/json': { schema: { type: 'object' } } } } },
 };
 
-const VERBS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'] as const;
+export const VERBS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'] as const;
+
+/** The routes, and what each may answer besides its success, for the list of errors. */
+export interface DescribedRoutes {
+  /** Without that list. */
+  readonly document: OpenAPIObject;
+  /** By their operations. */
+  readonly failures: ReadonlyMap<OperationObject, readonly DocumentedFailure[]>;
+}
+
+/** The OpenAPI document of all routes. */
+export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
+  return withErrorList(describeRoutes(app, env));
+}
+
+/** The document with a list of the errors of its own routes at the end of its introduction. */
+export function withErrorList({ document, failures }: DescribedRoutes): OpenAPIObject {
+  const own = Object.values(document.paths)
+    .flatMap((item) => VERBS.map((verb) => item[verb]))
+    .flatMap((operation) => (operation && failures.get(operation)) ?? []);
+  const description = `${document.info.description}\n\n${errorList(own)}`;
+  return { ...document, info: { ...document.info, description } };
+}
 
 /**
- * The OpenAPI document of all routes. Credentials and failures come from the decorators the guards read too, so
- * the page cannot promise another door than the one there is.
+ * Credentials and failures come from the decorators the guards read too, so the page cannot promise another door than the
+ * one there is.
  */
-export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
+export function describeRoutes(app: INestApplication, env: Env): DescribedRoutes {
   const routes = routeTable(app);
   const document = SwaggerModule.createDocument(app, frame(env), {
     operationIdFactory: operationId,
@@ -43,17 +65,16 @@ export function buildDocument(app: INestApplication, env: Env): OpenAPIObject {
   // In public, the document itself is served by Swagger's module and not by a controller.
   document.paths['/docs-json'] ??= { get: SELF };
   document.paths = Object.fromEntries(generationsFirst(Object.entries(document.paths)));
-  const failures: DocumentedFailure[] = [];
+  const failures = new Map<OperationObject, readonly DocumentedFailure[]>();
   for (const [path, item] of Object.entries(document.paths)) {
     for (const verb of VERBS) {
       const operation = item[verb];
       const route = operation && routes.get(operation.operationId ?? '');
       if (!operation || !route) continue;
-      failures.push(...complete(operation, { path, verb, route, publicUrl: env.publicUrl }));
+      failures.set(operation, complete(operation, { path, verb, route, publicUrl: env.publicUrl }));
     }
   }
-  document.info.description += `\n\n${errorList(failures)}`;
-  return document;
+  return { document, failures };
 }
 
 /** Within a tag the page keeps the order of the document, and the generations are what people come for. */
