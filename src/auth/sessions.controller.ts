@@ -1,8 +1,9 @@
-import { Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Post } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
+import { UuidParam } from '../common/uuid-param.decorator';
 import { SessionResponse } from './dto/session-response.dto';
 import { SessionsService } from './sessions.service';
 
@@ -33,7 +34,7 @@ export class SessionsController {
   @ApiOperation({ summary: 'End one of my sessions' })
   @ApiNoContentResponse()
   @ApiProblem(404, 'not_found', 'There is no such session.')
-  end(@CurrentPrincipal() principal: Principal, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+  end(@CurrentPrincipal() principal: Principal, @UuidParam('id') id: string): Promise<void> {
     return this.sessions.end(principal.userId, id);
   }
 }

@@ -1,5 +1,12 @@
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, OpenAPIObject, OperationObject, SwaggerModule } from '@nestjs/swagger';
+import {
+  DocumentBuilder,
+  OpenAPIObject,
+  OperationObject,
+  ParameterObject,
+  SchemaObject,
+  SwaggerModule,
+} from '@nestjs/swagger';
 import type { DocumentedFailure } from '../common/api-problem.decorator';
 import type { Access } from '../common/access.decorator';
 import type { Env } from '../config/env';
@@ -133,7 +140,15 @@ function complete(
     hasBody: operation.requestBody !== undefined,
     changes: verb !== 'get',
     touchesDatabase: !path.startsWith('/health/'),
+    uuids: uuidsOf(operation),
   });
   operation.responses = { ...operation.responses, ...failureResponses(path, failures, publicUrl) };
   return failures;
+}
+
+/** As UuidParam has told them. */
+function uuidsOf({ parameters = [] }: OperationObject): string[] {
+  return (parameters as ParameterObject[])
+    .filter((parameter) => parameter.in === 'path' && (parameter.schema as SchemaObject).format === 'uuid')
+    .map(({ name }) => name);
 }

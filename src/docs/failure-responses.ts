@@ -1,6 +1,7 @@
 import type { ResponsesObject, SchemaObject } from '@nestjs/swagger';
 import type { DocumentedFailure } from '../common/api-problem.decorator';
 import { Failure, toProblem } from '../common/problem';
+import { notUuidMessage } from '../common/uuid-param.decorator';
 import { toOpenAiError } from '../openai-compat/openai-error';
 import type { DocumentedRoute } from './route-table';
 
@@ -78,6 +79,11 @@ const EITHER_FAILURES: DocumentedFailure[] = [
   ...SESSION_FAILURES.filter(({ code }) => code === 'invalid_token'),
   ...KEY_FAILURES.filter(({ code }) => code === 'invalid_api_key'),
 ];
+const CREDENTIAL_FAILURE: DocumentedFailure = {
+  status: 400,
+  code: 'ambiguous_credentials',
+  message: 'The headers name more than one credential; send one of them.',
+};
 const BODY_FAILURES: DocumentedFailure[] = [
   { status: 400, code: 'invalid_request', message: 'A field of the body is missing, wrong or unknown.' },
   {
@@ -98,22 +104,35 @@ const DATABASE_FAILURE: DocumentedFailure = {
   message: 'The database cannot be reached at the moment; repeat the request shortly.',
 };
 
+interface RouteTraits {
+  readonly hasBody: boolean;
+  readonly touchesDatabase: boolean;
+  readonly changes: boolean;
+  /** The parts of its path that are ids. */
+  readonly uuids: readonly string[];
+}
+
 /** What a route may answer besides its success: what it says itself, and what its credential and body bring along. */
 export function failuresOf(
   { access, roles, failures }: DocumentedRoute,
-  { hasBody, touchesDatabase, changes }: { hasBody: boolean; touchesDatabase: boolean; changes: boolean },
+  { hasBody, touchesDatabase, changes, uuids }: RouteTraits,
 ): DocumentedFailure[] {
   const usual = [
     ...(access === 'session' ? SESSION_FAILURES : []),
     ...(access === 'api_key' ? KEY_FAILURES : []),
     ...(access === 'session_or_api_key' ? EITHER_FAILURES : []),
+    ...(access === 'public' ? [] : [CREDENTIAL_FAILURE]),
     ...(roles.length > 0 ? [ROLE_FAILURE] : []),
     ...(hasBody ? BODY_FAILURES : []),
     ...(changes && access === 'session' ? [CHANGES_FAILURE] : []),
     ...(touchesDatabase ? [DATABASE_FAILURE] : []),
   ];
   const own = new Set(failures.map(({ status, code }) => `${status} ${code}`));
-  return [...failures, ...usual.filter(({ status, code }) => !own.has(`${status} ${code}`))];
+  return [
+    ...failures,
+    ...uuids.map((name) => ({ status: 400, code: 'invalid_request', message: notUuidMessage(name) })),
+    ...usual.filter(({ status, code }) => !own.has(`${status} ${code}`)),
+  ];
 }
 
 /** Failures by status, each with an example in the envelope of the path. */
@@ -131,14 +150,26 @@ export function failureResponses(
       content: {
         [type]: {
           schema: { $ref: `#/components/schemas/${schema}` },
-          examples: Object.fromEntries(
-            sameStatus.map((failure) => [failure.code, { value: bodyOf(path, failure, publicUrl) }]),
-          ),
+          examples: examplesOf(sameStatus, (failure) => bodyOf(path, failure, publicUrl)),
         },
       },
     };
   }
   return responses;
+}
+
+/** By their codes; one that stands for several faults is numbered. */
+function examplesOf(
+  failures: readonly DocumentedFailure[],
+  valueOf: (failure: DocumentedFailure) => unknown,
+) {
+  const examples: Record<string, { value: unknown }> = {};
+  for (const failure of failures) {
+    let name = failure.code;
+    for (let n = 2; name in examples; n += 1) name = `${failure.code}_${n}`;
+    examples[name] = { value: valueOf(failure) };
+  }
+  return examples;
 }
 
 function envelopeOf(path: string): [mediaType: string, schema: keyof typeof ENVELOPES] {

@@ -1,8 +1,9 @@
-import { Controller, Get, Param, ParseUUIDPipe, Query } from '@nestjs/common';
+import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
+import { UuidParam } from '../common/uuid-param.decorator';
 import { UsageQuery } from './dto/usage-query.dto';
 import { KeyUsage } from './dto/usage-summary.dto';
 import { UsageService } from './usage.service';
@@ -28,7 +29,7 @@ export class OwnKeyUsageController {
   @ApiProblem(422, 'range_too_long', 'The range is longer than 366 days; ask for it in parts.')
   show(
     @CurrentPrincipal() { userId }: Principal,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
     @Query() query: UsageQuery,
   ): Promise<KeyUsage> {
     return this.usage.ofOwnKey({ userId, keyId }, query);

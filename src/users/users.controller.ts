@@ -2,6 +2,7 @@ import { Body, Controller, Get, Patch } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
+import { OneFieldBody } from '../common/one-field-body.decorator';
 import type { Principal } from '../common/principal';
 import { UpdateUser } from './dto/update-user.dto';
 import { UserResponse } from './dto/user-response.dto';
@@ -23,6 +24,7 @@ export class UsersController {
 
   @Patch()
   @ApiOperation({ summary: 'Change my name or e-mail address' })
+  @OneFieldBody(UpdateUser, { name: 'Ada Lovelace', email: 'ada@example.com' })
   @ApiOkResponse({ type: UserResponse })
   @ApiProblem(400, 'invalid_request', 'property role should not exist')
   update(@CurrentPrincipal() principal: Principal, @Body() changes: UpdateUser): Promise<UserResponse> {

@@ -1,15 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  ParseUUIDPipe,
-  Post,
-  Query,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Post, Query } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiCreatedResponse,
@@ -22,6 +11,7 @@ import type { Actor } from '../../auth/audit-log';
 import { CurrentActor } from '../../auth/current-actor.decorator';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import {
   CreatedInvitationResponse,
   CreateInvitation,
@@ -68,7 +58,7 @@ export class InvitationsController {
   @ApiOperation({ summary: 'One invitation, and who came with it' })
   @ApiOkResponse({ type: InvitationResponse })
   @ApiProblem(404, 'not_found', 'There is no such invitation.')
-  show(@Param('id', ParseUUIDPipe) id: string): Promise<InvitationResponse> {
+  show(@UuidParam('id') id: string): Promise<InvitationResponse> {
     return this.directory.get(id);
   }
 
@@ -78,7 +68,7 @@ export class InvitationsController {
   @ApiNoContentResponse()
   @ApiProblem(404, 'not_found', 'There is no such invitation.')
   @ApiProblem(409, 'invitation_used', 'This invitation has been used; used_by names the account.')
-  revoke(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+  revoke(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<void> {
     return this.administration.revoke(actor, id);
   }
 }

@@ -1,9 +1,10 @@
-import { Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../../auth/audit-log';
 import { CurrentActor } from '../../auth/current-actor.decorator';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import { LiveRequestEnding } from './live-request-ending.service';
 import { LiveRequestList } from './live-request-list.service';
 import { LiveRequestsPage, LiveRequestsQuery } from './live-requests.dto';
@@ -38,7 +39,7 @@ export class LiveRequestsController {
   })
   @ApiNoContentResponse()
   @ApiProblem(404, 'not_found', 'There is no such request under way.')
-  end(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+  end(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<void> {
     return this.ending.end(actor, id);
   }
 }

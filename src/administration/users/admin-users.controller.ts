@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  ParseUUIDPipe,
-  Patch,
-  Post,
-  Query,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post, Query } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiCreatedResponse,
@@ -24,6 +12,8 @@ import { CurrentActor } from '../../auth/current-actor.decorator';
 import { PasswordResetLink } from '../../auth/password-reset/dto/password-reset.dto';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
+import { OneFieldBody } from '../../common/one-field-body.decorator';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import { ChangeUser } from './dto/change-user.dto';
 import { CreatedUserResponse, CreateUser } from './dto/create-user.dto';
 import { AdminUserResponse, UsersPage, UsersQuery } from './dto/users-query.dto';
@@ -59,6 +49,11 @@ export class AdminUsersController {
   @ApiCreatedResponse({ type: CreatedUserResponse })
   @ApiProblem(400, 'weak_password', 'password must have at least 12 characters')
   @ApiProblem(409, 'username_taken', 'This username is already taken; choose another.')
+  @ApiProblem(
+    503,
+    'busy',
+    'Too many passwords are being checked at the moment; please repeat the request shortly.',
+  )
   create(@CurrentActor() actor: Actor, @Body() dto: CreateUser): Promise<CreatedUserResponse> {
     return this.administration.create(actor, dto);
   }
@@ -67,7 +62,7 @@ export class AdminUsersController {
   @ApiOperation({ summary: 'One account' })
   @ApiOkResponse({ type: AdminUserResponse })
   @ApiProblem(404, 'not_found', 'There is no such user.')
-  show(@Param('id', ParseUUIDPipe) id: string): Promise<AdminUserResponse> {
+  show(@UuidParam('id') id: string): Promise<AdminUserResponse> {
     return this.directory.get(id);
   }
 
@@ -77,12 +72,18 @@ export class AdminUsersController {
     description:
       'A new role ends the sessions of the user; disabling refuses sessions and API keys within 5 seconds.',
   })
+  @OneFieldBody(ChangeUser, {
+    name: 'Ada Lovelace',
+    email: 'ada@example.com',
+    role: 'user',
+    status: 'active',
+  })
   @ApiOkResponse({ type: AdminUserResponse })
   @ApiProblem(404, 'not_found', 'There is no such user.')
   @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
   change(
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) id: string,
+    @UuidParam('id') id: string,
     @Body() change: ChangeUser,
   ): Promise<AdminUserResponse> {
     return this.administration.change(actor, id, change);
@@ -100,7 +101,7 @@ export class AdminUsersController {
   @ApiProblem(404, 'not_found', 'There is no such user.')
   @ApiProblem(409, 'own_account', 'This is your own account: deleting it takes your password.')
   @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
-  delete(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+  delete(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<void> {
     return this.administration.deleteOther(actor, id);
   }
 
@@ -115,10 +116,7 @@ export class AdminUsersController {
   @ApiCreatedResponse({ type: PasswordResetLink })
   @ApiProblem(404, 'not_found', 'There is no such user.')
   @ApiProblem(409, 'own_account', 'This is your own account: a new password takes the current one.')
-  issuePasswordReset(
-    @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) id: string,
-  ): Promise<PasswordResetLink> {
+  issuePasswordReset(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<PasswordResetLink> {
     return this.administration.issuePasswordReset(actor, id);
   }
 }

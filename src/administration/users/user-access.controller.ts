@@ -1,10 +1,11 @@
-import { Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dto';
 import type { Actor } from '../../auth/audit-log';
 import { CurrentActor } from '../../auth/current-actor.decorator';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import { UserAccess } from './user-access.service';
 
 @ApiTags('Administration')
@@ -19,14 +20,14 @@ export class UserAccessController {
   @HttpCode(204)
   @ApiOperation({ summary: 'End all sessions of a user, at once' })
   @ApiNoContentResponse()
-  endSessions(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+  endSessions(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<void> {
     return this.access.endSessions(actor, id);
   }
 
   @Get('api-keys')
   @ApiOperation({ summary: "A user's API keys, newest first; the keys themselves are not shown" })
   @ApiOkResponse({ type: [ApiKeyResponse] })
-  listKeys(@Param('id', ParseUUIDPipe) id: string): Promise<ApiKeyResponse[]> {
+  listKeys(@UuidParam('id') id: string): Promise<ApiKeyResponse[]> {
     return this.access.listKeys(id);
   }
 
@@ -34,7 +35,7 @@ export class UserAccessController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Revoke all API keys of a user: refused everywhere within 5 seconds' })
   @ApiNoContentResponse()
-  revokeKeys(@CurrentActor() actor: Actor, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+  revokeKeys(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<void> {
     return this.access.revokeKeys(actor, id);
   }
 
@@ -45,8 +46,8 @@ export class UserAccessController {
   @ApiProblem(404, 'not_found', 'There is no such API key.')
   revokeKey(
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) id: string,
-    @Param('key_id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') id: string,
+    @UuidParam('key_id') keyId: string,
   ): Promise<void> {
     return this.access.revokeKeys(actor, id, keyId);
   }

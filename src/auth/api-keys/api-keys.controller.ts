@@ -1,15 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  ParseUUIDPipe,
-  Patch,
-  Post,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Patch, Post } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiCreatedResponse,
@@ -20,7 +9,9 @@ import {
 } from '@nestjs/swagger';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
+import { OneFieldBody } from '../../common/one-field-body.decorator';
 import type { Principal } from '../../common/principal';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import type { Actor } from '../audit-log';
 import { CurrentActor } from '../current-actor.decorator';
 import { ApiKeyRotation } from './api-key-rotation.service';
@@ -65,10 +56,7 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'One of my API keys' })
   @ApiOkResponse({ type: ApiKeyResponse })
   @ApiProblem(404, 'not_found', 'There is no such API key.')
-  show(
-    @CurrentPrincipal() { userId }: Principal,
-    @Param('id', ParseUUIDPipe) keyId: string,
-  ): Promise<ApiKeyResponse> {
+  show(@CurrentPrincipal() { userId }: Principal, @UuidParam('id') keyId: string): Promise<ApiKeyResponse> {
     return this.apiKeys.get({ userId, keyId });
   }
 
@@ -77,6 +65,11 @@ export class ApiKeysController {
     summary: 'Rename an API key, or change its expiry or its models',
     description: 'Holds everywhere within 5 seconds. What is left out stays as it is.',
   })
+  @OneFieldBody(ChangeApiKey, {
+    name: 'opencode on my laptop',
+    expires_at: '2027-11-23T00:00:00Z',
+    models: ['opencode-llm'],
+  })
   @ApiOkResponse({ type: ApiKeyResponse })
   @ApiProblem(400, 'invalid_request', 'expires_at must be a time in the future such as 2027-11-23T00:00:00Z')
   @ApiProblem(404, 'not_found', 'There is no such API key.')
@@ -84,7 +77,7 @@ export class ApiKeysController {
   change(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
     @Body() change: ChangeApiKey,
   ): Promise<ApiKeyResponse> {
     return this.apiKeys.change(actor, { userId, keyId }, change);
@@ -106,7 +99,7 @@ export class ApiKeysController {
   rotate(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
     @Body() dto: RotateApiKey,
   ): Promise<CreatedApiKeyResponse> {
     return this.rotation.rotate(actor, { userId, keyId }, dto);
@@ -120,7 +113,7 @@ export class ApiKeysController {
   endOverlap(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
   ): Promise<void> {
     return this.rotation.endOverlap(actor, { userId, keyId });
   }
@@ -133,7 +126,7 @@ export class ApiKeysController {
   revoke(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
   ): Promise<void> {
     return this.apiKeys.revoke(actor, { userId, keyId });
   }

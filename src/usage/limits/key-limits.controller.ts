@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, ParseUUIDPipe, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Put } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { KeyLimit, KeyLimitResponse } from '../../auth/api-keys/dto/key-limit.dto';
 import type { Actor } from '../../auth/audit-log';
@@ -6,6 +6,7 @@ import { CurrentActor } from '../../auth/current-actor.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import { KeyLimits } from './key-limits.service';
 
 @ApiTags('API keys')
@@ -20,7 +21,7 @@ export class KeyLimitsController {
   @ApiOkResponse({ type: [KeyLimitResponse] })
   list(
     @CurrentPrincipal() { userId }: Principal,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
   ): Promise<KeyLimitResponse[]> {
     return this.limits.list({ userId, keyId });
   }
@@ -38,7 +39,7 @@ export class KeyLimitsController {
   put(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) keyId: string,
+    @UuidParam('id') keyId: string,
     @Body() limit: KeyLimit,
   ): Promise<KeyLimitResponse> {
     return this.limits.put(actor, { userId, keyId }, limit);
@@ -52,8 +53,8 @@ export class KeyLimitsController {
   remove(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,
-    @Param('id', ParseUUIDPipe) keyId: string,
-    @Param('limit_id', ParseUUIDPipe) limitId: string,
+    @UuidParam('id') keyId: string,
+    @UuidParam('limit_id') limitId: string,
   ): Promise<void> {
     return this.limits.remove(actor, { userId, keyId }, limitId);
   }

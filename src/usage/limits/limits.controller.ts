@@ -1,31 +1,16 @@
-import {
-  BadRequestException,
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Param,
-  ParseUUIDPipe,
-  Put,
-  Query,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type Client, CurrentClient } from '../../auth/current-client.decorator';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import { DefaultLimits } from './default-limits.service';
 import { DefaultLimit, DefaultLimitChanged, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
 import { LimitsPage, LimitsQuery } from './dto/limits-query.dto';
 import { LimitDirectory } from './limit-directory.service';
 import { Limits } from './limits.service';
-
-const limitId = new ParseUUIDPipe({
-  exceptionFactory: () =>
-    new BadRequestException('The id of a limit is a UUID, as the list of limits shows it.'),
-});
 
 @ApiTags('Administration')
 @ApiBearerAuth('session')
@@ -93,7 +78,7 @@ export class LimitsController {
   remove(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,
-    @Param('id', limitId) id: string,
+    @UuidParam('id') id: string,
   ): Promise<void> {
     return this.limits.remove({ principal, client }, id);
   }
@@ -110,7 +95,7 @@ export class LimitsController {
   raise(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,
-    @Param('id', limitId) id: string,
+    @UuidParam('id') id: string,
     @Body() temporary: TemporaryAmount,
   ): Promise<LimitView> {
     return this.limits.raise({ principal, client }, id, temporary);
@@ -123,7 +108,7 @@ export class LimitsController {
   endRaise(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,
-    @Param('id', limitId) id: string,
+    @UuidParam('id') id: string,
   ): Promise<LimitView> {
     return this.limits.endRaise({ principal, client }, id);
   }

@@ -1,17 +1,14 @@
-import { BadRequestException, Body, Controller, Param, ParseUUIDPipe, Put } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Put } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type Client, CurrentClient } from '../../auth/current-client.decorator';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
+import { UuidParam } from '../../common/uuid-param.decorator';
 import { SetOwnTokenLimit, SetTokenCap } from './dto/set-token-limit.dto';
 import { TokenLimit } from './dto/token-limit.dto';
 import { TokenLimits } from './token-limits.service';
-
-const userId = new ParseUUIDPipe({
-  exceptionFactory: () => new BadRequestException('The id of a user is a UUID, as the users list shows it.'),
-});
 
 @ApiBearerAuth('session')
 @Controller()
@@ -47,14 +44,12 @@ export class TokenLimitController {
     description:
       "Replaces the default cap of that window. The user's own limit stays and may still be smaller.",
   })
-  @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: TokenLimit })
-  @ApiProblem(400, 'invalid_request', 'The id of a user is a UUID, as the users list shows it.')
   @ApiProblem(404, 'not_found', 'There is no such user.')
   setCap(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,
-    @Param('id', userId) id: string,
+    @UuidParam('id') id: string,
     @Body() change: SetTokenCap,
   ): Promise<TokenLimit> {
     return this.limits.setCap({ principal, client }, id, change);

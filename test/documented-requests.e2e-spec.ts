@@ -1,0 +1,104 @@
+import type { OpenAPIObject, ReferenceObject, RequestBodyObject, SchemaObject } from '@nestjs/swagger';
+import { documentOf, operationsOf } from './support/documented-operations';
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+
+const NOBODYS_ID = '00000000-0000-7000-8000-000000000000';
+
+describe('what the documentation shows of requests', () => {
+  let gateway: TestGateway;
+  let document: OpenAPIObject;
+  let admin: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway();
+    document = await documentOf(gateway);
+    admin = await gateway.registerAdmin();
+  });
+  afterAll(() => gateway.close());
+
+  // As Swagger UI sends them when nobody has typed anything.
+  it('has bodies that are valid as they stand', async () => {
+    for (const [name, { requestBody }] of operationsOf(document)) {
+      const content = (requestBody as RequestBodyObject | undefined)?.content['application/json'];
+      if (!content || name.includes('completions')) continue;
+      const [verb, path] = name.split(' ') as [string, string];
+      const target = path.replaceAll(/\{\w+\}/g, NOBODYS_ID);
+      const examples = Object.values(content.examples ?? {}) as { value: unknown }[];
+      for (const body of [exampleOf(content.schema ?? {}, document), ...examples.map(({ value }) => value)]) {
+        const answer = await fetch(gateway.url + target, {
+          method: verb,
+          headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+        const text = await answer.text();
+        expect([name, text, /invalid_request|weak_password/.test(text)]).toEqual([name, text, false]);
+      }
+    }
+  });
+
+  it('shows changes of one field at a time, and one for each field', () => {
+    const changes = operationsOf(document).filter(([name]) => name.startsWith('PATCH '));
+    expect(changes.map(([name]) => name)).toEqual(
+      expect.arrayContaining(['PATCH /users/me', 'PATCH /admin/users/{id}', 'PATCH /users/me/api-keys/{id}']),
+    );
+    for (const [name, { requestBody }] of changes) {
+      const { schema, examples = {} } = (requestBody as RequestBodyObject).content['application/json'] as {
+        schema: ReferenceObject;
+        examples?: Record<string, { value: object }>;
+      };
+      const named = document.components?.schemas?.[schema.$ref.split('/').at(-1) as string];
+      const { properties = {} } = (named ?? {}) as SchemaObject;
+      const shown = Object.values(examples).map(({ value }) => Object.keys(value));
+      expect([name, shown.toSorted()]).toEqual([
+        name,
+        Object.keys(properties)
+          .map((key) => [key])
+          .toSorted(),
+      ]);
+    }
+  });
+
+  it('tells of every id in a path that it must be a UUID, and so does the answer', async () => {
+    const withIds = operationsOf(document).filter(
+      ([name]) => name.includes('{') && !name.includes('/v1/models/'),
+    );
+    expect(withIds.length).toBeGreaterThan(20);
+    for (const [name, { parameters, responses }] of withIds) {
+      const [verb, path] = name.split(' ') as [string, string];
+      for (const [placeholder, param] of path.matchAll(/\{(\w+)\}/g)) {
+        const target = path.replace(placeholder, 'no-uuid').replaceAll(/\{\w+\}/g, NOBODYS_ID);
+        const answer = await fetch(gateway.url + target, {
+          method: verb,
+          headers: { authorization: `Bearer ${admin.accessToken}` },
+        });
+        const problem = (await answer.json()) as Record<string, unknown>;
+        expect([name, problem]).toMatchObject([name, { status: 400, code: 'invalid_request', param }]);
+        expect([name, JSON.stringify(responses['400'])]).toEqual([
+          name,
+          expect.stringContaining(String(problem.detail)),
+        ]);
+        expect(parameters).toContainEqual(
+          expect.objectContaining({ name: param, schema: expect.objectContaining({ format: 'uuid' }) }),
+        );
+      }
+    }
+  });
+});
+
+/** What Swagger UI makes of a schema. */
+function exampleOf(schema: SchemaObject | ReferenceObject, document: OpenAPIObject): unknown {
+  if ('$ref' in schema) {
+    const named = document.components?.schemas?.[schema.$ref.split('/').at(-1) as string];
+    return exampleOf(named ?? {}, document);
+  }
+  if (schema.example !== undefined) return schema.example as unknown;
+  if (schema.default !== undefined) return schema.default as unknown;
+  if (schema.enum) return schema.enum[0] as unknown;
+  if (schema.allOf?.[0]) return exampleOf(schema.allOf[0], document);
+  if (schema.type === 'array') return [exampleOf(schema.items ?? {}, document)];
+  if (schema.type === 'string') return 'string';
+  if (schema.type === 'integer' || schema.type === 'number') return schema.minimum ?? 0;
+  if (schema.type === 'boolean') return true;
+  const properties = Object.entries(schema.properties ?? {});
+  return Object.fromEntries(properties.map(([key, property]) => [key, exampleOf(property, document)]));
+}
