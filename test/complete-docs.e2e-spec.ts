@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OpenAPIObject } from '@nestjs/swagger';
+import type { OpenAPIObject, ResponseObject } from '@nestjs/swagger';
 import { startGateway, TestGateway } from './support/gateway';
 
 const ROOT = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(ROOT, ...path), 'utf8');
 
 /** The codes of failures that stand in the sources. The simulator speaks as vLLM does, not as the gateway. */
-function thrownCodes(): string[] {
+function thrownCodes(below: RegExp = /^(?!simulator)/): string[] {
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter(
-    (file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.startsWith('simulator'),
+    (file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && below.test(file),
   );
   const codes = sources.flatMap((file) =>
     [...read('src', file).matchAll(/(?:\bcode: |\bunauthenticated\(\s*)'([a-z_]+)'/g)].map(
@@ -57,6 +57,68 @@ describe('what is written about the gateway', () => {
     );
     const errors = read('docs', 'errors.md');
     expect(codes.filter((code) => !errors.includes(`\`${code}\``))).toEqual([]);
+  });
+
+  it('says in the document of what routes throw on which route that is', () => {
+    const operations = Object.values(document.paths).flatMap(({ get, put, post, patch, delete: remove }) =>
+      [get, put, post, patch, remove].filter((operation) => operation !== undefined),
+    );
+    const told = new Set(
+      operations.flatMap(({ responses }) =>
+        (Object.values(responses) as ResponseObject[]).flatMap(({ content = {} }) =>
+          Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples)),
+        ),
+      ),
+    );
+    const thrown = thrownCodes(/^(auth|users|openai-compat|administration|usage)\//);
+    expect(thrown.filter((code) => !told.has(code))).toEqual([]);
+    const list = document.info.description ?? '';
+    expect(thrown.filter((code) => !list.includes(`id="errors-${code}"`))).toEqual([]);
+  });
+
+  it.each<[route: string, statuses: [status: number, code: string][]]>([
+    [
+      'post /auth/register',
+      [
+        [429, 'rate_limit_exceeded'],
+        [503, 'busy'],
+      ],
+    ],
+    [
+      'post /auth/token',
+      [
+        [400, 'unsupported_grant_type'],
+        [503, 'busy'],
+      ],
+    ],
+    ['post /auth/password', [[503, 'busy']]],
+    ['post /auth/password-reset', [[503, 'busy']]],
+    ['get /v1/models', [[502, 'upstream_unreachable']]],
+    [
+      'get /v1/models/{id}',
+      [
+        [404, 'model_not_found'],
+        [502, 'upstream_unreachable'],
+      ],
+    ],
+    [
+      'get /v1/usage',
+      [
+        [400, 'invalid_request'],
+        [422, 'range_too_long'],
+      ],
+    ],
+  ])('tells of %s what it fails with', (route, statuses) => {
+    const [verb, path] = route.split(' ') as ['get' | 'post', string];
+    const responses = document.paths[path]?.[verb]?.responses ?? {};
+    for (const [status, code] of statuses) {
+      const { content = {} } = (responses[String(status)] ?? {}) as ResponseObject;
+      expect([status, Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples))]).toEqual([
+        status,
+        expect.arrayContaining([code]),
+      ]);
+    }
+    expect(Object.keys((responses['200'] ?? responses['201'] ?? responses['204']) as object)).not.toEqual([]);
   });
 
   it('names every route in the README', () => {

@@ -51,6 +51,12 @@ export class AuthController {
   @ApiProblem(403, 'invitation_required', 'The invitation is missing or not valid (any more).')
   @ApiProblem(409, 'username_taken', 'This username is already taken; choose another.')
   @ApiProblem(422, 'limit_exceeds_cap', 'token_limit is above the cap of 1000000 tokens a month')
+  @ApiProblem(429, 'rate_limit_exceeded', 'Too many registrations from this address.')
+  @ApiProblem(
+    503,
+    'busy',
+    'Too many passwords are being checked at the moment; please repeat the request shortly.',
+  )
   register(@Body() dto: Register, @CurrentClient() client: Client): Promise<RegisteredResponse> {
     return this.registration.register(dto, client);
   }
@@ -63,8 +69,14 @@ export class AuthController {
   @ApiConsumes(...FORM_OR_JSON)
   @ApiOperation({ summary: 'Log in (OAuth2 password grant)' })
   @ApiOkResponse({ type: TokenResponse })
+  @ApiOAuthError(400, 'unsupported_grant_type', 'grant_type must be password or refresh_token.')
   @ApiOAuthError(401, 'invalid_grant', 'The username or the password is wrong.')
   @ApiOAuthError(429, 'rate_limit_exceeded', 'Too many attempts from this address.')
+  @ApiOAuthError(
+    503,
+    'busy',
+    'Too many passwords are being checked at the moment; please repeat the request shortly.',
+  )
   token(@Body() request: TokenRequest, @CurrentClient() client: Client): Promise<TokenResponse> {
     return this.auth.token(request, client);
   }
@@ -90,6 +102,11 @@ export class AuthController {
   @ApiNoContentResponse()
   @ApiProblem(400, 'wrong_password', 'current_password is not the password of this account.')
   @ApiProblem(401, 'invalid_token', 'The access token is missing, not valid or expired.')
+  @ApiProblem(
+    503,
+    'busy',
+    'Too many passwords are being checked at the moment; please repeat the request shortly.',
+  )
   changePassword(
     @CurrentPrincipal() principal: Principal,
     @Body() dto: ChangePassword,

@@ -176,10 +176,16 @@ export const GENERATION_OPERATIONS: Readonly<Record<string, GenerationOperation>
 export const GENERATION_FAILURES: readonly DocumentedFailure[] = [
   { status: 400, code: 'invalid_json', message: 'The body must be a JSON object.' },
   {
+    status: 401,
+    code: 'account_inactive',
+    message: 'The account was disabled or deleted, perhaps while this request ran. Ask an administrator.',
+  },
+  {
     status: 402,
     code: 'insufficient_quota',
     message: 'The token quota of your account is used up this month. It resets at the start of next month.',
   },
+  { status: 403, code: 'request_ended', message: 'An administrator has ended this request.' },
   {
     status: 404,
     code: 'model_not_found',

@@ -5,17 +5,24 @@ import type { CatalogueModel } from '../proxy/upstream/model-catalogue';
 export class ModelCard {
   @ApiProperty({ example: 'opencode-llm' }) id: string;
   @ApiProperty({ example: 'model' }) object: 'model';
-  @ApiProperty({ example: 1_764_000_000, description: 'Unix seconds; constant' }) created: number;
+  @ApiProperty({ type: 'integer', example: 1_764_000_000, description: 'Unix seconds; constant' })
+  created: number;
   @ApiProperty({ example: 'vllm' }) owned_by: string;
-  @ApiProperty({ example: 32_768, nullable: true, description: 'Tokens of prompt and output together' })
+  @ApiProperty({
+    type: 'integer',
+    example: 32_768,
+    nullable: true,
+    description: 'Tokens of prompt and output together',
+  })
   context_length: number | null;
   @ApiProperty({
+    type: 'integer',
     example: 8_192,
     nullable: true,
     description: 'What to set as the output limit of a coding agent',
   })
   max_output_tokens: number | null;
-  @ApiProperty({ required: false, description: 'Present and true when no model is connected' })
+  @ApiProperty({ type: Boolean, required: false, description: 'Present and true when no model is connected' })
   simulated?: true;
 }
 

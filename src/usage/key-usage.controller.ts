@@ -1,6 +1,7 @@
 import { Controller, Get, Query, UseInterceptors } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { ApiKeyOnly } from '../common/access.decorator';
+import { ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
 import { UsageQuery } from './dto/usage-query.dto';
@@ -23,6 +24,12 @@ export class KeyUsageController {
     description: 'At most 366 days. Every limit that a request with this key has to pass is in `windows`.',
   })
   @ApiOkResponse({ type: KeyUsage })
+  @ApiProblem(
+    400,
+    'invalid_request',
+    'from must be a date such as 2026-11-01 or a date-time such as 2026-11-01T00:00:00Z',
+  )
+  @ApiProblem(422, 'range_too_long', 'The range is longer than 366 days; ask for it in parts.')
   show(@CurrentPrincipal() principal: Principal, @Query() query: UsageQuery): Promise<KeyUsage> {
     return this.usage.ofKey(principal.apiKeyId ?? '', principal.userId, query);
   }

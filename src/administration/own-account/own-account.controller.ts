@@ -40,6 +40,11 @@ export class OwnAccountController {
   @ApiProblem(400, 'wrong_password', 'current_password is not the password of this account.')
   @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
   @ApiProblem(429, 'rate_limit_exceeded', 'Too many wrong passwords from this address.')
+  @ApiProblem(
+    503,
+    'busy',
+    'Too many passwords are being checked at the moment; please repeat the request shortly.',
+  )
   delete(
     @CurrentPrincipal() principal: Principal,
     @Body() dto: DeleteAccount,

@@ -28,6 +28,11 @@ export class PasswordResetController {
   @ApiNoContentResponse()
   @ApiProblem(400, 'invalid_reset_token', 'This link is not valid (any more).')
   @ApiProblem(400, 'weak_password', 'new_password must have at least 12 characters')
+  @ApiProblem(
+    503,
+    'busy',
+    'Too many passwords are being checked at the moment; please repeat the request shortly.',
+  )
   reset(@Body() dto: ResetPassword, @CurrentClient() client: Client): Promise<void> {
     return this.resets.use(dto, client);
   }
