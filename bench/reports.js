@@ -53,6 +53,7 @@ async function open(size, upstreamPort) {
     const target = await startGateway({ upstreamPort, port: await freePort() });
     close.unshift(target.stop);
     await untilDaysAreSummed(database.db);
+    await untilLeadersAreKept(database.db);
     return { target, asker: await asker(target, database.db), close };
   } catch (error) {
     for (const one of close) await one();
@@ -63,6 +64,16 @@ async function open(size, upstreamPort) {
 /** The gateway does so in its first minutes, and from then on every hour. */
 async function untilDaysAreSummed(db) {
   while ((await db.query('SELECT 1 FROM usage_days_changed LIMIT 1')).length > 0) await sleep(100);
+}
+
+/** By user and by key, for each month and year in which something was used; then as in a database that has run for long. */
+async function untilLeadersAreKept(db) {
+  const isDone = `
+    SELECT 2 * (count(DISTINCT date_trunc('month', day)) + count(DISTINCT date_trunc('year', day)))
+      = (SELECT count(*) FROM usage_leader_lists) AS done FROM usage_totals`;
+  while (!(await db.query(isDone))[0].done) await sleep(100);
+  await db.query('VACUUM ANALYZE usage_leader_lists');
+  await db.query('VACUUM ANALYZE usage_leaders');
 }
 
 async function main() {

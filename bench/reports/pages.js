@@ -15,6 +15,9 @@ const lastMonth = () => {
   return `from=${day(now.getUTCMonth() - 1, 1)}&to=${day(now.getUTCMonth(), 0)}`;
 };
 const wholeYear = () => `from=${dayBefore(364)}&to=${dayBefore(0)}`;
+/** The calendar month, and the calendar year, until today. */
+const thisMonth = () => `from=${dayBefore(0).slice(0, 8)}01&to=${dayBefore(0)}`;
+const thisYear = () => `from=${dayBefore(0).slice(0, 5)}01-01&to=${dayBefore(0)}`;
 
 const list = (path, queries, deep = 0) =>
   queries.map((query) => ({ path: query === '' ? path : `${path}?${query}`, deep }));
@@ -41,6 +44,12 @@ function pages() {
           '/admin/usage',
           ['', '&sort=-tokens', '&sort=name'].map((sort) => `group_by=${group}${sort}&${range}`),
         ),
+      ),
+    ),
+    ...list(
+      '/admin/usage',
+      [thisMonth(), thisYear()].flatMap((range) =>
+        ['user', 'key'].map((group) => `group_by=${group}&sort=-tokens&${range}`),
       ),
     ),
     ...list('/admin/usage', [
@@ -106,6 +115,8 @@ function nameOf({ path, deep }) {
   const short = path
     .replace(lastMonth(), 'a month')
     .replace(wholeYear(), 'a year')
+    .replace(thisMonth(), 'this month')
+    .replace(thisYear(), 'this year')
     .replaceAll(/00000000-0000-7000-[89]000-0+/g, '#');
   return deep > 0 ? `${short}, behind ${deep * 100}` : short;
 }

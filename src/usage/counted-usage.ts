@@ -61,10 +61,11 @@ const partsOfDays = (whose: string) => `${ledgerPart('$5', '$6', whose)}
  * and totals agree. What is not filtered by is null: each execution is planned for its own values, and PostgreSQL then
  * leaves such a condition out.
  * @param whose a further condition, on user_id
+ * @param firstDay of the whole days, when those before it are counted already
  */
-export const countedRows = (whose = 'true') => `
+export const countedRows = (whose = 'true', firstDay = '$3::date') => `
     SELECT user_id, day, key_id, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
-    FROM usage_daily WHERE ${whose} AND ${filter('key_id')} AND day >= $3::date AND day < $4::date
+    FROM usage_daily WHERE ${whose} AND ${filter('key_id')} AND day >= ${firstDay} AND day < $4::date
     UNION ALL ${partsOfDays(whose)}`;
 
 /** The common table expression `counted`. */

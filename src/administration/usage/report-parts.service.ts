@@ -10,6 +10,7 @@ import {
   UsageSums,
 } from '../../usage/counted-usage';
 import type { UsageRange } from '../../usage/usage-range';
+import { leadersPage, mayHaveLeaders } from './usage-by-leaders';
 import { IS_FEW, LOOK_AT, namedFrom, namedPage, ofFew } from './usage-by-name';
 import { mostUsedFrom, mostUsedPage } from './usage-by-tokens';
 import { GROUPINGS, reportPage, sortKey } from './usage-groups';
@@ -18,6 +19,7 @@ import { behindAll, behindUser, reachOf, WalkedGroup, walkedFrom, walkedPage } f
 
 type GroupRow = SumsRow &
   Omit<UsageReportRow, keyof UsageSums> & { totals: SumsRow; id: string | null; place: string };
+type Led = GroupRow & { is_exact: boolean };
 type Bounded<Bound> = GroupRow & { bound: Bound | null };
 
 export interface Question {
@@ -82,18 +84,18 @@ export class ReportParts {
     return partOf(rows, group, size.limit, null);
   }
 
+  /** From the leaders that are kept, if they are enough; whoever is beyond them is known when all are added up. */
   private async mostUsed(question: WalkedQuestion, place: Place | null, size: Size): Promise<Part> {
     const { group, sort } = question;
-    const statement = mostUsedPage(group, {
-      isDescending: sort.startsWith('-'),
-      hasPlace: place !== null,
-      withTotals: size.isPage,
-    });
-    const rows = await this.statements.run<GroupRow>(statement, [
-      ...this.counted(question),
-      size.limit + 1,
-      ...(place ? mostUsedFrom(place) : []),
-    ]);
+    const values = [...this.counted(question), size.limit + 1, ...(place ? mostUsedFrom(place) : [])];
+    const hasPlace = place !== null;
+    if (size.isPage && mayHaveLeaders(question)) {
+      const rows = await this.statements.run<Led>(leadersPage(group, { hasPlace }), values);
+      if (rows[0]?.is_exact) return partOf(rows, group, size.limit, null);
+    }
+    const isDescending = sort.startsWith('-');
+    const statement = mostUsedPage(group, { isDescending, hasPlace, withTotals: size.isPage });
+    const rows = await this.statements.run<GroupRow>(statement, values);
     return partOf(rows, group, size.limit, null);
   }
 

@@ -3,7 +3,7 @@ import { GROUPINGS } from './usage-groups';
 import type { WalkedGroup } from './usage-walk';
 
 /** A group by its ids, whose order is that of `Grouping.id` as text; $13 and $14 are those behind which a page begins. */
-const IDS = {
+export const IDS = {
   user: { ids: ['user_id'], placed: '$13::uuid', whose: 'user_id = g.user_id' },
   key: {
     ids: ['user_id', 'key_id'],
@@ -12,14 +12,14 @@ const IDS = {
   },
 } as const;
 
-/** The place as parameters of `mostUsedPage`. */
+/** The place as parameters of `mostUsedPage` and `leadersPage`. */
 export const mostUsedFrom = ({ value, id }: { value: string; id: string }): string[] => [
   value,
   ...id.split('/'),
 ];
 
 /**
- * A page of the users or keys of all users in the order of their tokens. No such order is kept, so the tokens of all are
+ * A page of the users or keys of all users in the order of their tokens. Where no such order is kept the tokens of all are
  * added up; all else is added up for the page alone, in a third of the time of all. $1 to $10 are those of COUNTED, $11
  * is how many rows, and from $12 on is the place behind which the page begins.
  */

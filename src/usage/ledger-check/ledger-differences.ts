@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg';
 import { firstWholeDay } from '../retention/first-whole-day';
 import { counterDifferences } from './counter-differences';
 import { dailyDifferences } from './daily-differences';
+import { leadersDifferences } from './leaders-differences';
 import type { LedgerDifference } from './ledger-difference';
 import { totalsDifferences } from './totals-differences';
 
@@ -15,8 +16,8 @@ export interface LedgerReport {
 }
 
 /**
- * Recomputes every counter, reservation and daily rollup from the ledger, and the totals of closed days from the rollups.
- * Everything is read in one snapshot, so the answer is exact while requests come and go.
+ * Recomputes every counter, reservation and daily rollup from the ledger, and the totals of closed days and the leaders of
+ * months and years from the rollups. Everything is read in one snapshot, so the answer is exact while requests come and go.
  * @param client a session of its own, in no transaction
  * @param zone LIMITS_TIME_ZONE
  */
@@ -31,6 +32,7 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
         ...(await counterDifferences(client, zone, wholeFrom)),
         ...(await dailyDifferences(client, zone, wholeFrom)),
         ...(await totalsDifferences(client)),
+        ...(await leadersDifferences(client)),
         ...(await settledButOpen(client)),
       ],
       ...(await extent(client)),

@@ -3,6 +3,7 @@ import { DataSource, QueryRunner } from 'typeorm';
 import { Env } from '../../config/env';
 import { silenceBeyond, WatchedClient } from '../../database/watched-client';
 import { ClosedDays } from '../totals/closed-days';
+import { UsageLeaders } from '../totals/usage-leaders';
 import { DeadRows } from './dead-rows';
 import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from './maintenance-timeout';
 import { UsagePartitions } from './usage-partitions';
@@ -13,8 +14,9 @@ const EVERY_MS = 3_600_000;
 
 /**
  * Keeps the database in shape, at the start and every hour: partitions of the ledger ahead of time, months beyond
- * USAGE_RETENTION_MONTHS dropped, dead rows cleared away, days that are over added up. Of all processes over one database
- * one does it at a time. The daily rollups and the audit log are kept for ever.
+ * USAGE_RETENTION_MONTHS dropped, dead rows cleared away, days that are over added up, and who used most in their months
+ * and years put in order. Of all processes over one database one does it at a time. The daily rollups and the audit log are
+ * kept for ever.
  */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -28,6 +30,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly partitions: UsagePartitions,
     private readonly deadRows: DeadRows,
     private readonly closedDays: ClosedDays,
+    private readonly leaders: UsageLeaders,
     private readonly env: Env,
   ) {}
 
@@ -61,6 +64,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
         if (months > 0) await this.partitions.dropOld(session, now, months, signal);
         await this.deadRows.delete(session, now);
         await this.closedDays.keep(session, now, signal);
+        await this.leaders.keep(session, signal);
       } finally {
         await session.query('SELECT pg_advisory_unlock($1)', [RETENTION_LOCK]);
       }

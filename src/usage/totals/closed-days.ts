@@ -47,7 +47,10 @@ export class ClosedDays {
   }
 }
 
-/** In one snapshot: the marks that go are those of the changes that are in the sums, whatever comes in meanwhile. */
+/**
+ * In one snapshot: the marks that go are those of the changes that are in the sums, whatever comes in meanwhile. With them
+ * go the lists of leaders that have the day as it was before (a trigger).
+ */
 async function sumDay(session: QueryRunner, day: string): Promise<void> {
   await session.startTransaction('REPEATABLE READ');
   try {

@@ -1,0 +1,87 @@
+import { CountedFilter, COUNTED_TOGETHER, countedRows, SUMS } from '../../usage/counted-usage';
+import type { UsageRange } from '../../usage/usage-range';
+import { IDS } from './usage-by-tokens';
+import { GROUPINGS } from './usage-groups';
+import type { ReportSort } from './usage-report.dto';
+import type { WalkedGroup } from './usage-walk';
+
+/** So many who are not on the list are looked at one by one, since they may be on the page. */
+const MOST_OTHERS = 500;
+
+/** Whether a list may hold what is asked for: who used most of all since a month or a year began. */
+export const mayHaveLeaders = ({
+  sort,
+  filter,
+  range,
+}: {
+  sort: ReportSort;
+  filter: CountedFilter;
+  range: UsageRange;
+}): boolean =>
+  sort === '-tokens' &&
+  Object.values(filter).every((value) => value === undefined) &&
+  range.from.getTime() === range.firstDayStart.getTime() &&
+  range.firstDay.endsWith('-01');
+
+/**
+ * A page of `mostUsedPage` in descending order, from the leaders that are kept of a month or year and what was used since
+ * they were. `is_exact` says whether it is that page: else somebody may belong there who is not on the list, and all have
+ * to be added up. The parameters are the same.
+ *
+ * Whoever is not on the list comes behind all who are, and used at most `left_out` until then. What was used since can change
+ * that for those alone who then have as much as the last one of the page; they are few, and are added up as well.
+ */
+export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolean }): string {
+  const { id, joins, shown } = GROUPINGS[group];
+  const { ids, placed, whose } = IDS[group];
+  const by = ids.join(', ');
+  const order = (row: string) => ['place', ...ids].map((column) => `${row}.${column} DESC`).join(', ');
+  const behind = hasPlace ? `(place, ${by}) < ($12::numeric, ${placed})` : 'true';
+  return `
+    WITH ${COUNTED_TOGETHER}, totals AS (SELECT ${SUMS} FROM counted),
+    list AS MATERIALIZED (
+      SELECT end_day, until, left_out FROM usage_leader_lists CROSS JOIN usage_retention
+      WHERE kind = '${group}' AND first_day = $3::date AND until <= $4::date AND until <= closed_until + 1
+        AND $8::timestamptz <= day_start(end_day, $2)
+        AND NOT EXISTS (SELECT 1 FROM usage_days_changed c WHERE c.day >= first_day AND c.day < until)
+      ORDER BY until DESC LIMIT 1
+    ), leaders AS NOT MATERIALIZED (
+      SELECT tokens AS place, ${by} FROM usage_leaders
+      WHERE kind = '${group}' AND first_day = $3::date AND end_day = (SELECT end_day FROM list)
+    ), since AS MATERIALIZED (
+      SELECT ${by}, sum(prompt_tokens + completion_tokens) AS tokens
+      FROM (${countedRows('EXISTS (SELECT 1 FROM list)', '(SELECT until FROM list)')}) counted GROUP BY ${by}
+    ), active AS MATERIALIZED (
+      SELECT ${by}, coalesce(l.place, 0) + tokens AS place, l.place IS NOT NULL OR left_out IS NULL AS is_known
+      FROM since LEFT JOIN leaders l USING (${by}) CROSS JOIN list
+    ), known AS MATERIALIZED (
+      SELECT * FROM (
+        SELECT place, ${by} FROM active WHERE is_known
+        UNION ALL
+        -- In the order of the index, which a join would not keep.
+        (SELECT place, ${by} FROM leaders g WHERE (${by}) NOT IN (SELECT ${by} FROM since) AND ${behind}
+        ORDER BY ${order('g')} LIMIT $11::bigint)
+      ) g
+      WHERE ${behind} ORDER BY ${order('g')} LIMIT $11::bigint
+    ), reached AS MATERIALIZED (
+      SELECT count(*) = $11::bigint AS is_full, min(place) AS place FROM known
+    ), others AS MATERIALIZED (
+      SELECT ${by} FROM active a CROSS JOIN list CROSS JOIN reached r
+      WHERE NOT a.is_known AND a.place + left_out >= r.place LIMIT ${MOST_OTHERS + 1}
+    ), verdict AS MATERIALIZED (
+      SELECT left_out IS NULL OR is_full AND (SELECT count(*) FROM others) <= ${MOST_OTHERS} AS is_exact
+      FROM list CROSS JOIN reached
+    ), page AS MATERIALIZED (
+      SELECT * FROM (
+        SELECT g.*, s.*, s.prompt_tokens + s.completion_tokens AS place
+        FROM (SELECT ${by} FROM known UNION ALL SELECT ${by} FROM others) g
+        CROSS JOIN LATERAL (SELECT ${SUMS} FROM (${countedRows(whose)}) counted) s
+        WHERE (SELECT is_exact FROM verdict)
+      ) g
+      WHERE ${behind} ORDER BY ${order('g')} LIMIT $11::bigint
+    )
+    SELECT coalesce((SELECT is_exact FROM verdict), false) AS is_exact, row_to_json(t) AS totals, ${id} AS id,
+      g.place::text AS place, ${shown}, g.prompt_tokens, g.completion_tokens, g.cached_tokens, g.reasoning_tokens, g.requests
+    FROM totals t LEFT JOIN page g ON true ${joins}
+    ORDER BY ${order('g')}`;
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import type { QueryRunner } from 'typeorm';
+import { NO_KEY } from '../counted-usage';
+import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from '../retention/maintenance-timeout';
+
+/** By what each kind of list ranks, beside the user. */
+const KEY = { user: `'${NO_KEY}'::uuid`, key: 'key_id' } as const;
+
+interface LeaderList {
+  readonly kind: keyof typeof KEY;
+  /** The calendar month or year, as [firstDay, endDay). */
+  readonly firstDay: string;
+  readonly endDay: string;
+}
+
+// The totals are a few rows a day, and know which days have daily sums. Months first: a year takes longest.
+const LACKING = `
+  SELECT w.kind, w.first_day::text AS "firstDay", w.end_day::text AS "endDay"
+  FROM (
+    SELECT DISTINCT kind, date_trunc(length, day::timestamp)::date AS first_day,
+      (date_trunc(length, day::timestamp) + ('1 ' || length)::interval)::date AS end_day
+    FROM usage_totals CROSS JOIN (VALUES ('month'), ('year')) l (length) CROSS JOIN (VALUES ('user'), ('key')) k (kind)
+  ) w CROSS JOIN usage_retention r LEFT JOIN usage_leader_lists l USING (kind, first_day, end_day)
+  WHERE l.until IS DISTINCT FROM least(w.end_day, r.closed_until + 1)
+  ORDER BY w.end_day - w.first_day > 31, w.first_day DESC, w.kind`;
+
+/** How far a list can reach; no row while a day of it has changed since it was summed, which the next hour does. */
+const REACH = `
+  SELECT until::text FROM (SELECT least($2::date, closed_until + 1) AS until FROM usage_retention) r
+  WHERE until > $1::date AND NOT EXISTS (SELECT 1 FROM usage_days_changed WHERE day >= $1::date AND day < until)`;
+
+const MAKE = (kind: LeaderList['kind']) => `
+  WITH first AS (
+    SELECT user_id, ${KEY[kind]} AS key_id, sum(prompt_tokens + completion_tokens) AS tokens
+    FROM usage_daily WHERE day >= $1::date AND day < $3::date GROUP BY 1, 2
+    ORDER BY tokens DESC, user_id DESC, key_id DESC LIMIT $4::int + 1
+  ), placed AS MATERIALIZED (
+    SELECT *, row_number() OVER (ORDER BY tokens DESC, user_id DESC, key_id DESC) AS place FROM first
+  ), list AS (
+    INSERT INTO usage_leader_lists (kind, first_day, end_day, until, left_out)
+    SELECT '${kind}', $1::date, $2::date, $3::date, (SELECT tokens FROM placed WHERE place > $4::int)
+  )
+  INSERT INTO usage_leaders (kind, first_day, end_day, tokens, user_id, key_id)
+  SELECT '${kind}', $1::date, $2::date, tokens, user_id, key_id FROM placed WHERE place <= $4::int`;
+
+// One core at most, as a report.
+const AS_A_REPORT = `
+  SET LOCAL statement_timeout = ${MAINTENANCE_STATEMENT_TIMEOUT_MS}; SET LOCAL max_parallel_workers_per_gather = 0;
+  SET LOCAL work_mem = '64MB'; SET LOCAL jit = off`;
+
+/**
+ * Keeps who used most in each calendar month and year, as far as its days are closed. A list whose days have no mark is
+ * exact in every snapshot: each change of theirs leaves a mark in the same transaction, and when marks are taken away the
+ * lists of their day go with them (a trigger).
+ */
+@Injectable()
+export class UsageLeaders {
+  /** How many a list holds. A report that reaches further adds up all. */
+  most = 10_000;
+
+  /** Makes the lists that are missing or do not reach as far as they could. To be called by one process at a time. */
+  async keep(session: QueryRunner, end: AbortSignal): Promise<void> {
+    for (const list of (await session.query(LACKING)) as LeaderList[]) {
+      if (end.aborted) return;
+      await this.make(session, list);
+    }
+  }
+
+  /** In one snapshot: what is not in the sums has a mark there that nobody has taken away yet, or leaves one later. */
+  private async make(session: QueryRunner, { kind, firstDay, endDay }: LeaderList): Promise<void> {
+    await session.startTransaction('REPEATABLE READ');
+    try {
+      await session.query(AS_A_REPORT);
+      const [reach] = (await session.query(REACH, [firstDay, endDay])) as { until: string }[];
+      if (reach) {
+        await session.query(
+          'DELETE FROM usage_leader_lists WHERE kind = $1 AND first_day = $2 AND end_day = $3',
+          [kind, firstDay, endDay],
+        );
+        await session.query(MAKE(kind), [firstDay, endDay, reach.until, this.most]);
+      }
+      await session.commitTransaction();
+    } catch (error) {
+      await session.rollbackTransaction();
+      throw error;
+    }
+  }
+}
