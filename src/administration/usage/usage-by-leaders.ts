@@ -28,8 +28,9 @@ export const mayHaveLeaders = ({
  * they were. `is_exact` says whether it is that page: else somebody may belong there who is not on the list, and all have
  * to be added up. The parameters are the same.
  *
- * Whoever is not on the list comes behind all who are, and used at most `left_out` until then. What was used since can change
- * that for those alone who then have as much as the last one of the page; they are few, and are added up as well.
+ * Whoever is not on the list comes behind all who are, and used at most `left_out` until then. What was used since changes
+ * that for those alone who used so much (`least`) that they may have as much as the last one of the page. They are few, and
+ * are added up as well.
  */
 export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolean }): string {
   const { id, joins, shown } = GROUPINGS[group];
@@ -49,27 +50,29 @@ export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolea
       SELECT tokens AS place, ${by} FROM usage_leaders
       WHERE kind = '${group}' AND first_day = $3::date AND end_day = (SELECT end_day FROM list)
     ), since AS MATERIALIZED (
-      SELECT ${by}, sum(prompt_tokens + completion_tokens) AS tokens
+      SELECT ${by}, sum(prompt_tokens + completion_tokens)::bigint AS tokens
       FROM (${countedRows('EXISTS (SELECT 1 FROM list)', '(SELECT until FROM list)')}) counted GROUP BY ${by}
-    ), active AS MATERIALIZED (
-      SELECT ${by}, coalesce(l.place, 0) + tokens AS place, l.place IS NOT NULL OR left_out IS NULL AS is_known
-      FROM since LEFT JOIN leaders l USING (${by}) CROSS JOIN list
+    ), grown AS MATERIALIZED (
+      SELECT l.place + tokens AS place, ${by} FROM since JOIN leaders l USING (${by})
     ), known AS MATERIALIZED (
       SELECT * FROM (
-        SELECT place, ${by} FROM active WHERE is_known
+        SELECT place, ${by} FROM grown
         UNION ALL
         -- In the order of the index, which a join would not keep.
-        (SELECT place, ${by} FROM leaders g WHERE (${by}) NOT IN (SELECT ${by} FROM since) AND ${behind}
+        (SELECT place, ${by} FROM leaders g WHERE (${by}) NOT IN (SELECT ${by} FROM grown) AND ${behind}
         ORDER BY ${order('g')} LIMIT $11::bigint)
       ) g
       WHERE ${behind} ORDER BY ${order('g')} LIMIT $11::bigint
     ), reached AS MATERIALIZED (
-      SELECT count(*) = $11::bigint AS is_full, min(place) AS place FROM known
+      SELECT count(*) = $11::bigint AS is_full,
+        CASE WHEN count(*) = $11::bigint THEN min(place) - coalesce((SELECT left_out FROM list), 0) ELSE 0 END AS least
+      FROM known
     ), others AS MATERIALIZED (
-      SELECT ${by} FROM active a CROSS JOIN list CROSS JOIN reached r
-      WHERE NOT a.is_known AND a.place + left_out >= r.place LIMIT ${MOST_OTHERS + 1}
+      SELECT ${by} FROM since
+      WHERE tokens >= (SELECT least FROM reached) AND (${by}) NOT IN (SELECT ${by} FROM grown)
+      LIMIT ${MOST_OTHERS + 1}
     ), verdict AS MATERIALIZED (
-      SELECT left_out IS NULL OR is_full AND (SELECT count(*) FROM others) <= ${MOST_OTHERS} AS is_exact
+      SELECT (is_full OR left_out IS NULL) AND (SELECT count(*) FROM others) <= ${MOST_OTHERS} AS is_exact
       FROM list CROSS JOIN reached
     ), page AS MATERIALIZED (
       SELECT * FROM (
