@@ -70,6 +70,18 @@ describe('the lists of leaders of months and years', () => {
     expect((await on.lists()).map(({ end_day }) => end_day)).toEqual(['2026-02-01', '2026-02-01']);
   });
 
+  it('are gone when days are closed again that were not closed any more while they were made', async () => {
+    await on.use('ada', '2026-02-10', 5);
+    await on.sql(`SELECT close_usage_days('-infinity')`);
+    await on.sql(
+      `INSERT INTO usage_leader_lists (kind, first_day, end_day, until)
+       VALUES ('user', '2026-01-01', '2026-02-01', '2026-02-01')`,
+    );
+    expect(await on.isLed('from=2026-01-01&to=2026-01-31')).toBe(false);
+    await on.retain();
+    expect((await on.lists()).map(({ end_day }) => end_day)).not.toContain('2026-02-01');
+  });
+
   it('hold everybody in every snapshot while settlements come late and days are summed', async () => {
     for (let n = 0; n < 8; n += 1) await on.use(`user${n}`, `2026-03-0${n + 1}`, n);
     on.leaders.most = 100;
