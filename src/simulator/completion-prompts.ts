@@ -1,5 +1,5 @@
 import { ApiError } from './api-error';
-import { optionalList } from './lax-values';
+import { optionalList, optionalString } from './lax-values';
 import type { Prompt } from './prompt';
 import { textPrompt } from './prompt';
 import { VOCABULARY } from './tokenizer';
@@ -7,8 +7,9 @@ import { VOCABULARY } from './tokenizer';
 const MAX_PROMPTS = 1_024;
 
 /** The prompts of /v1/completions: a text, token ids, or a list of either. @throws ApiError */
-export function readPrompts(body: Readonly<Record<string, unknown>>): Prompt[] {
-  if (body.suffix !== undefined && body.suffix !== null)
+export function readPrompts(body: Readonly<Record<string, unknown>>, fillsInTheMiddle: boolean): Prompt[] {
+  const suffix = optionalString(body.suffix, 'body.suffix');
+  if (suffix !== undefined && !fillsInTheMiddle)
     throw new ApiError(
       400,
       'BadRequestError',
@@ -20,7 +21,21 @@ export function readPrompts(body: Readonly<Record<string, unknown>>): Prompt[] {
       'prompt_embeds',
       'You must set `--enable-prompt-embeds` to input `prompt_embeds`.',
     );
-  const { prompt } = body;
+  const prompts = promptsOf(body.prompt);
+  return suffix === undefined ? prompts : prompts.map((prompt) => around(prompt, suffix));
+}
+
+/** Each prompt with the suffix behind it, and marks for a model that fills in what is missing between them. */
+function around(prompt: Prompt, suffix: string): Prompt {
+  const end = textPrompt(suffix);
+  return {
+    ...prompt,
+    tokens: ['<|fim_begin|>', ...prompt.tokens, '<|fim_hole|>', ...end.tokens, '<|fim_end|>'],
+    characters: prompt.characters + end.characters,
+  };
+}
+
+function promptsOf(prompt: unknown): Prompt[] {
   if (prompt === undefined || prompt === null || prompt === '')
     throw ApiError.badRequest('prompt', 'Either prompt or prompt_embeds must be provided and non-empty.');
   if (typeof prompt === 'string') return [textPrompt(prompt)];

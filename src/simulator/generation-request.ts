@@ -10,6 +10,7 @@ import {
   optionalObject,
   optionalString,
 } from './lax-values';
+import { refuseNulls } from './null-fields';
 import type { Prompt } from './prompt';
 import { chatPrompt, truncated } from './prompt';
 import { checkSampling } from './request-checks';
@@ -66,6 +67,7 @@ export function readGeneration(
   findModel: (name: string | undefined) => SimulatedModel,
   settings: SimulatorSettings,
 ): GenerationRequest {
+  refuseNulls(endpoint, body);
   const stream = laxBoolean(body.stream, 'body.stream') ?? false;
   const n = laxInteger(body.n, 'body.n') ?? 1;
   const asked = {
@@ -86,8 +88,8 @@ export function readGeneration(
   if (endpoint === 'chat') checkChatFields(body, settings.reasoning);
   const given =
     endpoint === 'chat'
-      ? [readChat(body, chatInputs(body, tools.list, settings.templateTokens))]
-      : readPrompts(body);
+      ? [readChat(body, chatInputs(body, tools.list, settings))]
+      : readPrompts(body, settings.fillsInTheMiddle);
 
   const model = findModel(optionalString(body.model, 'body.model') || undefined);
   const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen));
@@ -130,6 +132,13 @@ export function readGeneration(
   };
 }
 
+type Message = { readonly reasoning?: unknown; readonly reasoning_content?: unknown };
+
+/** The name that reasoning had earlier counts where the new one says nothing. POST /tokenize does not know it. */
+function withReasoning({ reasoning_content: earlier, ...message }: Message): Message {
+  return { ...message, reasoning: message.reasoning ?? earlier };
+}
+
 function readChat(body: Body, inputs: TemplateInputs): Prompt {
   if (body.messages === undefined)
     throw ApiError.validation({ kind: 'missing', at: 'body.messages', text: 'Field required', input: body });
@@ -141,5 +150,5 @@ function readChat(body: Body, inputs: TemplateInputs): Prompt {
       null,
       'Cannot apply chat template to an empty conversation. Provide at least one message.',
     );
-  return chatPrompt(messages as object[], inputs);
+  return chatPrompt((messages as Message[]).map(withReasoning), inputs);
 }

@@ -1,7 +1,7 @@
 import { ApiError } from './api-error';
 import type { Script } from './script';
 import { findScript } from './script';
-import { preamble, TemplateInputs } from './template-inputs';
+import { opening, preamble, TemplateInputs } from './template-inputs';
 import { tokenize } from './tokenizer';
 
 /** What a prompt is made of once the chat template has been applied. */
@@ -19,6 +19,8 @@ interface Message {
   readonly role?: unknown;
   readonly content?: unknown;
   readonly tool_calls?: unknown;
+  readonly reasoning?: unknown;
+  readonly tools?: unknown;
 }
 
 /** What an image costs, in tokens, whatever its size. */
@@ -38,13 +40,21 @@ export function chatPrompt(messages: readonly Message[], inputs: TemplateInputs)
       answersTool = false;
     }
     if (role === 'tool') answersTool = true;
-    parts.push(['<|im_start|>', role, '\n'], encode(text), images(message.content));
+    parts.push(['<|im_start|>', role, '\n'], thought(role, message.reasoning));
+    parts.push(encode(text), images(message.content));
+    if (role === 'developer' && message.tools) parts.push(tokenize(JSON.stringify(message.tools)));
     if (message.tool_calls) parts.push(tokenize(JSON.stringify(message.tool_calls)));
     parts.push(['<|im_end|>', '\n']);
   }
-  parts.push(['<|im_start|>', 'a', 'ss', 'istant', '\n']);
+  parts.push(opening(inputs));
   const tokens = parts.flat();
   return { tokens, characters: lengthOf(tokens), script: findScript(lastUser), answersTool };
+}
+
+/** What an assistant thought before, as templates for chains of tool calls keep it. */
+function thought(role: string, reasoning: unknown): string[] {
+  if (role !== 'assistant' || typeof reasoning !== 'string' || reasoning === '') return [];
+  return ['<think>', '\n', ...encode(reasoning), '\n', '</think>', '\n'];
 }
 
 /** One prompt of /v1/completions: a text, or token ids. */

@@ -97,9 +97,7 @@ async function answer(
       return sendJson(
         response,
         200,
-        settings.tokenize === 'null'
-          ? null
-          : tokenizeEndpoint(parseBody(request, bytes), models, settings.templateTokens),
+        settings.tokenize === 'null' ? null : tokenizeEndpoint(parseBody(request, bytes), models, settings),
       );
     case '/version':
       return sendJson(response, 200, { version: '0.32.0+simulated' });

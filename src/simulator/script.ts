@@ -38,11 +38,14 @@ export interface Script {
   readonly stallAfterChunks?: number;
   /** Sends a comment whenever the stream was silent for so long, as --sse-keep-alive-interval does. */
   readonly commentEveryMs?: number;
+  /** An error frame after so many chunks: of a dead engine, or `body` if given. */
   readonly errorFrameAfterChunks?: number;
   /** The stream's first event is an error of this code, as when the queue is full and it was too late for a 503. */
   readonly errorFirst?: number;
   /** The stream says [DONE] but no choice ever got a finish reason. */
   readonly doneWithoutFinish?: boolean;
+  /** Keeps the connection of a stream that has said [DONE]. */
+  readonly holdAfterDone?: boolean;
   readonly usage?: 'omit' | 'zero' | 'bad';
   /** Writes the stream in pieces that end at any byte. */
   readonly splitBytes?: boolean;

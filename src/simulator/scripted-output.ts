@@ -56,7 +56,7 @@ export class ScriptedOutput {
         await this.connection.forever();
         return true;
       case script.errorFrameAfterChunks:
-        await this.plain(ENGINE_DIED.toFrame() + DONE);
+        await this.plain((script.body ? `data: ${script.body}\n\n` : ENGINE_DIED.toFrame()) + DONE);
         this.connection.response.end();
         return true;
       default:

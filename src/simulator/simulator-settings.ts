@@ -23,6 +23,10 @@ export interface SimulatorSettings {
   forceIncludeUsage: boolean;
   /** What the chat template adds to every chat, as a built-in system prompt does; POST /tokenize counts it, too. */
   templateTokens: number;
+  /** As with Kimi K3: the chat template tells the model of response_format and tool_choice; POST /tokenize gets neither. */
+  rendersConstraints: boolean;
+  /** As with DeepSeek V4: a completion takes a suffix. POST /tokenize does not. */
+  fillsInTheMiddle: boolean;
   /** 'missing': POST /tokenize is a 404, as with front ends that lack it. 'null': it answers that, as no vLLM should. */
   tokenize: 'served' | 'missing' | 'null';
   /** prompt + max_tokens above the window: vLLM lowers max_tokens since 0.32 and refused before. */
@@ -59,6 +63,8 @@ export function simulatorSettings(options: SimulatorOptions): SimulatorSettings 
     promptTokensDetails: options.promptTokensDetails ?? false,
     forceIncludeUsage: options.forceIncludeUsage ?? false,
     templateTokens: options.templateTokens ?? 0,
+    rendersConstraints: options.rendersConstraints ?? false,
+    fillsInTheMiddle: options.fillsInTheMiddle ?? false,
     tokenize: options.tokenize ?? 'served',
     overflow: options.overflow ?? 'clamp',
     maxUnfinished: options.maxUnfinished ?? null,

@@ -53,7 +53,10 @@ async function sendAll(
   if (request.includeUsage && script.usage !== 'omit' && !script.doneWithoutFinish)
     await out.plain(usageChunk(generation));
   await out.plain(DONE);
-  connection.response.end();
+  if (script.holdAfterDone) {
+    out.stop();
+    await connection.forever();
+  } else connection.response.end();
   return script.doneWithoutFinish ? 'cut' : 'completed';
 }
 

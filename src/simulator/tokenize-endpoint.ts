@@ -1,8 +1,10 @@
 import { ApiError } from './api-error';
 import { checkTemplate } from './chat-checks';
 import { optionalList, optionalString } from './lax-values';
+import { refuseNulls } from './null-fields';
 import { chatPrompt } from './prompt';
 import type { SimulatedModels } from './simulated-models';
+import type { SimulatorSettings } from './simulator-settings';
 import { tokenizeInputs } from './template-inputs';
 import { tokenId, tokenize } from './tokenizer';
 
@@ -10,8 +12,9 @@ import { tokenId, tokenize } from './tokenizer';
 export function tokenizeEndpoint(
   body: Readonly<Record<string, unknown>>,
   models: SimulatedModels,
-  templateTokens: number,
+  settings: SimulatorSettings,
 ): object {
+  refuseNulls('tokenize', body);
   checkTemplate(body);
   const messages = optionalList(body.messages, 'body.messages');
   const prompt = messages ? undefined : optionalString(body.prompt, 'body.prompt');
@@ -21,7 +24,7 @@ export function tokenizeEndpoint(
   }
   const model = models.find(optionalString(body.model, 'body.model') || undefined);
   const tokens = messages
-    ? chatPrompt(messages as object[], tokenizeInputs(body, templateTokens)).tokens
+    ? chatPrompt(messages as object[], tokenizeInputs(body, settings)).tokens
     : tokenize(prompt ?? '');
   return {
     count: tokens.length,
