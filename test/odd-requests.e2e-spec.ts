@@ -80,6 +80,7 @@ describe('a request that is odd but right', () => {
   it.each([
     '"n":1.0,"seed":-9223372036854775808,"top_k":-1',
     '"temperature":0,"top_p":1,"min_p":1e-9,"seed":9223372036854774000',
+    '"ignore_eos":null,"min_tokens":null,"bad_words":null,"echo":null,"include_reasoning":null',
     '"n":null,"seed":null,"temperature":null,"tools":null,"stop":null,"logprobs":null',
     '"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"tool_choice":"none"',
     `"metadata":${nested(63)}`,

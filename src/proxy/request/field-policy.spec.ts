@@ -77,6 +77,11 @@ describe('the field policy, row by row', () => {
         const value = GOOD[field] ?? true;
         expect(sent({ ...base, [field]: value }, endpoint)[field]).toEqual(value);
       });
+      if (rule.check?.(null) === null) {
+        it(`takes null for no ${field}`, () => {
+          expect(sent({ ...base, [field]: null }, endpoint)).not.toHaveProperty([field]);
+        });
+      }
     } else if (rule.action === 'drop') {
       it(`drops ${field}`, () => {
         expect(sent({ ...CHAT, [field]: 'x' })).not.toHaveProperty([field]);

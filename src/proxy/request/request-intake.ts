@@ -80,7 +80,8 @@ export function checkBody(bytes: Buffer, endpoint: EndpointName | null): Checked
     const value = fields[key];
     if (rule.action === 'refuse' && value !== null && value !== false)
       throw invalidField(key, `${key} ${rule.because}`);
-    if (rule.action === 'drop' || rule.action === 'refuse') dropped.push(key);
+    // null is absent here, and to vLLM not for every field.
+    if (rule.action !== 'own' && (rule.action !== 'forward' || value === null)) dropped.push(key);
     const problem = rule.check?.(value) ?? null;
     if (problem !== null) throw invalidField(key, `${key} ${problem}.`.replace(' .', '.'));
   }
