@@ -134,13 +134,13 @@ describe.each(['served', 'missing'] as const)(
       }
     });
 
-    // Where they stand in both places, the one that does not hold is reserved, too.
+    // Where they stand in both places, the one that does not hold is reserved, too; and what an effort may make of a template.
     it.each<[string, number, (documents: object[]) => object]>([
       ['documents', 0, (documents) => ({ documents })],
       ['documents among the parameters', 0, (documents) => ({ chat_template_kwargs: { documents } })],
       [
         'documents and an effort',
-        0,
+        16,
         (documents) => ({ documents, reasoning_effort: 'low', chat_template_kwargs: { thinking: true } }),
       ],
       [
@@ -150,14 +150,14 @@ describe.each(['served', 'missing'] as const)(
       ],
       [
         'large documents over small parameters',
-        20,
+        40,
         (documents) => ({ documents, chat_template_kwargs: { documents: [{ text: 'x' }] } }),
       ],
     ])('counts %s near a limit', async (_, spare, fields) => {
       const room = TEMPLATE_TOKENS + 4_000;
       await leave(room);
-      // One and a half thousand tokens of documents, and a wish that fits only beside a prompt without them.
-      const documents = Array.from({ length: 100 }, () => ({ text: 'and so it goes on' }));
+      // Nine hundred tokens of documents, and a wish that fits only beside a prompt without them.
+      const documents = Array.from({ length: 60 }, () => ({ text: 'and so it goes on' }));
       const answer = await chat({
         messages: said({ tokens: 5_000 }),
         max_tokens: 3_900,

@@ -30,20 +30,28 @@ describe('The bytes of a prompt', () => {
     expect(bound).toBeGreaterThan(rendered.join('').length + 3 * rendered.length);
   });
 
-  it.each(['tools', 'documents', 'chat_template_kwargs', 'messages'])(
-    'know what is written of %s',
-    (field) => {
-      const numbers = `[${Array(200).fill('1e15').join(',')}]`;
-      const bodies: Record<string, string> = {
-        tools: withTool(`{"enum":${numbers}}`),
-        documents: chat('hi', `,"documents":[{"text":${numbers}}]`),
-        chat_template_kwargs: chat('hi', `,"chat_template_kwargs":{"documents":${numbers}}`),
-        messages: `{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"1","type":"function",
+  it.each([
+    'tools',
+    'tool_choice',
+    'documents',
+    'response_format',
+    'chat_template_kwargs',
+    'messages',
+    'developer',
+  ])('know what is written of %s', (field) => {
+    const numbers = `[${Array(200).fill('1e15').join(',')}]`;
+    const bodies: Record<string, string> = {
+      tools: withTool(`{"enum":${numbers}}`),
+      tool_choice: chat('hi', `,"tool_choice":{"function":{"name":${numbers}}}`),
+      response_format: chat('hi', `,"response_format":{"enum":${numbers}}`),
+      documents: chat('hi', `,"documents":[{"text":${numbers}}]`),
+      chat_template_kwargs: chat('hi', `,"chat_template_kwargs":{"documents":${numbers}}`),
+      messages: `{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"1","type":"function",
         "function":{"name":"f","arguments":"{\\"a\\":${numbers}}"}}]}]}`,
-      };
-      expect(boundOf(bodies[field] as string).bound).toBeGreaterThan(200 * '1000000000000000.0, '.length);
-    },
-  );
+      developer: `{"model":"m","messages":[{"role":"developer","tools":[{"enum":${numbers}}]}]}`,
+    };
+    expect(boundOf(bodies[field] as string).bound).toBeGreaterThan(200 * '1000000000000000.0, '.length);
+  });
 
   it.each([
     ['NFC makes three times as long', '\u{1D160}', 3],

@@ -9,7 +9,13 @@ interface Body {
 }
 
 /** Fields that a chat template writes as JSON of its own. */
-const RENDERED_FIELDS: ReadonlySet<string> = new Set(['tools', 'documents', 'chat_template_kwargs']);
+const RENDERED_FIELDS: ReadonlySet<string> = new Set([
+  'tools',
+  'tool_choice',
+  'documents',
+  'response_format',
+  'chat_template_kwargs',
+]);
 
 /** A space, or a line break and what it is indented by, which no tokenizer takes apart into more. */
 const AROUND_A_MARK = 3;
@@ -34,15 +40,29 @@ export function promptBytes(body: Body): number {
   return body.bytes.length + growthByRendering(body) + growthByNormalising(body);
 }
 
+/** The same for a text by itself. */
+export function textBytes(text: string): number {
+  const bytes = Buffer.byteLength(text);
+  return bytes === text.length ? bytes : Math.max(bytes, bytesOnceNormalised(text));
+}
+
+/** The same for a value that a template writes as JSON. */
+export function renderedBytes(value: unknown): number {
+  const json = JSON.stringify(value);
+  return textBytes(json) + growthOf(Buffer.from(json));
+}
+
 function growthByRendering({ bytes, members, fields }: Body): number {
   let growth = 0;
   for (const { key, valueStart, end } of members) {
     if (RENDERED_FIELDS.has(key)) growth += growthOf(bytes.subarray(valueStart, end));
   }
   if (!Array.isArray(fields.messages)) return growth;
-  for (const message of fields.messages as ({ tool_calls?: unknown } | null)[]) {
+  for (const message of fields.messages as ({ tool_calls?: unknown; tools?: unknown } | null)[]) {
     // Their arguments are text that holds JSON: templates get them as objects.
     if (message?.tool_calls) growth += growthOf(Buffer.from(JSON.stringify(message.tool_calls)));
+    // A developer's. Here they are parsed already, which has changed their numbers: they count anew.
+    if (message?.tools) growth += renderedBytes(message.tools);
   }
   return growth;
 }
@@ -63,9 +83,8 @@ function growthByNormalising({ bytes, fields }: Body): number {
   const escapes = bytes.includes('\\u');
   if (!escapes && isAscii(bytes)) return 0;
   const text = escapes ? JSON.stringify(fields) : bytes.toString('utf8');
-  const longest = Math.max(
-    Buffer.byteLength(text.normalize('NFC')),
-    Buffer.byteLength(text.normalize('NFKC')),
-  );
-  return Math.max(0, longest - bytes.length);
+  return Math.max(0, bytesOnceNormalised(text) - bytes.length);
 }
+
+const bytesOnceNormalised = (text: string): number =>
+  Math.max(Buffer.byteLength(text.normalize('NFC')), Buffer.byteLength(text.normalize('NFKC')));

@@ -16,16 +16,20 @@ export class PromptCounter {
    * while it leaves room in the window, and beyond that the prompt counts as unbounded.
    */
   async exact(call: ProxiedCall): Promise<PromptSize> {
-    const counted = await this.count(call);
-    if (counted !== null) return { tokens: counted, exact: true, bounded: true };
-    const bound = call.promptBound;
-    const fits = call.model.window !== null && bound.tokens + BYTES_PER_TOKEN * 4 <= call.model.window;
-    return { tokens: bound.tokens, exact: true, bounded: fits };
+    const counts = await this.count(call);
+    if (counts !== null) {
+      const { untoldTokens } = call;
+      return { tokens: sum(counts.map((count) => count + untoldTokens)), exact: true, bounded: true };
+    }
+    const { tokens } = call.promptBound;
+    const fits = call.model.window !== null && tokens + BYTES_PER_TOKEN * 4 <= call.model.window;
+    return { tokens, exact: true, bounded: fits };
   }
 
   /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */
   async estimate(call: ProxiedCall): Promise<number> {
-    return (await this.count(call).catch(this.uncounted)) ?? call.guessedPromptTokens;
+    const counts = await this.count(call).catch(this.uncounted);
+    return counts === null ? call.guessedPromptTokens : sum(counts);
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */
@@ -43,15 +47,18 @@ export class PromptCounter {
     return null;
   };
 
-  private async count(call: ProxiedCall): Promise<number | null> {
+  /** Prompt by prompt. */
+  private async count(call: ProxiedCall): Promise<number[] | null> {
     const bodies = call.tokenizeBodies();
     if (bodies === null || !call.promptBound.bounded) return null;
-    let total = call.tokensBesides;
+    const counts = call.tokenIdCounts;
     for (const body of bodies) {
       const count = await this.vllm.countTokens(body);
       if (count === null) return null;
-      total += count;
+      counts.push(count);
     }
-    return total;
+    return counts;
   }
 }
+
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);

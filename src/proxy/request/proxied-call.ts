@@ -3,9 +3,11 @@ import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from './json-members';
+import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 import { promptBytes } from './prompt-bytes';
 import { guessedPromptTokens } from './prompt-guess';
-import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
+import { promptTexts, tokenIdCounts } from './prompt-texts';
+import { suffixTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
 
 /** A request body whose fields have all been checked. */
 export interface CheckedBody {
@@ -24,6 +26,8 @@ export interface CheckedBody {
 const TEMPLATE_SLACK = 256;
 const TOOLS_SLACK = 512;
 const MESSAGE_TOKENS = 16;
+/** What a tokenizer adds to a prompt of its own, such as a mark for its beginning. */
+const PROMPT_SLACK = 8;
 
 /** A request that may go to vLLM once it is admitted: what it asks for, and how its bytes become vLLM's. */
 export class ProxiedCall {
@@ -107,12 +111,17 @@ export class ProxiedCall {
       this.templateTokens +
       TEMPLATE_SLACK +
       (this.hasTools ? TOOLS_SLACK : 0) +
-      (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 8 * this.prompts);
-    return { tokens: promptBytes(body) + overhead, exact: false, bounded: !holdsMedia(messages) };
+      (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 0) +
+      (this.endpoint === 'completions' ? PROMPT_SLACK * this.prompts : 0);
+    const tokens = promptBytes(body) + overhead;
+    const bounded = !holdsMedia(messages);
+    // The suffix stands once in the body and behind each prompt.
+    const suffixes = (this.prompts - 1) * suffixTokens(body.fields);
+    return { tokens: tokens + suffixes, exact: false, bounded };
   }
 
   get guessedPromptTokens(): number {
-    return guessedPromptTokens(this.content.fields, this.promptTokenIds);
+    return guessedPromptTokens(this.content.fields, sum(this.tokenIdCounts));
   }
 
   outputQuestion(prompt: PromptSize): OutputQuestion {
@@ -140,79 +149,29 @@ export class ProxiedCall {
     return withEdits(bytes, members, edits);
   }
 
-  /** Bodies for vLLM's /tokenize whose counts add up to the prompt; null: more of them than is worth asking. */
+  /** Bodies for vLLM's /tokenize, each for one prompt, but for those of token ids; null: more of them than is worth asking. */
   tokenizeBodies(): Buffer[] | null {
-    const { bytes, members, fields } = this.content;
-    const model = JSON.stringify(this.model.servedName);
-    if (this.endpoint === 'chat_completions') {
-      const edits = new Map<string, string | null>([['model', model]]);
-      for (const { key } of members) if (!TOKENIZE_FIELDS.has(key)) edits.set(key, null);
-      const parameters = templateParameters(fields);
-      if (parameters) edits.set('chat_template_kwargs', JSON.stringify(parameters));
-      return [withEdits(bytes, members, edits)];
-    }
-    const texts = promptTexts(this.content).filter((text) => typeof text === 'string');
-    if (texts.length > MOST_TOKENIZE_CALLS) return null;
-    return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
+    return tokenizeBodies(this.content, this.model.servedName);
   }
 
-  /** What comes on top of those counts: prompts that came as token ids, and what vLLM may render instead of what it was asked. */
-  get tokensBesides(): number {
-    return this.promptTokenIds + bytesSaidTwice(this.content.fields);
+  /** Of the prompts that came as token ids. */
+  get tokenIdCounts(): number[] {
+    return tokenIdCounts(this.content);
   }
 
-  private get promptTokenIds(): number {
-    return promptTexts(this.content)
-      .filter((item) => Array.isArray(item))
-      .reduce((sum, ids) => sum + ids.length, 0);
+  /** What vLLM may render of each prompt beside what it counted. */
+  get untoldTokens(): number {
+    return untoldTokens(this.content);
   }
 }
 
 const ALWAYS_COUNT = '{"include_usage":true,"continuous_usage_stats":true}';
-const MOST_TOKENIZE_CALLS = 16;
-const TOKENIZE_FIELDS: ReadonlySet<string> = new Set([
-  'model',
-  'messages',
-  'tools',
-  'add_generation_prompt',
-  'continue_final_message',
-  'add_special_tokens',
-  'chat_template_kwargs',
-]);
-
-/** Fields of a chat that its template renders, and that vLLM's /tokenize knows only among the template's parameters. */
-const TEMPLATE_FIELDS = ['documents', 'reasoning_effort'] as const;
-
-const given = (fields: Readonly<Record<string, unknown>>) =>
-  TEMPLATE_FIELDS.filter((key) => fields[key] !== undefined && fields[key] !== null);
-
-const parametersOf = (fields: CheckedBody['fields']) =>
-  (fields.chat_template_kwargs ?? {}) as Readonly<Record<string, unknown>>;
-
-/** chat_template_kwargs with those fields in it; null: as it is. */
-function templateParameters(fields: CheckedBody['fields']): object | null {
-  const own = given(fields).map((key) => [key, fields[key]] as const);
-  return own.length === 0 ? null : { ...parametersOf(fields), ...Object.fromEntries(own) };
-}
-
-/** Which of the two holds where a field stands in both places is up to vLLM's release: the other one, by its bytes. */
-function bytesSaidTwice(fields: CheckedBody['fields']): number {
-  const parameters = parametersOf(fields);
-  const twice = given(parameters).filter((key) => given(fields).includes(key));
-  return twice.reduce((sum, key) => sum + Buffer.byteLength(JSON.stringify(parameters[key])), 0);
-}
 
 /** Whether the template renders tools. */
 export function offersTools({ endpoint, fields }: Pick<CheckedBody, 'endpoint' | 'fields'>): boolean {
   return endpoint === 'chat_completions' && Array.isArray(fields.tools);
 }
 
-const isNumber = (value: unknown): value is number => typeof value === 'number';
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 
-/** The prompts of a completion: texts, or lists of token ids. A chat has none, whatever field of that name it sends along. */
-function promptTexts({ endpoint, fields: { prompt } }: CheckedBody): (string | number[])[] {
-  if (endpoint !== 'completions') return [];
-  if (typeof prompt === 'string') return [prompt];
-  if (!Array.isArray(prompt)) return [];
-  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[]);
-}
+const isNumber = (value: unknown): value is number => typeof value === 'number';

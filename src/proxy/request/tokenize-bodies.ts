@@ -1,0 +1,97 @@
+import { withEdits } from './json-members';
+import { renderedBytes, textBytes } from './prompt-bytes';
+import { promptTexts } from './prompt-texts';
+import type { CheckedBody } from './proxied-call';
+import { withReasoningRenamed } from './reasoning-alias';
+
+type Fields = CheckedBody['fields'];
+
+const MOST_TOKENIZE_CALLS = 16;
+const TOKENIZE_FIELDS: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'tools',
+  'add_generation_prompt',
+  'continue_final_message',
+  'add_special_tokens',
+  'chat_template_kwargs',
+]);
+
+/** Fields of a chat that its template renders, and that vLLM's /tokenize knows only among the template's parameters. */
+const TEMPLATE_FIELDS = ['documents', 'reasoning_effort'] as const;
+
+/** Releases before the one that takes an effort for a wish to think render an empty thought, or not, against it. */
+const THOUGHT_TOKENS = 16;
+/** What a template says beside the constraint itself. */
+const CONSTRAINT_TOKENS = 32;
+/** Marks around a prompt and its suffix. */
+const SUFFIX_MARKS = 8;
+
+/** Bodies for vLLM's /tokenize: a chat, or each text of a completion; null: more of them than is worth asking. */
+export function tokenizeBodies(body: CheckedBody, servedName: string): Buffer[] | null {
+  const { endpoint, bytes, members, fields } = body;
+  const model = JSON.stringify(servedName);
+  if (endpoint === 'chat_completions') {
+    const edits = new Map<string, string | null>([['model', model]]);
+    for (const { key } of members) {
+      if (!TOKENIZE_FIELDS.has(key) || fields[key] === null) edits.set(key, null);
+    }
+    const messages = withReasoningRenamed(fields.messages);
+    if (messages) edits.set('messages', JSON.stringify(messages));
+    const parameters = templateParameters(fields);
+    if (parameters) edits.set('chat_template_kwargs', JSON.stringify(parameters));
+    return [withEdits(bytes, members, edits)];
+  }
+  const texts = promptTexts(body).filter((text) => typeof text === 'string');
+  if (texts.length > MOST_TOKENIZE_CALLS) return null;
+  return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
+}
+
+/** The most that vLLM may render of a prompt beside what its /tokenize can be told of: in tokens, for each prompt. */
+export function untoldTokens({ endpoint, fields }: CheckedBody): number {
+  if (endpoint === 'completions') return suffixTokens(fields);
+  return (
+    bytesSaidTwice(fields) + constraintBytes(fields) + (wishToThink(fields) === null ? 0 : THOUGHT_TOKENS)
+  );
+}
+
+/** Models that fill in the middle get it behind each prompt; all others refuse it. */
+export function suffixTokens({ suffix }: Fields): number {
+  return typeof suffix === 'string' ? textBytes(suffix) + SUFFIX_MARKS : 0;
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+
+const given = (fields: Fields) => TEMPLATE_FIELDS.filter((key) => isGiven(fields[key]));
+
+const parametersOf = (fields: Fields) => (fields.chat_template_kwargs ?? {}) as Fields;
+
+/** chat_template_kwargs with those fields in it, and what vLLM's chat makes of an effort; null: as it is. */
+function templateParameters(fields: Fields): object | null {
+  const own = given(fields).map((key) => [key, fields[key]] as const);
+  return own.length === 0
+    ? null
+    : { ...parametersOf(fields), ...Object.fromEntries(own), ...wishToThink(fields) };
+}
+
+/** Null: no effort, or the parameters say themselves whether to think. */
+function wishToThink(fields: Fields): { readonly enable_thinking: boolean } | null {
+  const { reasoning_effort: effort } = fields;
+  if (!isGiven(effort) || 'enable_thinking' in parametersOf(fields)) return null;
+  return { enable_thinking: effort !== 'none' };
+}
+
+/** Which of the two holds where a field stands in both places is up to vLLM's release: the other one, by its bytes. */
+function bytesSaidTwice(fields: Fields): number {
+  const parameters = parametersOf(fields);
+  const twice = given(parameters).filter((key) => given(fields).includes(key));
+  return twice.reduce((sum, key) => sum + renderedBytes(parameters[key]), 0);
+}
+
+/** Some models (Kimi K3) are told of the form that is asked for, and of a tool they must call. */
+function constraintBytes({ response_format, tool_choice, tools }: Fields): number {
+  const choice = Array.isArray(tools) && tool_choice !== 'auto' ? tool_choice : null;
+  return [response_format, choice]
+    .filter(isGiven)
+    .reduce<number>((sum, one) => sum + renderedBytes(one) + CONSTRAINT_TOKENS, 0);
+}

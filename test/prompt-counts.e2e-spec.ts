@@ -1,0 +1,92 @@
+import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { counterDifferences, untilNothingOpen } from './support/ledger';
+
+const said = (steps: object) => ({ role: 'user', content: `SIM:${JSON.stringify(steps)}` });
+const LONG = 'and so it goes on '.repeat(300);
+const SUFFIX = 'and so on '.repeat(90);
+const TOOL = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
+/** JSON that is written with three times as many characters as it was sent with. */
+const NUMBERS = `{"enum":[${Array(60).fill('1e20').join(',')}]}`;
+
+/** Where little is left it is vLLM's /tokenize that decides, and a chat is not always what that counts. */
+describe('the prompt near a limit', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway({ simulator: { models: [{ id: 'served', maxModelLen: 8_192 }] } });
+    user = await gateway.register();
+    // The first chat of a process makes it ask vLLM about the chat template.
+    await ask({ messages: [said({ tokens: 1 })] });
+  });
+  afterAll(() => gateway.close());
+  beforeEach(async () => {
+    user = await gateway.register();
+    gateway.simulator.journal.clear();
+    const settings = { rendersConstraints: true, fillsInTheMiddle: true, tokenize: 'served' };
+    Object.assign(gateway.simulator.settings, settings);
+  });
+
+  const ask = async (body: object) => {
+    const path = 'messages' in body ? '/v1/chat/completions' : '/v1/completions';
+    const answer = await gateway.post(path, user.key, { model: 'served', ...body });
+    await answer.text();
+    return answer.status;
+  };
+  const leave = (amount: number) =>
+    gateway.dataSource.query(`UPDATE limits SET amount = $2 WHERE subject_id = $1 AND set_by = 'default'`, [
+      user.id,
+      amount,
+    ]);
+  const used = async () => {
+    await untilNothingOpen(gateway);
+    expect(await counterDifferences(gateway)).toEqual([]);
+    const [row] = await gateway.dataSource.query<{ used: string }[]>(
+      `SELECT used FROM limit_windows WHERE subject_id = $1 AND period = 'month'`,
+      [user.id],
+    );
+    return Number(row?.used);
+  };
+  const after = (message: object) => [
+    said({ tokens: 1 }),
+    { role: 'assistant', ...message },
+    said({ tokens: 9_000 }),
+  ];
+  const messages = [said({ tokens: 9_000 })];
+
+  // The second number: what may be left over, where more is reserved than a prompt needs by some releases or models.
+  it.each<[string, number, object]>([
+    ['reasoning', 0, { messages: after({ content: 'x', reasoning: LONG }) }],
+    ['reasoning by its earlier name', 0, { messages: after({ content: 'x', reasoning_content: LONG }) }],
+    [
+      'the same beside a null',
+      0,
+      { messages: after({ content: 'x', reasoning: null, reasoning_content: LONG }) },
+    ],
+    ['reasoning by both names', 0, { messages: after({ reasoning: 'x', reasoning_content: LONG }) }],
+    ['an effort of none', 16, { messages, reasoning_effort: 'none' }],
+    ['an effort', 16, { messages, reasoning_effort: 'low' }],
+    [
+      'an effort of none for who is told to think',
+      0,
+      { messages, reasoning_effort: 'none', chat_template_kwargs: { enable_thinking: true } },
+    ],
+    ['a form that the model is told', 1_500, { messages, response_format: JSON.parse(NUMBERS) as object }],
+    ['a tool that it must call', 200, { messages, tools: [TOOL], tool_choice: 'none' }],
+    [
+      "a developer's tools",
+      0,
+      { messages: [{ role: 'developer', content: 'x', tools: [TOOL] }, ...messages] },
+    ],
+    ['nulls', 0, { messages, add_generation_prompt: null, tools: null, chat_template_kwargs: null }],
+    ['what stands behind a prompt', 1_000, { prompt: `${LONG}SIM:{"tokens":9000}`, suffix: SUFFIX }],
+    ['what stands behind each prompt', 3_000, { prompt: ['SIM:{"tokens":9000}', 'b', 'c'], suffix: SUFFIX }],
+  ])('counts %s', async (_, spare, body) => {
+    const room = 6_500;
+    await leave(room);
+    expect(await ask({ max_tokens: 6_600, ...body })).toBe(200);
+    const total = await used();
+    expect(total).toBeLessThanOrEqual(room);
+    expect(total).toBeGreaterThanOrEqual(room - spare);
+  });
+});
