@@ -47,6 +47,8 @@ describe('the prompt near a limit', () => {
     );
     return Number(row?.used);
   };
+  const generated = () =>
+    gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('completions')).at(-1);
   const after = (message: object) => [
     said({ tokens: 1 }),
     { role: 'assistant', ...message },
@@ -88,5 +90,39 @@ describe('the prompt near a limit', () => {
     const total = await used();
     expect(total).toBeLessThanOrEqual(room);
     expect(total).toBeGreaterThanOrEqual(room - spare);
+  });
+
+  it('with `echo` and max_tokens 0 costs a token for each choice of each prompt, which is reserved', async () => {
+    const body = { prompt: Array(16).fill('a'), n: 8, echo: true, max_tokens: 0 };
+    await leave(16 + 128 - 1);
+    expect(await ask(body)).toBe(402);
+    await leave(16 + 128);
+    expect(await ask(body)).toBe(200);
+    expect(generated()?.body).toMatchObject({ max_tokens: 0 });
+    expect(await used()).toBe(16 + 128);
+  });
+
+  it('leaves no less than min_tokens to an answer: vLLM would refuse it', async () => {
+    await leave(80);
+    expect(await ask({ messages, max_tokens: 200, min_tokens: 100 })).toBe(402);
+    expect(generated()).toBeUndefined();
+    expect(await ask({ messages, max_tokens: 200, min_tokens: 20 })).toBe(200);
+    expect(await used()).toBe(80);
+  });
+
+  it('is that of the largest of several, where the window is concerned', async () => {
+    const prompt = Array(3).fill('word '.repeat(2_500));
+    await leave(100_000);
+    expect(await ask({ prompt, max_tokens: 4_000 })).toBe(200);
+    expect(generated()?.body).toMatchObject({ max_tokens: 4_000 });
+    expect(await ask({ prompt: [...prompt, 'word '.repeat(6_000)], max_tokens: 4_000 })).toBe(200);
+    expect(generated()?.body).toMatchObject({ max_tokens: 8_192 - 6_001 });
+  });
+
+  it('of several that nobody counts is taken for their bytes, not for as many windows', async () => {
+    gateway.simulator.settings.tokenize = 'missing';
+    await leave(10_000);
+    expect(await ask({ prompt: Array(3).fill('a'.repeat(3_000)), max_tokens: 16 })).toBe(200);
+    expect(generated()?.body).toMatchObject({ max_tokens: 16 });
   });
 });

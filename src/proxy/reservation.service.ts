@@ -9,7 +9,7 @@ import type { RateStates } from '../usage/admission/rate-limit-headers';
 import type { Verdict } from '../usage/admission/verdict';
 import {
   clampedTo,
-  LEAST_USEFUL_OUTPUT,
+  leastOutput,
   minimumFor,
   outputBudget,
   OutputBudget,
@@ -99,6 +99,6 @@ export class ReservationService {
 function mayFit(verdict: Verdict, budget: OutputBudget, question: OutputQuestion): boolean {
   if (!('limit' in verdict) || verdict.limit.metric !== 'tokens') return false;
   if (verdict.kind === 'exhausted' && isShort(verdict.limit)) return true;
-  const output = question.choices * question.prompts * Math.min(LEAST_USEFUL_OUTPUT, budget.perChoice);
+  const output = question.choices * question.prompts * leastOutput(budget, question);
   return verdict.limit.amount - verdict.limit.used > output;
 }

@@ -2,16 +2,17 @@ import { clampedTo, minimumFor, outputBudget, OutputQuestion } from './output-bu
 
 const question = (more: Partial<OutputQuestion> = {}): OutputQuestion => ({
   requested: 100,
+  minTokens: 0,
   choices: 1,
   prompts: 1,
   window: 32_768,
-  prompt: { tokens: 1_000, exact: false, bounded: true },
+  prompt: { tokens: 1_000, largest: 1_000, exact: false, bounded: true },
   absentMeans: 'rest_of_window',
   defaultMax: 16_384,
   ...more,
 });
-const exactly = (tokens: number) => ({ tokens, exact: true, bounded: true });
-const image = { tokens: 1_000, exact: true, bounded: false };
+const exactly = (tokens: number, largest = tokens) => ({ tokens, largest, exact: true, bounded: true });
+const image = { tokens: 1_000, largest: 1_000, exact: true, bounded: false };
 
 describe('outputBudget', () => {
   it('sends a wish that fits as it is and reserves prompt and every choice', () => {
@@ -72,6 +73,24 @@ describe('outputBudget', () => {
     );
   });
 
+  it('lowers a wish to what the window leaves beside the largest of several prompts', () => {
+    const several = { prompts: 2, choices: 3, requested: 20_000 };
+    expect(outputBudget(question({ ...several, prompt: exactly(36_000, 18_000) })).maxTokens).toBe(14_768);
+    const fits = outputBudget(question({ ...several, prompt: exactly(36_000, 12_000) }));
+    expect(fits).toMatchObject({ maxTokens: 20_000, total: 2 * (32_768 + 2 * 20_000) });
+  });
+
+  it('reserves the token that vLLM generates for max_tokens 0, and still asks for 0', () => {
+    for (const window of [32_768, null]) {
+      const asked = question({ window, requested: 0, choices: 2, prompts: 3, prompt: exactly(30, 10) });
+      const budget = outputBudget(asked);
+      expect(budget).toMatchObject({ maxTokens: 0, total: 36 });
+      expect(minimumFor(budget, asked)).toBe(36);
+      expect(clampedTo(budget, 36, asked)).toMatchObject({ maxTokens: 0, total: 36 });
+      expect(clampedTo(budget, 35, asked)).toBeNull();
+    }
+  });
+
   it('works without a known window', () => {
     expect(outputBudget(question({ window: null, requested: null }))).toMatchObject({
       maxTokens: 16_384,
@@ -87,6 +106,16 @@ describe('clampedTo', () => {
     expect(minimumFor(budget, asked)).toBe(132);
     expect(clampedTo(budget, 301, asked)).toMatchObject({ maxTokens: 100, total: 301 });
     expect(clampedTo(budget, 131, asked)).toBeNull();
+  });
+
+  it('leaves no choice less than min_tokens, nor asks for more than was wished', () => {
+    const asked = question({ requested: 500, minTokens: 60, prompt: exactly(100) });
+    const budget = outputBudget(asked);
+    expect(minimumFor(budget, asked)).toBe(160);
+    expect(clampedTo(budget, 159, asked)).toBeNull();
+    expect(clampedTo(budget, 160, asked)).toMatchObject({ maxTokens: 60 });
+    const more = question({ requested: 50, minTokens: 60, prompt: exactly(100) });
+    expect(minimumFor(outputBudget(more), more)).toBe(150);
   });
 
   it('lets a wish smaller than the least useful output through', () => {

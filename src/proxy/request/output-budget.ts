@@ -2,6 +2,8 @@
 export interface OutputQuestion {
   /** What the client asked for a choice; null: nothing. */
   readonly requested: number | null;
+  /** How many tokens a choice must have before it may end; vLLM refuses fewer max_tokens than that. */
+  readonly minTokens: number;
   readonly choices: number;
   readonly prompts: number;
   /** max_model_len; null when vLLM does not say. */
@@ -16,6 +18,8 @@ export interface OutputQuestion {
 export interface PromptSize {
   /** An upper bound of the prompt's tokens, or the count itself when `exact`. */
   readonly tokens: number;
+  /** The same of the largest prompt alone: each has a window to itself. */
+  readonly largest: number;
   readonly exact: boolean;
   /** False for images and the like: `tokens` says nothing, only the window bounds them. */
   readonly bounded: boolean;
@@ -33,13 +37,21 @@ export interface OutputBudget {
 }
 
 /** Fewer tokens than this are not worth an answer: the request is refused instead of clamped (or its own wish, if smaller). */
-export const LEAST_USEFUL_OUTPUT = 16;
+const LEAST_USEFUL_OUTPUT = 16;
+
+/** What a choice must have left to be worth sending: no less than its own least, and no more than its own most. */
+export function leastOutput({ perChoice }: OutputBudget, { minTokens }: OutputQuestion): number {
+  return Math.min(perChoice, Math.max(LEAST_USEFUL_OUTPUT, minTokens));
+}
+
+/** Also of max_tokens 0, which goes with `echo`: vLLM generates a token and leaves it out. */
+const LEAST_GENERATED = 1;
 
 /** vLLM refuses prompt + max_tokens > max_model_len, so what does not fit is lowered here; nothing is ever raised. */
 export function outputBudget(question: OutputQuestion): OutputBudget {
   const { requested, window, prompt } = question;
   if (window === null) return withoutWindow(question);
-  const rest = window - prompt.tokens;
+  const rest = window - prompt.largest;
   const wanted = requested ?? wantedWhenAbsent(question, window);
   if (wanted === null) return settle(question, window, null, window - 1);
   if (prompt.bounded && wanted <= rest) {
@@ -65,13 +77,13 @@ export function clampedTo(
   const sequences = question.choices * question.prompts;
   const perChoice = Math.floor((tokens - promptShare(question)) / sequences);
   if (perChoice >= budget.perChoice) return budget;
-  if (perChoice < Math.min(LEAST_USEFUL_OUTPUT, budget.perChoice)) return null;
+  if (perChoice < leastOutput(budget, question)) return null;
   return { maxTokens: perChoice, perChoice, total: tokens, needsExactPrompt: false };
 }
 
 /** The least that makes the request worth sending. */
 export function minimumFor(budget: OutputBudget, question: OutputQuestion): number {
-  const output = question.choices * question.prompts * Math.min(LEAST_USEFUL_OUTPUT, budget.perChoice);
+  const output = question.choices * question.prompts * leastOutput(budget, question);
   return Math.min(budget.total, promptShare(question) + output);
 }
 
@@ -89,8 +101,9 @@ function wantedWhenAbsent(question: OutputQuestion, window: number): number | nu
 
 function withoutWindow(question: OutputQuestion): OutputBudget {
   const fallback = question.absentMeans === 16 ? 16 : question.defaultMax || 16_384;
-  const perChoice = question.requested ?? fallback;
-  const maxTokens = question.requested === null && question.absentMeans === 16 ? null : perChoice;
+  const wanted = question.requested ?? fallback;
+  const perChoice = Math.max(LEAST_GENERATED, wanted);
+  const maxTokens = question.requested === null && question.absentMeans === 16 ? null : wanted;
   const total = question.prompt.tokens + question.choices * question.prompts * perChoice;
   return { maxTokens, perChoice, total, needsExactPrompt: false };
 }
@@ -99,9 +112,10 @@ function settle(
   question: OutputQuestion,
   window: number,
   maxTokens: number | null,
-  perChoice: number,
+  wanted: number,
 ): OutputBudget {
   const { choices, prompts } = question;
+  const perChoice = Math.max(LEAST_GENERATED, wanted);
   const share = promptShare(question);
   // Each sequence's prompt and output fit one window, whatever the bounds say.
   const total = Math.min(

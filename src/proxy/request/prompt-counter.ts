@@ -19,11 +19,12 @@ export class PromptCounter {
     const counts = await this.count(call);
     if (counts !== null) {
       const { untoldTokens } = call;
-      return { tokens: sum(counts.map((count) => count + untoldTokens)), exact: true, bounded: true };
+      const sizes = counts.map((count) => count + untoldTokens);
+      return { tokens: sum(sizes), largest: Math.max(...sizes), exact: true, bounded: true };
     }
-    const { tokens } = call.promptBound;
-    const fits = call.model.window !== null && tokens + BYTES_PER_TOKEN * 4 <= call.model.window;
-    return { tokens, exact: true, bounded: fits };
+    const { tokens, largest } = call.promptBound;
+    const fits = call.model.window !== null && largest + BYTES_PER_TOKEN * 4 <= call.model.window;
+    return { tokens, largest, exact: true, bounded: fits };
   }
 
   /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */

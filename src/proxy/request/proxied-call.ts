@@ -4,7 +4,7 @@ import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from './json-members';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
-import { promptBytes } from './prompt-bytes';
+import { promptBytes, textBytes } from './prompt-bytes';
 import { guessedPromptTokens } from './prompt-guess';
 import { promptTexts, tokenIdCounts } from './prompt-texts';
 import { suffixTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
@@ -39,6 +39,7 @@ export class ProxiedCall {
   private readonly choices: number;
   private readonly prompts: number;
   private readonly requested: number | null;
+  private readonly minTokens: number;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
   private bound: PromptSize | null = null;
@@ -67,6 +68,7 @@ export class ProxiedCall {
         ? 'max_completion_tokens'
         : 'max_tokens';
     this.requested = isNumber(fields[this.maxField]) ? (fields[this.maxField] as number) : null;
+    this.minTokens = isNumber(fields.min_tokens) ? fields.min_tokens : 0;
     const options = (fields.stream_options ?? {}) as {
       include_usage?: boolean;
       continuous_usage_stats?: boolean;
@@ -115,9 +117,10 @@ export class ProxiedCall {
       (this.endpoint === 'completions' ? PROMPT_SLACK * this.prompts : 0);
     const tokens = promptBytes(body) + overhead;
     const bounded = !holdsMedia(messages);
+    if (this.prompts === 1) return { tokens, largest: tokens, exact: false, bounded };
     // The suffix stands once in the body and behind each prompt.
     const suffixes = (this.prompts - 1) * suffixTokens(body.fields);
-    return { tokens: tokens + suffixes, exact: false, bounded };
+    return { tokens: tokens + suffixes, largest: largestPrompt(body), exact: false, bounded };
   }
 
   get guessedPromptTokens(): number {
@@ -127,6 +130,7 @@ export class ProxiedCall {
   outputQuestion(prompt: PromptSize): OutputQuestion {
     return {
       requested: this.requested,
+      minTokens: this.minTokens,
       choices: this.choices,
       prompts: this.prompts,
       window: this.model.window,
@@ -175,3 +179,11 @@ export function offersTools({ endpoint, fields }: Pick<CheckedBody, 'endpoint' |
 const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+/** The largest of several prompts of a completion, by the same bound as all of them. */
+function largestPrompt(body: CheckedBody): number {
+  const sizes = promptTexts(body).map((prompt) =>
+    typeof prompt === 'string' ? textBytes(prompt) : prompt.length,
+  );
+  return Math.max(...sizes) + PROMPT_SLACK + suffixTokens(body.fields);
+}
