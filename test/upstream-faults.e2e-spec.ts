@@ -1,11 +1,19 @@
+import { subscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows } from './support/ledger';
 
 describe('faults of vLLM', () => {
   let gateway: TestGateway;
   let user: TestUser;
+  /** The gateway's connections to vLLM. */
+  const sockets = new Set<Socket>();
 
   beforeAll(async () => {
+    subscribe('undici:client:connected', (message) => {
+      const { socket, connectParams } = message as { socket: Socket; connectParams: { port: string } };
+      if (gateway.simulator.baseUrl.endsWith(`:${connectParams.port}`)) sockets.add(socket);
+    });
     gateway = await startGateway({
       settings: { UPSTREAM_FIRST_BYTE_TIMEOUT_MS: '1500', UPSTREAM_IDLE_TIMEOUT_MS: '1000' },
     });
@@ -63,6 +71,30 @@ describe('faults of vLLM', () => {
     const rows = await settledRows(gateway, user.id);
     expect(rows.at(-1)).toMatchObject({ outcome: 'upstream_error' });
   });
+
+  it.each(['EHOSTUNREACH', 'ECONNREFUSED'])(
+    'a connection that breaks with %s is not made again: the request was under way',
+    async (code) => {
+      for (const stream of [true, false]) {
+        gateway.simulator.journal.clear();
+        const answer = fails({ tokens: 400, tbtMs: 5 }, stream);
+        const generations = () =>
+          gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('/completions'));
+        while (!generations()[0]) await new Promise((resolve) => setTimeout(resolve, 10));
+        if (stream) await answer;
+        for (const socket of sockets) socket.destroy(Object.assign(new Error('no route'), { code }));
+        const text = await (await answer).text();
+        expect(text).toContain(stream ? 'The connection to the model server broke.' : '"upstream_error"');
+        const rows = await settledRows(gateway, user.id);
+        expect(generations()).toHaveLength(1);
+        expect(rows.at(-1)).toMatchObject({
+          outcome: 'upstream_error',
+          request_id: generations()[0]?.requestId,
+        });
+        if (stream) expect(rows.at(-1)?.completion_tokens).toBeGreaterThan(0);
+      }
+    },
+  );
 
   it('silence before the first byte is a 504', async () => {
     for (const stream of [false, true]) expect((await fails({ neverAnswer: true }, stream)).status).toBe(504);

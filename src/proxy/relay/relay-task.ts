@@ -114,7 +114,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) return;
     if (this.stream)
       this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
-    else if (neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
+    else if (!this.abort && neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
     else this.close(failed(upstreamFailed(error), 502));
   }
 

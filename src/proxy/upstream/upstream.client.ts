@@ -73,8 +73,12 @@ export class UpstreamClient implements OnApplicationShutdown {
       ],
       body: request.body,
     };
+    let dispatched = false;
     this.pool.dispatch(options, {
-      onConnect: (abort: (error?: Error) => void) => receiver.onDispatched(abort),
+      onConnect: (abort: (error?: Error) => void) => {
+        dispatched = true;
+        receiver.onDispatched(abort);
+      },
       onHeaders: (status: number, raw: Buffer[], resume: () => void) => {
         if (status >= 200) receiver.onHeaders(status, readHeaders(raw), resume);
         return true;
@@ -82,8 +86,9 @@ export class UpstreamClient implements OnApplicationShutdown {
       onData: (chunk: Buffer) => receiver.onData(chunk),
       onComplete: () => receiver.onEnd(),
       onError: (error: Error) => {
-        // Only a connection that was never made is tried again: nothing can have been generated.
-        if (mayRetry && neverConnected(error)) this.dispatch(request, receiver, false);
+        // Only a connection that was never made is tried again: nothing can have been generated. One that was made may break
+        // with the same codes, when a route or a host goes.
+        if (mayRetry && !dispatched && neverConnected(error)) this.dispatch(request, receiver, false);
         else receiver.onError(error);
       },
     });
@@ -94,6 +99,7 @@ export class UpstreamClient implements OnApplicationShutdown {
   }
 }
 
+/** Of a request that was not dispatched. */
 export function neverConnected(error: Error): boolean {
   const code = 'code' in error ? String(error.code) : '';
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code);
