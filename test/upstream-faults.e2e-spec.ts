@@ -72,6 +72,29 @@ describe('faults of vLLM', () => {
     expect(rows.at(-1)).toMatchObject({ outcome: 'upstream_error' });
   });
 
+  it.each([
+    ['that vLLM keeps the connection of', { tokens: 4, holdAfterDone: true }, 'completed'],
+    [
+      'that failed, and whose connection stays',
+      { errorFrameAfterChunks: 2, holdAfterDone: true },
+      'upstream_error',
+    ],
+  ])('a stream %s ends as vLLM said, and only once', async (_, steps, outcome) => {
+    const text = await (await fails({ tokens: 9, ...steps }, true)).text();
+    const errors = text.split('\n\n').filter((event) => event.startsWith('data: {"error"'));
+    expect(errors).toHaveLength(outcome === 'completed' ? 0 : 1);
+    expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
+    const rows = await settledRows(gateway, user.id);
+    expect(rows.at(-1)).toMatchObject({ outcome, status: 200, source: 'exact' });
+  });
+
+  it('an error event of a stream names the model as the client does', async () => {
+    const body = refusal('simulated-llm has no more than 20 logprobs');
+    const text = await (await fails({ errorFrameAfterChunks: 2, tokens: 9, body }, true)).text();
+    expect(text).toContain('"message":"opencode-llm has no more than 20 logprobs"');
+    expect(text).not.toContain('simulated-llm');
+  });
+
   it.each(['EHOSTUNREACH', 'ECONNREFUSED'])(
     'a connection that breaks with %s is not made again: the request was under way',
     async (code) => {

@@ -57,7 +57,8 @@ export class ScriptedOutput {
         return true;
       case script.errorFrameAfterChunks:
         await this.plain((script.body ? `data: ${script.body}\n\n` : ENGINE_DIED.toFrame()) + DONE);
-        this.connection.response.end();
+        if (script.holdAfterDone) await this.connection.forever();
+        else this.connection.response.end();
         return true;
       default:
         return false;

@@ -1,4 +1,8 @@
 import type { ApiException } from '../../common/api.exception';
+import { toLatin1, withPublicName } from './model-name';
+import type { StreamExpectations } from './stream-meter';
+
+type Names = Pick<StreamExpectations, 'servedModel' | 'publicModel'>;
 
 /** The event that ends every stream, whole or not. */
 export const DONE = 'data: [DONE]\n\n';
@@ -17,14 +21,16 @@ export function failureFrame(failure: ApiException): string {
 
 /**
  * An error event of vLLM without what it may tell of its inside: messages of server faults hold addresses and
- * stacks; those of a client's fault are what the client needs.
+ * stacks; those of a client's fault are what the client needs, under the name it knows the model by.
+ * @param frame latin1, one character a byte
  */
-export function sanitiseErrorFrame(frame: string): string {
+export function sanitiseErrorFrame(frame: string, { servedModel, publicModel }: Names): string {
   try {
     const { error } = JSON.parse(frame.slice('data: '.length)) as {
       error: { code?: unknown; type?: unknown };
     };
-    if (typeof error.code === 'number' && error.code < 500) return frame;
+    if (typeof error.code === 'number' && error.code < 500)
+      return withPublicName(frame, toLatin1(servedModel), toLatin1(publicModel));
     const safe = {
       message: 'The model server failed on this request.',
       type: error.type,

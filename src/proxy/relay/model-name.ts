@@ -29,6 +29,13 @@ export class ModelName {
   }
 }
 
+/** vLLM's messages name the model as it is served there, which may tell more than the public name. */
+export function withPublicName(message: string, servedName: string, publicName: string): string {
+  if (servedName === publicName) return message;
+  const name = servedName.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return message.replace(new RegExp(`(?<![\\w./-])${name}(?![\\w./-])`, 'g'), () => publicName);
+}
+
 /** Text of UTF-8 bytes, one character a byte: the form in which replies are relayed. */
 export const toLatin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 

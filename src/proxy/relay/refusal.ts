@@ -9,7 +9,7 @@ import {
   upstreamRefusedUs,
 } from '../upstream/upstream.exceptions';
 import type { Exchange, Receipt } from './exchange';
-import { toLatin1 } from './model-name';
+import { toLatin1, withPublicName } from './model-name';
 
 /** An answer of vLLM with its whole body. */
 export interface Reply {
@@ -33,7 +33,8 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
       : failed(upstreamFailed(`status ${status} without an error`), 502);
   }
   if (status === 404 && error.param === 'model') return failed(modelGone(), 404, 'rejected');
-  const visible = withPublicName(text, exchange.expected);
+  const { servedModel, publicModel } = exchange.expected;
+  const visible = withPublicName(text, servedModel, publicModel);
   return {
     outcome: 'rejected',
     source: 'exact',
@@ -74,11 +75,4 @@ function readError(text: string): { message: string; param?: unknown } | null {
   } catch {
     return null;
   }
-}
-
-/** vLLM's messages name the model as it is served there, which may tell more than the public name. */
-function withPublicName(text: string, { servedModel, publicModel }: Exchange['expected']): string {
-  if (servedModel === publicModel) return text;
-  const name = servedModel.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return text.replace(new RegExp(`(?<![\\w./-])${name}(?![\\w./-])`, 'g'), () => publicModel);
 }

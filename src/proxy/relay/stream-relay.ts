@@ -58,7 +58,9 @@ export class StreamRelay {
       return;
     }
     this.firstEventAt ??= performance.now();
-    if (visible !== null) this.out += (this.meter.sawError ? sanitiseErrorFrame(visible) : visible) + '\n\n';
+    if (visible !== null)
+      this.out +=
+        (this.meter.sawError ? sanitiseErrorFrame(visible, this.exchange.expected) : visible) + '\n\n';
   };
 
   /** Tokens so far, for a checkpoint. */
@@ -69,24 +71,30 @@ export class StreamRelay {
 
   /** vLLM ended the stream; whether it is whole is for the meter to say. */
   end(): Receipt {
-    // Once every choice has given its finish reason nothing can be missing, with or without vLLM's [DONE].
-    if (this.meter.isWhole) return this.close('completed');
-    if (this.refusal !== null) return readRefusal(this.exchange, this.response, refusalOf(this.refusal));
-    if (this.meter.sawError) return this.close('upstream_error');
     return this.cut('The model server ended the answer before it was complete.');
   }
 
   /** vLLM died, fell silent or was taken away: the client is told, in the stream if it has begun. */
   cut(message: string, failure: Error = upstreamFailed(message)): Receipt {
-    if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', 502), failure };
-    this.out += errorFrame(message, 502);
-    return this.close('upstream_error');
+    return this.saidItself() ?? this.breakOff(errorFrame(message, 502), 502, failure);
   }
 
   /** The gateway itself has a reason to end it. */
   cutShort(failure: ApiException): Receipt {
-    if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', failure.getStatus()), failure };
-    this.out += failureFrame(failure);
+    return this.saidItself() ?? this.breakOff(failureFrame(failure), failure.getStatus(), failure);
+  }
+
+  /** How vLLM said it ends, whatever becomes of the connection; null: it has not. */
+  private saidItself(): Receipt | null {
+    // Once every choice has given its finish reason nothing can be missing, with or without vLLM's [DONE].
+    if (this.meter.isWhole) return this.close('completed');
+    if (this.refusal !== null) return readRefusal(this.exchange, this.response, refusalOf(this.refusal));
+    return this.meter.sawError ? this.close('upstream_error') : null;
+  }
+
+  private breakOff(frame: string, status: number, failure: Error): Receipt {
+    if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', status), failure };
+    this.out += frame;
     return this.close('upstream_error');
   }
 
