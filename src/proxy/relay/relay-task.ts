@@ -3,10 +3,17 @@ import type { ApiException } from '../../common/api.exception';
 import type { Progress, UnderWay } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
 import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
-import { upstreamFailed, upstreamTimedOut, upstreamUnreachable } from '../upstream/upstream.exceptions';
+import {
+  answerTooLarge,
+  upstreamFailed,
+  upstreamTimedOut,
+  upstreamUnreachable,
+} from '../upstream/upstream.exceptions';
 import type { Exchange, Receipt } from './exchange';
+import { HeldReply } from './held-reply';
 import { readJsonReply } from './json-reply';
 import { failed } from './refusal';
+import type { ReplyMemory } from './reply-memory';
 import type { StallWatch, Watched } from './stall-watch';
 import { StreamRelay } from './stream-relay';
 
@@ -17,10 +24,8 @@ export interface RelayLimits {
   readonly mayDrain: () => boolean;
   readonly drainStarted: () => void;
   readonly drainEnded: () => void;
+  readonly memory: ReplyMemory;
 }
-
-/** The largest answer held in memory, in bytes. */
-const LARGEST_REPLY = 128 * 1_024 * 1_024;
 
 /** Nobody is there to read a failure, and none has happened. */
 const CLIENT_LEFT: Receipt = {
@@ -41,7 +46,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private abort: ((reason: Error) => void) | null = null;
   private resume: (() => void) | null = null;
   private stream: StreamRelay | null = null;
-  private reply: { status: number; headers: UpstreamHeaders; chunks: Buffer[]; size: number } | null = null;
+  private reply: HeldReply | null = null;
   private draining = false;
   private clientIsSlow = false;
 
@@ -75,7 +80,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       this.stream = new StreamRelay(this.exchange, this.response);
       this.response.on('drain', this.onClientDrain);
     } else {
-      this.reply = { status, headers, chunks: [], size: 0 };
+      this.reply = new HeldReply(status, headers, this.limits.memory);
       this.deadline = this.watch.after(this.limits.idleMs);
     }
   }
@@ -89,23 +94,16 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       return !this.clientIsSlow;
     }
     this.deadline = this.watch.after(this.limits.idleMs);
-    if (this.reply) {
-      this.reply.size += chunk.length;
-      this.reply.chunks.push(chunk);
-      if (this.reply.size > LARGEST_REPLY) this.stop(failed(upstreamFailed('answer too large'), 502));
-    }
+    if (this.reply && !this.reply.push(chunk)) this.stop(this.tooLarge());
     return true;
   }
 
   onEnd(): void {
     if (this.stream) this.close(this.stream.end());
     else if (this.reply) {
-      const { status, headers, chunks } = this.reply;
-      const receipt = readJsonReply(this.exchange, this.response, {
-        status,
-        headers,
-        body: Buffer.concat(chunks),
-      });
+      const receipt = this.reply.isTooLarge
+        ? this.tooLarge()
+        : readJsonReply(this.exchange, this.response, this.reply.whole());
       this.close(this.draining ? { ...receipt, outcome: 'client_closed', status: 499 } : receipt);
     } else this.close(failed(upstreamFailed('no answer'), 502));
   }
@@ -114,6 +112,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) return;
     if (this.stream)
       this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
+    else if (this.reply?.isTooLarge) this.close(this.tooLarge());
     else if (!this.abort && neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
     else this.close(failed(upstreamFailed(error), 502));
   }
@@ -161,12 +160,20 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.resume?.();
   };
 
+  /** vLLM did all that it was asked for, which nobody can be given. */
+  private tooLarge(): Receipt {
+    const receipt = failed(answerTooLarge(), 502);
+    return this.reply?.status === 200 ? this.unanswered(receipt) : receipt;
+  }
+
   /**
    * vLLM took the request but said nothing of it: its prompt was worked on, so it is counted and billed. Not so when
    * vLLM itself failed: nobody pays for that.
    */
   private unanswered(receipt: Receipt): Receipt {
     if (!this.abort) return receipt;
+    const usage = this.reply?.usage;
+    if (usage) return { ...receipt, usage };
     return { ...receipt, source: 'estimated', usage: NO_TOKENS, promptKnown: false };
   }
 
@@ -182,6 +189,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.response.off('close', this.onClientClose);
     if (this.stream) this.response.off('drain', this.onClientDrain);
     if (this.draining) this.limits.drainEnded();
+    this.reply?.free();
     this.finish(receipt);
   }
 }

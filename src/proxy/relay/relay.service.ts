@@ -5,6 +5,7 @@ import { OpenRequests } from '../../usage/leases/open-requests';
 import { UpstreamClient } from '../upstream/upstream.client';
 import type { Exchange, Running } from './exchange';
 import { RelayLimits, RelayTask } from './relay-task';
+import { ReplyMemory } from './reply-memory';
 import { StallWatch } from './stall-watch';
 
 /** Non-streamed answers finished for clients that have left, at once. */
@@ -32,6 +33,7 @@ export class RelayService {
       mayDrain: () => this.drains < MOST_DRAINS,
       drainStarted: () => (this.drains += 1),
       drainEnded: () => (this.drains -= 1),
+      memory: new ReplyMemory(),
     };
   }
 

@@ -8,7 +8,7 @@ export interface UsageSpan {
   readonly json: string;
 }
 
-const KEY = '"usage":{';
+export const USAGE_KEY = '"usage":{';
 const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
@@ -21,10 +21,10 @@ const CLOSE_BRACE = 0x7d;
  * key: no text a model writes can imitate it.
  */
 export function findUsage(text: string, likely = text.length): UsageSpan | null {
-  const near = text.indexOf(KEY, likely);
-  const key = near === -1 ? text.lastIndexOf(KEY) : near;
+  const near = text.indexOf(USAGE_KEY, likely);
+  const key = near === -1 ? text.lastIndexOf(USAGE_KEY) : near;
   if (key === -1) return null;
-  const open = key + KEY.length - 1;
+  const open = key + USAGE_KEY.length - 1;
   const end = objectEnd(text, open);
   if (end === -1) return null;
   const start = text.charCodeAt(key - 1) === COMMA ? key - 1 : key;

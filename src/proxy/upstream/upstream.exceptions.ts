@@ -16,6 +16,16 @@ export const upstreamFailed = (cause: unknown): ApiException =>
     cause,
   });
 
+/** No client shall ask again by itself: it is billed each time. */
+export const answerTooLarge = (): ApiException =>
+  new ApiException({
+    status: 502,
+    code: 'answer_too_large',
+    message:
+      'The answer was larger than what can be returned. Ask for fewer logprobs, choices or prompts, or for a stream.',
+    headers: { 'x-should-retry': 'false' },
+  });
+
 export const upstreamTimedOut = (): ApiException =>
   new ApiException({
     status: 504,
