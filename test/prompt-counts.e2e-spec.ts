@@ -1,5 +1,6 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { counterDifferences, untilNothingOpen } from './support/ledger';
+import { send } from './support/send';
 
 const said = (steps: object) => ({ role: 'user', content: `SIM:${JSON.stringify(steps)}` });
 const LONG = 'and so it goes on '.repeat(300);
@@ -90,6 +91,37 @@ describe('the prompt near a limit', () => {
     const total = await used();
     expect(total).toBeLessThanOrEqual(room);
     expect(total).toBeGreaterThanOrEqual(room - spare);
+  });
+
+  const NAME = 'look'.repeat(250);
+  const WORDY = { type: 'function', function: { name: 'wordy', description: 'and so on '.repeat(100) } };
+  const CALL = {
+    role: 'assistant',
+    tool_calls: [{ id: '1', type: 'function', function: { name: NAME, arguments: '{}' } }],
+  };
+  const REFERENCE = { type: 'tool_reference', name: 'wordy' };
+  const result = (content: unknown) => ({ role: 'tool', tool_call_id: '1', content });
+
+  it.each<[string, object]>([
+    [
+      'the name of a tool with each result',
+      { messages: [...messages, CALL, ...Array(55).fill(result('x'))] },
+    ],
+    [
+      'a tool at each reference to it',
+      {
+        messages: [...messages, CALL, result(Array.from({ length: 20 }, () => REFERENCE))],
+        tools: [WORDY],
+      },
+    ],
+  ])('has room for what a template writes more often than it was sent: %s', async (_, body) => {
+    const counted = await send(`${gateway.simulator.baseUrl}/tokenize`, { json: body });
+    const total = Number(counted.body.count) + 16;
+    await leave(total - 1);
+    expect(await ask({ max_tokens: 16, ...body })).toBe(402);
+    await leave(total);
+    expect(await ask({ max_tokens: 16, ...body })).toBe(200);
+    expect(await used()).toBe(total);
   });
 
   it('with `echo` and max_tokens 0 costs a token for each choice of each prompt, which is reserved', async () => {

@@ -19,6 +19,7 @@ interface Message {
   readonly role?: unknown;
   readonly content?: unknown;
   readonly tool_calls?: unknown;
+  readonly tool_call_id?: unknown;
   readonly reasoning?: unknown;
   readonly tools?: unknown;
 }
@@ -32,6 +33,7 @@ export function chatPrompt(messages: readonly Message[], inputs: TemplateInputs)
   const parts: string[][] = preamble(inputs);
   let lastUser = '';
   let answersTool = false;
+  const names = new Map<unknown, string>();
   for (const message of messages) {
     const role = typeof message.role === 'string' ? message.role : '';
     const text = textOf(message.content);
@@ -39,7 +41,12 @@ export function chatPrompt(messages: readonly Message[], inputs: TemplateInputs)
       lastUser = text;
       answersTool = false;
     }
-    if (role === 'tool') answersTool = true;
+    if (role === 'tool') {
+      answersTool = true;
+      // As the templates of Gemma 4 and Kimi K3 do: of which tool it is a result.
+      parts.push(tokenize(names.get(message.tool_call_id) ?? ''), referenced(message.content, inputs.tools));
+    }
+    for (const [id, name] of callsIn(message.tool_calls)) names.set(id, name);
     parts.push(['<|im_start|>', role, '\n'], thought(role, message.reasoning));
     parts.push(encode(text), images(message.content));
     if (role === 'developer' && message.tools) parts.push(tokenize(JSON.stringify(message.tools)));
@@ -49,6 +56,23 @@ export function chatPrompt(messages: readonly Message[], inputs: TemplateInputs)
   parts.push(opening(inputs));
   const tokens = parts.flat();
   return { tokens, characters: lengthOf(tokens), script: findScript(lastUser), answersTool };
+}
+
+function callsIn(calls: unknown): (readonly [unknown, string])[] {
+  if (!Array.isArray(calls)) return [];
+  return (calls as { id?: unknown; function?: { name?: unknown } }[]).flatMap(({ id, function: called }) =>
+    typeof called?.name === 'string' ? [[id, called.name] as const] : [],
+  );
+}
+
+/** As the template of GLM 5 does: each reference in a result shows the whole tool. */
+function referenced(content: unknown, tools: readonly unknown[] | undefined): string[] {
+  if (!Array.isArray(content)) return [];
+  const byName = (name: unknown) =>
+    tools?.find((tool) => (tool as { function?: { name?: unknown } }).function?.name === name);
+  return (content as { type?: unknown; name?: unknown }[])
+    .filter(({ type }) => type === 'tool_reference')
+    .flatMap(({ name }) => tokenize(JSON.stringify(byName(name) ?? '')));
 }
 
 /** What an assistant thought before, as templates for chains of tool calls keep it. */

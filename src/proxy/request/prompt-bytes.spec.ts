@@ -30,6 +30,11 @@ describe('The bytes of a prompt', () => {
     expect(bound).toBeGreaterThan(rendered.join('').length + 3 * rendered.length);
   });
 
+  it.each(['é', '日', '\u{1f600}'])('leave room for %s of tools, written as an escape', (character) => {
+    const { bound } = boundOf(withTool(`{"description":"${character.repeat(500)}"}`));
+    expect(bound).toBeGreaterThan(500 * '\\u00e9'.length * character.length);
+  });
+
   it.each([
     'tools',
     'tool_choice',
