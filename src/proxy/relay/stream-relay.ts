@@ -53,7 +53,7 @@ export class StreamRelay {
     }
     this.progressed = true;
     const visible = this.meter.see(frame);
-    if (this.meter.sawError && !this.writer.hasBegun) {
+    if (this.meter.sawError && this.firstEventAt === null) {
       this.refusal ??= frame;
       return;
     }
