@@ -83,6 +83,11 @@ export class Metrics {
     'Answers of vLLM that named no usage',
     [],
   ).with({});
+  private readonly lostLines = this.counter(
+    'log_lines_lost_total',
+    'Log lines that could not be written',
+    [],
+  ).with({});
 
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: PREFIX });
@@ -120,6 +125,10 @@ export class Metrics {
 
   usageMissing(): void {
     this.missing.value += 1;
+  }
+
+  logLinesLost(lines: number): void {
+    this.lostLines.value += lines;
   }
 
   requestFinished({ route = 'none', method: given, status, seconds }: FinishedRequest): void {

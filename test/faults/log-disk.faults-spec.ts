@@ -1,0 +1,145 @@
+import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cleanUp, emptyFolder, freePort, listens, ROOT } from '../support/gateway-process';
+import { createDatabase, TestDatabase } from '../support/postgres';
+
+const MANY = 400;
+/** An end takes a second of last words at most; closing takes its time, too. */
+const END_MS = 15_000;
+
+jest.setTimeout(90_000);
+
+let database: TestDatabase;
+const children = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
+    buildIfNeeded(root: string): Promise<void>;
+  };
+  await buildIfNeeded(ROOT);
+  database = await createDatabase();
+}, 90_000);
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await cleanUp();
+  await database.drop();
+});
+
+interface Started {
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly child: ChildProcess;
+  readonly ended: Promise<unknown>;
+}
+
+/** A gateway that serves, and whose stdout is what is given here. */
+async function start(stdout: number | 'pipe', settings: Record<string, string> = {}): Promise<Started> {
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const child = spawn(process.execPath, [join(ROOT, 'dist', 'src', 'main.js')], {
+    cwd: emptyFolder(),
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: database.url,
+      PORT: String(port),
+      METRICS_PORT: String(metricsPort),
+      ...settings,
+    },
+    stdio: ['ignore', stdout, 'inherit'],
+  });
+  children.add(child);
+  const ended = new Promise((resolve) =>
+    child.once('exit', (code, signal) => {
+      children.delete(child);
+      resolve(code ?? signal);
+    }),
+  );
+  while (!(await listens(port)) || !(await listens(metricsPort))) await sleep(50);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
+    child,
+    ended,
+  };
+}
+
+/** Requests that are served, each with a line in the log. */
+async function ask({ url }: Started, times: number): Promise<void> {
+  for (let n = 0; n < times; n += 1) expect((await fetch(`${url}/v1/models`)).status).toBe(401);
+}
+
+async function endsInOrder({ child, ended }: Started): Promise<void> {
+  child.kill('SIGTERM');
+  expect(await Promise.race([ended, sleep(END_MS, 'still there', { ref: false })])).toBe(0);
+}
+
+if (process.platform === 'linux') {
+  it.each(['1', '2'])('with %s worker(s) it serves onto a full disk, and ends in order', async (WORKERS) => {
+    const full = openSync('/dev/full', 'a');
+    const gateway = await start(full, { WORKERS });
+    closeSync(full);
+    await ask(gateway, MANY);
+    await endsInOrder(gateway);
+  });
+}
+
+it('serves while nobody reads its output, and ends in order all the same', async () => {
+  const gateway = await start('pipe');
+  await ask(gateway, MANY);
+  await endsInOrder(gateway);
+});
+
+const refusal = mountRefusal();
+
+if (refusal === null) {
+  it('writes its log again when there is room on the disk', async () => {
+    const disk = join(emptyFolder(), 'disk');
+    mkdirSync(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]);
+    try {
+      const log = join(disk, 'log');
+      const stdout = openSync(log, 'a');
+      const gateway = await start(stdout);
+      closeSync(stdout);
+      const filler = join(disk, 'filler');
+      expect(() => writeFileSync(filler, Buffer.alloc(512 * 1_024))).toThrow('ENOSPC');
+      await ask(gateway, MANY);
+      expect((await fetch(gateway.metricsUrl)).status).toBe(200);
+
+      rmSync(filler);
+      const text = () => readFileSync(log, 'utf8');
+      while (requestsIn(text()) < MANY) await sleep(50);
+      await ask(gateway, 1);
+      while (requestsIn(text()) < MANY + 1) await sleep(50);
+      await endsInOrder(gateway);
+      expect(text()).toMatch(/stopped\n$/);
+    } finally {
+      execFileSync('umount', ['--lazy', disk]);
+    }
+  });
+} else {
+  it.todo(`writes its log again when there is room on the disk (not tried: ${refusal})`);
+}
+
+/** Lines of requests; each must be whole. */
+function requestsIn(text: string): number {
+  const lines = text.split('\n').slice(0, -1);
+  return lines
+    .filter((line) => line.startsWith('{"level"'))
+    .map((line) => JSON.parse(line) as { path?: string })
+    .filter(({ path }) => path === '/v1/models').length;
+}
+
+/** Why no disk of our own can be had here; null when one can. */
+function mountRefusal(): string | null {
+  const folder = emptyFolder();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', folder], { stdio: 'pipe' });
+    execFileSync('umount', [folder], { stdio: 'pipe' });
+    return null;
+  } catch (error) {
+    return (error as Error).message.split('\n')[0] ?? '';
+  }
+}
