@@ -75,6 +75,12 @@ describe('a start from nothing', () => {
     expect(own.filter((line) => !line.includes('simulated answers'))).toEqual([]);
   });
 
+  it('says where its database is', () => {
+    expect(gateway.output()).toContain(
+      `database: embedded PostgreSQL in ${join(folder, 'data', 'postgres')}\n`,
+    );
+  });
+
   it('keeps its files from everybody else', () => {
     const data = join(folder, 'data');
     // The account of the embedded database may have to pass through, when root starts it; never read.

@@ -24,7 +24,7 @@ async function main(): Promise<number> {
     const log = new StartupLog({ VLLM_BASE_URL: 'none', simulated: false });
     const database = await provide(env, log);
     try {
-      await bringSchemaUpToDate({ url: database.url, migrate: database.embedded, log });
+      await bringSchemaUpToDate({ url: database.url, migrate: database.embeddedIn !== null, log });
       await write(env, credentials, asked);
     } finally {
       await database.stop();

@@ -1,8 +1,8 @@
+import { rm } from 'node:fs/promises';
 import { Cluster, DATABASE, ROLE } from './cluster';
 import { PlaceAmongUsers } from './place-among-users';
-import { placeOf } from './placement';
-import { serverAccount } from './server-account';
-import { serverFiles } from './server-files';
+import { keepNote, Place, placeOf } from './placement';
+import { ServerFiles, serverFiles } from './server-files';
 import { ServerProcess } from './server-process';
 
 export interface EmbeddedPostgresOptions {
@@ -16,6 +16,8 @@ export interface EmbeddedPostgresOptions {
 export interface EmbeddedPostgres {
   /** postgresql://… of the database, with its password. */
   readonly url: string;
+  /** Where the database really is, which need not be where it was asked for. */
+  readonly directory: string;
   /** Leaves the server; the last one to leave stops it. */
   stop(): Promise<void>;
 }
@@ -27,16 +29,30 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const log = options.log ?? (() => undefined);
-  const account = serverAccount();
-  const files = await serverFiles(account);
-  const cluster = new Cluster(await placeOf(options.dataDir, account), account);
-  await cluster.ensure(files, log);
+  const where = await placeOf(options.dataDir);
+  const files = await serverFiles(where.account);
+  const cluster = await clusterAt(where, files, log);
   const server = new ServerProcess(cluster, files, options.settings ?? {});
 
   const place = await PlaceAmongUsers.take(cluster, server, log);
   const password = encodeURIComponent(await cluster.password());
   return {
     url: `postgresql://${ROLE}:${password}@127.0.0.1:${place.port}/${DATABASE}`,
+    directory: cluster.directory,
     stop: () => place.leave(),
   };
+}
+
+/** Makes the database when there is none. Only one that is whole is written down: a note is believed. */
+async function clusterAt(
+  { directory, account, note }: Place,
+  files: ServerFiles,
+  log: (line: string) => void,
+): Promise<Cluster> {
+  const cluster = new Cluster(directory, account);
+  await cluster.ensure(files, log);
+  const decided = note === null ? directory : keepNote(note, directory);
+  if (decided === directory) return cluster;
+  await rm(directory, { recursive: true });
+  return new Cluster(decided, account);
 }

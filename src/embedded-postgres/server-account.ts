@@ -10,19 +10,47 @@ export interface ServerAccount {
 
 const CANDIDATES = ['postgres', 'nobody'];
 
-/** null: we are an ordinary user, and so is the server. @throws when root has nobody to hand over to */
-export function serverAccount(passwd = '/etc/passwd'): ServerAccount | null {
+/**
+ * Whom a new database is given to; null: we are an ordinary user, and so is the server.
+ * @throws when root has nobody to hand over to
+ */
+export function accountOfNew(): ServerAccount | null {
   if (process.getuid?.() !== 0) return null;
-  const accounts = readFileSync(passwd, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
+  const all = accounts();
   for (const name of CANDIDATES) {
-    const fields = accounts.find(([account]) => account === name);
-    if (fields) return { name, uid: Number(fields[2]), gid: Number(fields[3]) };
+    const found = all.find((account) => account.name === name);
+    if (found) return found;
   }
   throw new Error(
     'PostgreSQL does not run as root, and there is neither a user "postgres" nor "nobody" to run it as. Start as an ordinary user, or set DATABASE_URL.',
   );
+}
+
+/**
+ * Whom a database belongs to, for PostgreSQL runs as nobody else; null: to us.
+ * @throws in one sentence when we cannot run it as its owner
+ */
+export function accountOf(directory: string): ServerAccount | null {
+  const we = process.getuid?.();
+  const { uid, gid } = statSync(directory);
+  if (we === undefined || (we === uid && uid !== 0)) return null;
+  const name = accounts().find((account) => account.uid === uid)?.name ?? `user ${uid}`;
+  if (we !== 0) throw new Error(`${directory} belongs to ${name}: start as ${name}, or as root.`);
+  if (uid !== 0) return { name, uid, gid };
+  throw new Error(
+    `${directory} belongs to root, and PostgreSQL does not run as root: give it to another account (chown -R).`,
+  );
+}
+
+function accounts(): ServerAccount[] {
+  try {
+    return readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .map(([name = '', , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }));
+  } catch {
+    return [];
+  }
 }
 
 /** Whether every directory above a path lets the account through. */

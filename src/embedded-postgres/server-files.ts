@@ -19,7 +19,7 @@ export async function serverFiles(account: ServerAccount | null): Promise<Server
   const installed = installedFiles();
   restoreLinks(installed);
   return programs(
-    !account || canReach(join(installed, 'bin'), account) ? installed : await copyOf(installed),
+    !account || canReach(join(installed, 'bin', 'postgres'), account) ? installed : await copyOf(installed),
   );
 }
 

@@ -38,7 +38,9 @@ async function main(): Promise<number> {
 async function findDatabase(env: Env): Promise<{ url: string; leave: () => Promise<void> }> {
   if (env.DATABASE_URL) return { url: env.DATABASE_URL, leave: () => Promise.resolve() };
   const directory = resolve(env.DATA_DIR);
-  const embedded = await joinRunningPostgres(join(directory, 'postgres'));
+  const embedded = await joinRunningPostgres(join(directory, 'postgres')).catch((error: Error) => {
+    throw new StartupFailure(`The embedded PostgreSQL cannot be used: ${error.message}`, { cause: error });
+  });
   if (embedded) return { url: embedded.url, leave: () => embedded.stop() };
   throw new StartupFailure(
     `There is nothing to check: DATABASE_URL is not set, and no embedded database runs in DATA_DIR (${directory}).`,

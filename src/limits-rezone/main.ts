@@ -39,8 +39,11 @@ async function main(): Promise<number> {
 async function provide(env: Env): Promise<{ url: string; stop: () => Promise<void> }> {
   if (env.DATABASE_URL) return { url: env.DATABASE_URL, stop: () => Promise.resolve() };
   const dataDir = join(resolve(env.DATA_DIR), 'postgres');
-  if (existsSync(dataDir) || existsSync(`${dataDir}.location`))
-    return startEmbeddedPostgres({ dataDir, log: say });
+  if (existsSync(dataDir) || existsSync(`${dataDir}.location`)) {
+    return startEmbeddedPostgres({ dataDir, log: say }).catch((error: Error) => {
+      throw new StartupFailure(`The embedded PostgreSQL did not start: ${error.message}`, { cause: error });
+    });
+  }
   throw new StartupFailure(
     `There is nothing to count: DATABASE_URL is not set, and there is no database in ${dataDir}.`,
   );

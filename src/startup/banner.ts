@@ -39,7 +39,7 @@ export async function printBanner(
 }
 
 function databaseLine(env: Env, provision: Provision): string {
-  if (provision.embeddedDatabase) return `embedded PostgreSQL in ${provision.directory.path}`;
+  if (provision.embeddedDatabase !== null) return `embedded PostgreSQL in ${provision.embeddedDatabase}`;
   return databaseLabel(env.DATABASE_URL ?? '');
 }
 

@@ -18,10 +18,10 @@ const RETRY_MS = 250;
 const LEAST_CONNECTIONS = 200;
 const CONNECTIONS_BESIDE_POOLS = 100;
 
-/** A database that answers. `embedded` is true when it is our own and stops with the last process that uses it. */
+/** A database that answers. `embeddedIn` is where our own is, which stops with the last process that uses it; or null. */
 export interface ProvidedDatabase {
   readonly url: string;
-  readonly embedded: boolean;
+  readonly embeddedIn: string | null;
   stop(): Promise<void>;
 }
 
@@ -33,18 +33,22 @@ export async function provideDatabase(
 ): Promise<ProvidedDatabase> {
   if (env.DATABASE_URL) {
     await checkDatabase(env.DATABASE_URL);
-    return { url: env.DATABASE_URL, embedded: false, stop: () => Promise.resolve() };
+    return { url: env.DATABASE_URL, embeddedIn: null, stop: () => Promise.resolve() };
   }
   const dataDir = join(await directory.ensure(), 'postgres');
   log.line(`starting the embedded PostgreSQL in ${dataDir} (DATABASE_URL is not set)`);
-  const { url, stop } = await joinEmbeddedDatabase(env, log.line).catch((error: unknown) => {
+  const {
+    url,
+    directory: embeddedIn,
+    stop,
+  } = await joinEmbeddedDatabase(env, log.line).catch((error: unknown) => {
     throw new StartupFailure(
       `The embedded PostgreSQL in ${dataDir} did not start: ${(error as Error).message.trim()}`,
       { cause: error },
     );
   });
   env.DATABASE_URL = url;
-  return { url, embedded: true, stop };
+  return { url, embeddedIn, stop };
 }
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */

@@ -12,7 +12,8 @@ import { StartupLog } from './startup-log';
 export class Provision {
   readonly directory: DataDirectory;
   readonly log: StartupLog;
-  embeddedDatabase = false;
+  /** Where the embedded database is; null when another one is used. */
+  embeddedDatabase: string | null = null;
   generatedSecrets: readonly string[] = [];
   private readonly stops: (() => Promise<void>)[] = [];
 
@@ -31,11 +32,15 @@ export class Provision {
     if (refusal) throw new StartupFailure(refusal);
     this.generatedSecrets = await provideSecrets(this.env, this.directory);
     proceed();
-    const { url, embedded, stop } = await provideDatabase(this.env, this.directory, this.log);
+    const { url, embeddedIn, stop } = await provideDatabase(this.env, this.directory, this.log);
     this.stops.push(stop);
-    this.embeddedDatabase = embedded;
+    this.embeddedDatabase = embeddedIn;
     proceed();
-    await bringSchemaUpToDate({ url, migrate: this.env.MIGRATE_ON_START ?? embedded, log: this.log });
+    await bringSchemaUpToDate({
+      url,
+      migrate: this.env.MIGRATE_ON_START ?? embeddedIn !== null,
+      log: this.log,
+    });
     proceed();
     this.stops.push(await provideUpstream(this.env));
     proceed();

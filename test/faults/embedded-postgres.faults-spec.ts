@@ -1,10 +1,11 @@
-import { ChildProcess, spawn } from 'node:child_process';
+import { ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
+import { joinRunningPostgres } from '../../src/embedded-postgres/join-running';
 import { Postmaster } from '../../src/embedded-postgres/postmaster';
 import { cleanUp, emptyFolder, listens, ROOT } from '../support/gateway-process';
 
@@ -180,19 +181,75 @@ it('says in one sentence that a platform has no embedded PostgreSQL, and what to
 });
 
 if (process.getuid?.() === 0) {
-  it('lives where the server may go when root starts it in a home directory that is closed', async () => {
-    const home = join(emptyFolder(), 'home');
-    mkdirSync(home, { mode: 0o700 });
-    const dataDir = join(home, 'data', 'postgres');
-    const server = await startEmbeddedPostgres({ dataDir });
-    expect(await query(server.url, 'SHOW data_directory')).not.toContain(home);
-    expect(statSync(home).mode & 0o777).toBe(0o700);
-    await query(server.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
-    await server.stop();
-    const again = await startEmbeddedPostgres({ dataDir });
-    expect(await query(again.url, 'SELECT answer FROM kept')).toBe(42);
-    await again.stop();
-    rmSync(readFileSync(`${dataDir}.location`, 'utf8').trim(), { recursive: true });
+  describe('as root', () => {
+    const STRANGER = 54_321;
+    const kept = 'SELECT answer FROM kept';
+
+    /** A database with something in it, made by root, and stopped. */
+    async function filled(dataDir: string): Promise<void> {
+      const server = await startEmbeddedPostgres({ dataDir });
+      await query(server.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+      await server.stop();
+    }
+
+    function give(directory: string, uid: number): void {
+      execFileSync('chown', ['-R', `${uid}:${uid}`, directory]);
+    }
+
+    it('lives where the server may go when a home directory is closed, whoever of several starts it first', async () => {
+      const home = join(emptyFolder(), 'home');
+      mkdirSync(home, { mode: 0o700 });
+      const dataDir = join(home, 'data', 'postgres');
+      const both = await Promise.all([starter(dataDir), starter(dataDir)]);
+      const [url = ''] = both.map(({ said }) => said);
+      expect(both.map(({ said }) => said)).toEqual([url, url]);
+      const directory = readFileSync(`${dataDir}.location`, 'utf8').trim();
+      expect(await query(url, 'SHOW data_directory')).toBe(join(directory, 'cluster'));
+      expect(directory).not.toContain(home);
+      expect(statSync(home).mode & 0o777).toBe(0o700);
+      await query(url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+      await Promise.all(both.map(({ child }) => end(child, 'SIGTERM')));
+
+      const again = await startEmbeddedPostgres({ dataDir });
+      expect([again.directory, await query(again.url, kept)]).toEqual([directory, 42]);
+      await again.stop();
+
+      rmSync(directory, { recursive: true });
+      const refusal = /location says that the database is in .*, and there is none: bring it back, or remove/;
+      await expect(startEmbeddedPostgres({ dataDir })).rejects.toThrow(refusal);
+      await expect(joinRunningPostgres(dataDir)).rejects.toThrow(refusal);
+    });
+
+    it('stays where it is and whose it is, whoever owns it', async () => {
+      const dataDir = newDataDir();
+      await filled(dataDir);
+      give(dataDir, STRANGER);
+      expect(await joinRunningPostgres(dataDir)).toBeNull();
+      const server = await startEmbeddedPostgres({ dataDir });
+      expect(await query(server.url, kept)).toBe(42);
+      expect(statSync(pidFileOf(dataDir)).uid).toBe(STRANGER);
+      await server.stop();
+      expect(readdirSync(join(dataDir, '..'))).toEqual(['postgres']);
+    });
+
+    it('is not replaced by an empty one when its owner cannot run it', async () => {
+      const home = join(emptyFolder(), 'home');
+      const dataDir = join(home, 'data', 'postgres');
+      mkdirSync(home);
+      await filled(dataDir);
+      chmodSync(home, 0o700);
+      await expect(startEmbeddedPostgres({ dataDir })).rejects.toThrow(/ who may not come there: open the/);
+      chmodSync(home, 0o755);
+      give(dataDir, 0);
+      await expect(startEmbeddedPostgres({ dataDir })).rejects.toThrow(
+        /belongs to root, and PostgreSQL does/,
+      );
+      give(dataDir, STRANGER);
+      writeFileSync(`${dataDir}.location`, `${newDataDir()}\n`);
+      await expect(startEmbeddedPostgres({ dataDir })).rejects.toThrow(
+        /^There are two databases, .*remove that/,
+      );
+    });
   });
 }
 

@@ -33,7 +33,7 @@ export class InWorkers implements Serving {
     const { env, log, embeddedDatabase } = this.provision;
     const pool = new WorkerPool({
       size: env.workers,
-      handover: handOver(env, embeddedDatabase),
+      handover: handOver(env, embeddedDatabase !== null),
       metrics: this.metrics,
       log: log.line,
       stopPatienceMs: env.SHUTDOWN_GRACE_MS + STOP_PATIENCE_MS,
