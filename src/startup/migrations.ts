@@ -55,11 +55,7 @@ async function pendingAndUnknown(db: DataSource): Promise<[string[], string[]]> 
 }
 
 async function withDataSource<T>(url: string, work: (db: DataSource) => Promise<T>): Promise<T> {
-  const options = dataSourceOptions({
-    url,
-    poolSize: 2,
-    applicationName: 'llm-user-management-api migrations',
-  });
+  const options = migrationOptions(url);
   const db = new DataSource({
     ...options,
     // The limits of requests are not those of migrations, which may rewrite a large table.
@@ -70,6 +66,14 @@ async function withDataSource<T>(url: string, work: (db: DataSource) => Promise<
     return await work(db);
   } finally {
     await db.destroy();
+  }
+}
+
+function migrationOptions(url: string) {
+  try {
+    return dataSourceOptions({ url, poolSize: 2, applicationName: 'llm-user-management-api migrations' });
+  } catch (error) {
+    throw new StartupFailure(`${(error as Error).message}.`, { cause: error });
   }
 }
 

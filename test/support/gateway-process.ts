@@ -34,13 +34,17 @@ export function emptyFolder(): string {
   return folder;
 }
 
-/** Starts `npm start`'s program in a folder, with nothing in its environment but these settings. */
+/**
+ * Starts `npm start`'s program in a folder, with nothing in its environment but these settings.
+ * @param root where the program is
+ */
 export async function startProcess(
   cwd: string,
   settings: Record<string, string> = {},
+  root = ROOT,
 ): Promise<GatewayProcess> {
   const port = settings.PORT ?? String(await freePort());
-  const child = spawn(process.execPath, [join(ROOT, 'scripts', 'start.js')], {
+  const child = spawn(process.execPath, [join(root, 'scripts', 'start.js')], {
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, METRICS_PORT: '0', ...settings, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
