@@ -116,6 +116,17 @@ describe('a start from nothing', () => {
     expect(await listens(databasePort)).toBe(false);
   });
 
+  it('ends in order when its terminal is closed (SIGHUP), with workers, too', async () => {
+    for (const WORKERS of ['1', '2']) {
+      gateway = await startProcess(folder, { WORKERS });
+      await gateway.ready();
+      gateway.kill('SIGHUP');
+      expect(await gateway.ended).toBe(0);
+      expect(gateway.output()).toMatch(/SIGHUP: finishing what runs[^]*stopped\n$/);
+      expect(await listens(databasePortOf(gateway))).toBe(false);
+    }
+  });
+
   it('ends with 0 when SIGTERM comes during the start, and leaves no database running', async () => {
     gateway = await startProcess(folder);
     await gateway.printed('PostgreSQL answers on port');

@@ -8,6 +8,7 @@ const { withLock } = require('./lock');
 const { fingerprint, isBuilt, STAMP } = require('./sources');
 
 const COMPILER = ['node_modules', 'typescript', 'bin', 'tsc'];
+const STOP_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 const LEFTOVER = /^dist\.(building|old)-/;
 const LEFTOVER_MS = 5 * 60_000;
 
@@ -58,12 +59,10 @@ function compile(root, outDir) {
       child.kill();
       reject(new Error(`${signal}: the build was interrupted.`));
     };
-    process.once('SIGINT', interrupted);
-    process.once('SIGTERM', interrupted);
+    for (const signal of STOP_SIGNALS) process.once(signal, interrupted);
     child.once('error', reject);
     child.once('exit', (code) => {
-      process.off('SIGINT', interrupted);
-      process.off('SIGTERM', interrupted);
+      for (const signal of STOP_SIGNALS) process.off(signal, interrupted);
       if (code === 0) resolve();
       else reject(new Error('The build failed; nothing was started.'));
     });

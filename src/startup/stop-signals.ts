@@ -3,11 +3,11 @@ export class StartCancelled extends Error {}
 
 /** npm and a terminal may both pass on the same Ctrl-C: what comes within this time is not a second wish. */
 const SAME_WISH_MS = 1_000;
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 type StopSignal = keyof typeof EXIT_CODES;
 
-/** SIGTERM and SIGINT: the first one is a wish to end in order, the second one ends at once. */
+/** SIGTERM, SIGINT, and SIGHUP of a terminal that is closed: the first one is a wish to end in order, the second one ends at once. */
 export class StopSignals {
   private wishedAt: number | null = null;
   private readonly atOnce: (() => void)[] = [];
