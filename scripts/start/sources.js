@@ -34,17 +34,17 @@ function fingerprint(root) {
   return hash.digest('hex');
 }
 
-/** True when dist/ needs no build: it carries the sources' fingerprint, or is newer than all of them. */
+/**
+ * True when dist/ needs no build: it carries the sources' fingerprint. Without any fingerprint, one that is newer than all
+ * sources will do; with one, times mean nothing, as older sources that are put back keep theirs.
+ */
 function isBuilt(root) {
   const main = join(root, 'dist', 'src', 'main.js');
   if (!existsSync(main)) return false;
   // An image or a package may hold what was built without what it was built from.
   if (!existsSync(join(root, 'src'))) return true;
-  try {
-    if (readFileSync(join(root, 'dist', STAMP), 'utf8') === fingerprint(root)) return true;
-  } catch {
-    // `npm run build` leaves no fingerprint; the times decide.
-  }
+  const stamp = join(root, 'dist', STAMP);
+  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === fingerprint(root);
   const builtAt = Math.min(
     ...[main, join(root, 'dist', 'ormconfig.js')].map((path) => statSync(path).mtimeMs),
   );
