@@ -1,6 +1,7 @@
 'use strict';
 // npm run limits:rezone: builds when what is built is not what the sources say, then counts.
 
+require('./start/node-version');
 const { join } = require('node:path');
 const { buildIfNeeded } = require('./start/build');
 

@@ -2,6 +2,7 @@
 // npm run openapi: writes openapi.json, the document of /docs-json, from the routes as they are in the sources. Needs no
 // database and no vLLM. It is that of the default settings, so it changes with the sources alone.
 
+require('./start/node-version');
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { buildIfNeeded } = require('./start/build');

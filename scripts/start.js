@@ -2,6 +2,7 @@
 // npm start: builds when what is built is not what the sources say, then becomes the gateway. Plain Node, and the
 // gateway runs in this very process, so that signals and exit codes are its own.
 
+require('./start/node-version');
 const { join } = require('node:path');
 const { buildIfNeeded } = require('./start/build');
 
