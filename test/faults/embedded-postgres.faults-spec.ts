@@ -1,12 +1,23 @@
 import { ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { joinRunningPostgres } from '../../src/embedded-postgres/join-running';
 import { Postmaster } from '../../src/embedded-postgres/postmaster';
+import { runProgram } from '../../src/embedded-postgres/run-program';
+import { serverFiles } from '../../src/embedded-postgres/server-files';
 import { cleanUp, emptyFolder, listens, ROOT } from '../support/gateway-process';
 
 jest.setTimeout(60_000);
@@ -218,6 +229,25 @@ if (process.getuid?.() === 0) {
       const refusal = /location says that the database is in .*, and there is none: bring it back, or remove/;
       await expect(startEmbeddedPostgres({ dataDir })).rejects.toThrow(refusal);
       await expect(joinRunningPostgres(dataDir)).rejects.toThrow(refusal);
+    });
+
+    it('runs programs that were installed for root alone', async () => {
+      const home = join(emptyFolder(), 'home');
+      const installed = join(home, 'native');
+      const shipped = await serverFiles(null);
+      cpSync(join(dirname(shipped.postgres), '..'), installed, { recursive: true, verbatimSymlinks: true });
+      const version = `test-${process.pid}`;
+      writeFileSync(join(home, 'package.json'), JSON.stringify({ version }));
+      execFileSync('chmod', ['-R', 'go-rwx', home]);
+      const stranger = { name: 'stranger', uid: STRANGER, gid: STRANGER };
+      const { postgres } = await serverFiles(stranger, installed);
+      const copy = join(dirname(postgres), '..');
+      expect(copy).toContain(version);
+      try {
+        await runProgram(postgres, ['--version'], stranger);
+      } finally {
+        rmSync(copy, { recursive: true });
+      }
     });
 
     it('stays where it is and whose it is, whoever owns it', async () => {
