@@ -62,6 +62,9 @@ describe('a wrong setting', () => {
     ['PORT', '70000', 'PORT must not be greater than 65535'],
     ['NODE_ENV', 'prod', 'NODE_ENV must be one of'],
     ['DATABASE_URL', 'mysql://localhost/x', 'DATABASE_URL must be a URL'],
+    ['DATABASE_URL', 'postgres', 'DATABASE_URL must be a URL'],
+    ['DATABASE_URL', 'postgres://user:pass/word@host/x', 'DATABASE_URL must be a URL'],
+    ['DATABASE_URL', 'postgres://user:100%@host/x', 'DATABASE_URL must be a URL'],
     ['VLLM_BASE_URL', 'vllm', 'VLLM_BASE_URL must be a URL'],
     ['PUBLIC_URL', 'https://llm.example.com/?tenant=1', 'PUBLIC_URL must be a URL'],
     ['PUBLIC_URL', 'https://llm.example.com/#top', 'PUBLIC_URL must be a URL'],
@@ -87,6 +90,14 @@ describe('a wrong setting', () => {
     ['TRUST_PROXY', 'loopback, 10.0.0.0/8, ::1, fd00::/8'],
     ['PUBLIC_URL', 'https://llm.example.com/gateway/'],
     ['VLLM_BASE_URL', 'http://[::1]:8000/v1'],
+    ['VLLM_BASE_URL', 'http://vllm_1:8000'],
+    ['VLLM_BASE_URL', 'http://vllm.models.svc.cluster.local.:8000'],
+    ['DATABASE_URL', 'postgres://gateway:secret@my_postgres_1/gateway'],
+    ['DATABASE_URL', 'postgresql://gateway:secret@db.example.com.:5432/gateway'],
+    ['DATABASE_URL', 'postgres://gateway:secret@[::1]:5432/gateway?sslmode=verify-full'],
+    ['DATABASE_URL', 'postgres://gateway@%2Frun%2Fpostgresql/gateway'],
+    ['DATABASE_URL', 'postgres:///gateway?host=/run/postgresql'],
+    ['DATABASE_URL', 'postgres://gateway:secret@/gateway?host=/run/postgresql'],
   ] as const)('%s=%s is none', (name, value) => {
     expect(loadEnv({ [name]: value })[name]).toBe(value);
   });

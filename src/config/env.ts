@@ -5,14 +5,20 @@ import {
   IsInt,
   IsOptional,
   IsString,
-  IsUrl,
   Matches,
   Max,
   MaxLength,
   Min,
   MinLength,
 } from 'class-validator';
-import { IsBaseUrl, IsModelAliases, IsTimeZone, IsTrustProxy, IsWorkers } from './env.validators';
+import {
+  IsBaseUrl,
+  IsDatabaseUrl,
+  IsModelAliases,
+  IsTimeZone,
+  IsTrustProxy,
+  IsWorkers,
+} from './env.validators';
 
 const DAY_SECONDS = 86_400;
 
@@ -41,7 +47,7 @@ export class Env {
   @IsString() DATA_DIR: string = './data';
 
   @IsOptional()
-  @IsUrl({ require_tld: false, protocols: ['postgres', 'postgresql'], require_protocol: true })
+  @IsDatabaseUrl()
   DATABASE_URL?: string;
   @IsInt() @Min(2) @Max(500) DATABASE_POOL_SIZE: number = 10;
   /** Unset: true with the embedded database, false with DATABASE_URL. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { IsUrl, ValidateBy } from 'class-validator';
+import { parseDatabaseUrl } from './database-url';
 
 /** Parses `public=served,other=served2` into a map; null when it is not of that form. */
 export function parseModelAliases(text: string): Map<string, string> | null {
@@ -20,11 +21,23 @@ function isTimeZone(value: unknown): boolean {
   }
 }
 
+export const IsDatabaseUrl = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isDatabaseUrl',
+    validator: {
+      validate: (value) => typeof value === 'string' && parseDatabaseUrl(value) !== null,
+      defaultMessage: () => '$property must be a URL such as postgres://user:password@host:5432/database',
+    },
+  });
+
 /** What paths are put behind: anything after its own path would end up in the middle. */
 export const IsBaseUrl = (): PropertyDecorator =>
   IsUrl(
     {
       require_tld: false,
+      // Names of containers, and names that no search list is to be tried for.
+      allow_underscores: true,
+      allow_trailing_dot: true,
       require_protocol: true,
       protocols: ['http', 'https'],
       allow_query_components: false,

@@ -1,15 +1,14 @@
+import { parseDatabaseUrl } from '../config/database-url';
 import { codeOf, StartupFailure } from './startup-failure';
 
 /** Where a database is, without its password. */
 export function databaseLabel(url: string): string {
-  try {
-    const { hostname, port, pathname, username, searchParams } = new URL(url);
-    const host = decodeURIComponent(hostname) || searchParams.get('host') || 'localhost';
-    const user = username ? `${decodeURIComponent(username)}@` : '';
-    return `${user}${host}${port ? `:${port}` : ''}${decodeURIComponent(pathname)}`;
-  } catch {
-    return 'the database of DATABASE_URL';
-  }
+  const parsed = parseDatabaseUrl(url);
+  if (!parsed) return 'the database of DATABASE_URL';
+  const { hostname, port, pathname, username, searchParams } = parsed;
+  const host = searchParams.get('host') || decodeURIComponent(hostname) || 'localhost';
+  const user = username ? `${decodeURIComponent(username)}@` : '';
+  return `${user}${host}${port ? `:${port}` : ''}${decodeURIComponent(pathname)}`;
 }
 
 /** Says in one sentence why a database cannot be used; never its password. */

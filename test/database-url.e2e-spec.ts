@@ -1,0 +1,43 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadEnv } from '../src/config/load-env';
+import { EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres';
+import { DataDirectory } from '../src/startup/data-directory';
+import { provideDatabase } from '../src/startup/database';
+import { bringSchemaUpToDate } from '../src/startup/migrations';
+import { StartupLog } from '../src/startup/startup-log';
+import { cleanUp, emptyFolder } from './support/gateway-process';
+
+/** A server that listens on a Unix socket, too. */
+describe('a Unix socket in DATABASE_URL', () => {
+  let server: EmbeddedPostgres;
+  const sockets = emptyFolder();
+
+  beforeAll(async () => {
+    chmodSync(sockets, 0o777);
+    const settings = { unix_socket_directories: sockets };
+    server = await startEmbeddedPostgres({ dataDir: join(emptyFolder(), 'postgres'), settings });
+  }, 60_000);
+  afterAll(async () => {
+    await server.stop();
+    await cleanUp();
+  });
+
+  it.each(['in place of the host', 'as host=, with a user', 'as host=, with all else'])(
+    '%s works',
+    async (way) => {
+      const { username, password, port } = new URL(server.url);
+      const rest = `user=${username}&password=${password}`;
+      const url = {
+        'in place of the host': `postgres://${username}:${password}@${encodeURIComponent(sockets)}:${port}/gateway`,
+        'as host=, with a user': `postgres://${username}:${password}@/gateway?host=${sockets}&port=${port}`,
+        'as host=, with all else': `postgres:///gateway?host=${sockets}&port=${port}&${rest}`,
+      }[way] as string;
+      const env = loadEnv({ DATABASE_URL: url, DATA_DIR: emptyFolder() });
+      const log = new StartupLog(env);
+      const provided = await provideDatabase(env, new DataDirectory(env.DATA_DIR), log);
+      expect(provided.maxConnections).toBe(200);
+      await bringSchemaUpToDate({ url: provided.url, migrate: true, log });
+    },
+  );
+});
