@@ -21,6 +21,8 @@ import {
 } from './env.validators';
 
 const DAY_SECONDS = 86_400;
+/** A timer of more than 24.8 days would end at once. */
+const DAY_MS = 1_000 * DAY_SECONDS;
 
 /**
  * Every setting of the gateway, with its default. `loadEnv` (load-env.ts) is the only reader of `process.env`;
@@ -92,19 +94,19 @@ export class Env {
   @IsIn([402, 403, 429]) QUOTA_EXCEEDED_STATUS: 402 | 403 | 429 = 402;
 
   @IsInt() @Min(1) UPSTREAM_CONNECTIONS: number = 4_096;
-  @IsInt() @Min(100) UPSTREAM_CONNECT_TIMEOUT_MS: number = 5_000;
+  @IsInt() @Min(100) @Max(DAY_MS) UPSTREAM_CONNECT_TIMEOUT_MS: number = 5_000;
   /** Until the headers of a non-streamed answer, or the first byte of a streamed one. */
-  @IsInt() @Min(100) UPSTREAM_FIRST_BYTE_TIMEOUT_MS: number = 600_000;
+  @IsInt() @Min(100) @Max(DAY_MS) UPSTREAM_FIRST_BYTE_TIMEOUT_MS: number = 600_000;
   /** Silence allowed inside a stream. */
-  @IsInt() @Min(100) UPSTREAM_IDLE_TIMEOUT_MS: number = 300_000;
+  @IsInt() @Min(100) @Max(DAY_MS) UPSTREAM_IDLE_TIMEOUT_MS: number = 300_000;
   /** A client that reads nothing for so long is cut off. */
-  @IsInt() @Min(100) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
+  @IsInt() @Min(100) @Max(DAY_MS) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
 
   /** New generations are refused while they have to wait so long for their turn, for a second on end; 0 = never. */
   @IsInt() @Min(0) @Max(60_000) SHED_AFTER_MS: number = 1_000;
 
   @IsInt() @Min(1_024) MAX_BODY_BYTES: number = 32 * 1_024 * 1_024;
-  @IsInt() @Min(0) SHUTDOWN_GRACE_MS: number = 120_000;
+  @IsInt() @Min(0) @Max(DAY_MS) SHUTDOWN_GRACE_MS: number = 120_000;
   /** A process that has not been heard of for so long is taken for dead; the same in every replica. */
   @IsInt() @Min(1_000) @Max(60_000) PROCESS_LEASE_MS: number = 30_000;
   /** Settlements kept on disk while PostgreSQL is away; when they fill it, nothing more is admitted. */
