@@ -23,7 +23,7 @@ export function databaseFailure(error: unknown, url: string): StartupFailure {
     EHOSTUNREACH: `the host of ${where} cannot be reached`,
     ECONNRESET: `${where} closed the connection: is it PostgreSQL?`,
     '28P01': `${where} refused the user name or password`,
-    '28000': `${where} does not let this user in`,
+    '28000': `${where} does not let this user in: ${messageOf(error)}`,
     '3D000': `${where} has no such database; create it first`,
     '42501': `${where} does not give this user the right to it: ${messageOf(error)}`,
     '53300': `${where} has no connection left`,
