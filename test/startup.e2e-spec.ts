@@ -182,6 +182,7 @@ describe('a start in production', () => {
       PUBLIC_URL: 'https://llm.example.com',
       ADMIN_USERNAME: 'root@example.com',
       ADMIN_PASSWORD_FILE: join(folder, 'password'),
+      DATABASE_POOL_SIZE: '500',
       ...secrets(),
     });
     await gateway.printed('first admin: root@example.com');
@@ -190,6 +191,9 @@ describe('a start in production', () => {
     expect(gateway.output()).not.toMatch(/llmk_|simulated/);
     expect(gateway.output()).toContain('http://127.0.0.1:9 does not answer');
     expect(gateway.output()).toContain('TRUST_PROXY: false although PUBLIC_URL is https');
+    expect(gateway.output()).toMatch(
+      /^the database allows \d+ connections .* may open 502 .*DATABASE_POOL_SIZE 500/m,
+    );
     expect(gateway.output()).not.toContain(new URL(database.url).password || 'postgres:');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).toMatch(/llmk_\w{49}/);

@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Env } from '../config/env';
-import { REPORTS_AT_A_TIME } from '../database/report-statements';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
+import { connectionsNeeded } from './connections-needed';
 import type { DataDirectory } from './data-directory';
 import { databaseFailure, databaseLabel } from './database-failure';
 import { codeOf, StartupFailure } from './startup-failure';
@@ -22,6 +22,8 @@ const CONNECTIONS_BESIDE_POOLS = 100;
 export interface ProvidedDatabase {
   readonly url: string;
   readonly embeddedIn: string | null;
+  /** Null: enough. */
+  readonly maxConnections: number | null;
   stop(): Promise<void>;
 }
 
@@ -32,8 +34,8 @@ export async function provideDatabase(
   log: StartupLog,
 ): Promise<ProvidedDatabase> {
   if (env.DATABASE_URL) {
-    await checkDatabase(env.DATABASE_URL);
-    return { url: env.DATABASE_URL, embeddedIn: null, stop: () => Promise.resolve() };
+    const maxConnections = await checkDatabase(env.DATABASE_URL);
+    return { url: env.DATABASE_URL, embeddedIn: null, maxConnections, stop: () => Promise.resolve() };
   }
   const dataDir = join(await directory.ensure(), 'postgres');
   log.line(`starting the embedded PostgreSQL in ${dataDir} (DATABASE_URL is not set)`);
@@ -48,12 +50,12 @@ export async function provideDatabase(
     );
   });
   env.DATABASE_URL = url;
-  return { url, embeddedIn, stop };
+  return { url, embeddedIn, maxConnections: null, stop };
 }
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */
 export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Promise<EmbeddedPostgres> {
-  const wanted = env.workers * (env.DATABASE_POOL_SIZE + REPORTS_AT_A_TIME) + CONNECTIONS_BESIDE_POOLS;
+  const wanted = connectionsNeeded(env) + CONNECTIONS_BESIDE_POOLS;
   return startEmbeddedPostgres({
     dataDir: join(resolve(env.DATA_DIR), 'postgres'),
     log,
@@ -61,8 +63,8 @@ export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Pr
   });
 }
 
-/** @throws StartupFailure unless a PostgreSQL that is new enough answers. */
-async function checkDatabase(url: string): Promise<void> {
+/** @returns its max_connections. @throws StartupFailure unless a PostgreSQL that is new enough answers. */
+async function checkDatabase(url: string): Promise<number> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
@@ -76,13 +78,13 @@ async function checkDatabase(url: string): Promise<void> {
   }
 }
 
-async function checkOnce(url: string): Promise<void> {
+async function checkOnce(url: string): Promise<number> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<{ version: string }>(
-      `SELECT current_setting('server_version_num') AS version`,
+    const { rows } = await client.query<{ version: string; connections: string }>(
+      `SELECT current_setting('server_version_num') AS version, current_setting('max_connections') AS connections`,
     );
     const major = Math.floor(Number(rows[0]?.version) / 10_000);
     if (major < OLDEST_POSTGRESQL) {
@@ -90,6 +92,7 @@ async function checkOnce(url: string): Promise<void> {
         `DATABASE_URL: ${databaseLabel(url)} is PostgreSQL ${major}; ${OLDEST_POSTGRESQL} or newer is needed.`,
       );
     }
+    return Number(rows[0]?.connections);
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -1,4 +1,5 @@
 import { Env } from '../config/env';
+import { connectionShortage } from './connections-needed';
 import { DataDirectory } from './data-directory';
 import { provideDatabase } from './database';
 import { bringSchemaUpToDate } from './migrations';
@@ -32,9 +33,12 @@ export class Provision {
     if (refusal) throw new StartupFailure(refusal);
     this.generatedSecrets = await provideSecrets(this.env, this.directory);
     proceed();
-    const { url, embeddedIn, stop } = await provideDatabase(this.env, this.directory, this.log);
-    this.stops.push(stop);
+    const database = await provideDatabase(this.env, this.directory, this.log);
+    const { url, embeddedIn, maxConnections } = database;
+    this.stops.push(database.stop);
     this.embeddedDatabase = embeddedIn;
+    const shortage = maxConnections === null ? null : connectionShortage(this.env, maxConnections);
+    if (shortage) this.log.line(shortage);
     proceed();
     await bringSchemaUpToDate({
       url,
