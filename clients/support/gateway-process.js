@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -48,6 +48,8 @@ export async function startGateway(settings = {}) {
     await ended;
     clearTimeout(killer);
     await simulator.close();
+    const elsewhere = databaseElsewhere(home);
+    if (elsewhere !== null) rmSync(elsewhere, { recursive: true, force: true });
     rmSync(home, { recursive: true, force: true });
   };
   try {
@@ -60,6 +62,12 @@ export async function startGateway(settings = {}) {
     await stop();
     throw new Error(`${error.message}. It said:\n${lastLines()}`, { cause: error });
   }
+}
+
+/** Where the embedded database is when root runs the tests: its account may not come to our folder. */
+function databaseElsewhere(home) {
+  const note = join(home, 'data', 'postgres.location');
+  return existsSync(note) ? readFileSync(note, 'utf8').trim() : null;
 }
 
 function environment(home) {
