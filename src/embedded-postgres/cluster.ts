@@ -51,7 +51,8 @@ export class Cluster {
     }
   }
 
-  private async own(path: string): Promise<void> {
+  /** What root makes here is its owner's, who may start next. */
+  async own(path: string): Promise<void> {
     if (this.account) await chown(path, this.account.uid, this.account.gid);
   }
 }

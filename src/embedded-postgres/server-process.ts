@@ -42,6 +42,7 @@ export class ServerProcess {
     const port = (await this.portOfLastTime()) ?? (await freePort());
     const settings = Object.entries({ ...SETTINGS, ...this.settings, port: String(port) });
     const log = openSync(this.cluster.logFile, 'a', 0o600);
+    await this.cluster.own(this.cluster.logFile);
     const child = spawn(
       this.files.postgres,
       ['-D', this.cluster.data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
@@ -75,7 +76,9 @@ export class ServerProcess {
 
   /** The next start takes this port again when it can, so that written-down addresses stay right. */
   async rememberPort(port: number): Promise<void> {
-    if ((await this.writtenPort()) !== port) await writeFile(this.cluster.portFile, `${port}\n`);
+    if ((await this.writtenPort()) === port) return;
+    await writeFile(this.cluster.portFile, `${port}\n`);
+    await this.cluster.own(this.cluster.portFile);
   }
 
   /** Ends it in an orderly way: open transactions roll back, what was committed is on disk. */

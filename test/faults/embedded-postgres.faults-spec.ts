@@ -254,10 +254,13 @@ if (process.getuid?.() === 0) {
       const dataDir = newDataDir();
       await filled(dataDir);
       give(dataDir, STRANGER);
+      for (const name of ['port', 'server.log']) rmSync(join(dataDir, name));
       expect(await joinRunningPostgres(dataDir)).toBeNull();
       const server = await startEmbeddedPostgres({ dataDir });
       expect(await query(server.url, kept)).toBe(42);
       expect(statSync(pidFileOf(dataDir)).uid).toBe(STRANGER);
+      const owners = readdirSync(dataDir).map((name) => statSync(join(dataDir, name)).uid);
+      expect(owners).toEqual([STRANGER, STRANGER, STRANGER, STRANGER]);
       await server.stop();
       expect(readdirSync(join(dataDir, '..'))).toEqual(['postgres']);
     });

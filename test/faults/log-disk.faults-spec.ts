@@ -6,6 +6,7 @@ import { cleanUp, emptyFolder, freePort, listens, ROOT } from '../support/gatewa
 import { createDatabase, TestDatabase } from '../support/postgres';
 
 const MANY = 400;
+const ANSWER_MS = 10_000;
 /** An end takes a second of last words at most; closing takes its time, too. */
 const END_MS = 15_000;
 
@@ -67,7 +68,10 @@ async function start(stdout: number | 'pipe', settings: Record<string, string> =
 
 /** Requests that are served, each with a line in the log. */
 async function ask({ url }: Started, times: number): Promise<void> {
-  for (let n = 0; n < times; n += 1) expect((await fetch(`${url}/v1/models`)).status).toBe(401);
+  for (let n = 0; n < times; n += 1) {
+    const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    expect(answer.status).toBe(401);
+  }
 }
 
 async function endsInOrder({ child, ended }: Started): Promise<void> {
