@@ -36,7 +36,7 @@ describe('an answer that is larger than can be held', () => {
       settings: {
         VLLM_BASE_URL: `http://127.0.0.1:${port}`,
         DEFAULT_TOKEN_LIMIT: '1000000',
-        UPSTREAM_IDLE_TIMEOUT_MS: '1500',
+        UPSTREAM_IDLE_TIMEOUT_MS: '5000',
       },
     });
   });
