@@ -115,6 +115,35 @@ describe('the time zone of the limits', () => {
     expect(rows[0]?.requests).toBe(hoursAround.length);
   });
 
+  it('loses nothing of a request that arrived in a month that is dropped, and was admitted in the next', async () => {
+    const gateway = await start('UTC');
+    const user = await gateway.register();
+    const today = new Date();
+    const firstKept = Date.UTC(today.getUTCFullYear(), today.getUTCMonth() - 13, 1);
+    const after = (minutes: number) => new Date(firstKept + minutes * 60_000);
+    const generation = { userId: user.id, prompt: 3, completion: 4 };
+    await recordGeneration(gateway, { ...generation, at: after(20), arrivedAt: after(-20) });
+    for (const hours of [2, 20, 30])
+      await recordGeneration(gateway, { ...generation, at: after(hours * 60) });
+    await gateway.dataSource.query(
+      `UPDATE limit_windows SET used = 7 * 4 WHERE period = 'total' AND subject = 'user'`,
+    );
+    await gateway.close();
+    const again = await start('UTC');
+    while (!(await again.app.get(Retention, { strict: false }).run())) await sleep(10);
+    await again.close();
+    const check = (zone: string) => withClient((client) => ledgerDifferences(client, zone));
+    expect(await check('UTC')).toMatchObject({ differences: [], records: 3 });
+    for (const zone of [TOKYO, 'UTC', TOKYO]) {
+      await rezoneTo(zone);
+      expect(await check(zone)).toMatchObject({ differences: [], records: 3 });
+    }
+    const { rows } = await withClient((client) =>
+      client.query<object>('SELECT sum(requests)::int AS requests FROM usage_daily'),
+    );
+    expect(rows).toEqual([{ requests: 4 }]);
+  });
+
   it('is not changed while a gateway runs', async () => {
     const gateway = await start('UTC');
     const user = await gateway.register();

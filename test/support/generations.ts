@@ -6,6 +6,8 @@ export interface Generation {
   readonly keyId?: string;
   readonly model?: string;
   readonly at: Date;
+  /** When its id was made, if not then. */
+  readonly arrivedAt?: Date;
   readonly prompt: number;
   readonly cached?: number;
   readonly completion: number;
@@ -19,12 +21,13 @@ export async function recordGeneration(gateway: TestGateway, generation: Generat
     keyId = null,
     model = 'sim',
     at,
+    arrivedAt = at,
     prompt,
     cached = 0,
     completion,
     reasoning = 0,
   } = generation;
-  const requestId = uuidV7({ msecs: at.getTime() });
+  const requestId = uuidV7({ msecs: arrivedAt.getTime() });
   await gateway.dataSource.query(
     `INSERT INTO usage_records (request_id, admitted_at, settled_at, user_id, key_id, endpoint, model, stream, outcome,
        source, status, prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, time_to_first_token_ms,

@@ -22,9 +22,10 @@ const REBUILD_DAYS = `
     completion_tokens = t.completion_tokens + excluded.completion_tokens,
     reasoning_tokens = t.reasoning_tokens + excluded.reasoning_tokens`;
 
-// What was dropped was counted in the zone before: a day of the new zone may have lost some of its hours.
+// What was dropped was counted in the zone before: a day of the new zone may have lost some of its hours. The hour is the
+// one that firstWholeDay() adds.
 const KEEP_FROM = `
-  UPDATE usage_retention SET kept_from = greatest(kept_from, day_start($2::date, $1))`;
+  UPDATE usage_retention SET kept_from = greatest(kept_from, day_start($2::date, $1) - interval '1 hour')`;
 
 const RECOUNT = `
   WITH counters AS MATERIALIZED (
