@@ -4,6 +4,7 @@ import { v7 as uuidV7 } from 'uuid';
 import { Client } from 'pg';
 import { SettlementService } from '../src/usage/admission/settlement.service';
 import { Retention } from '../src/usage/retention/retention.service';
+import { asAdmin } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { recordGeneration } from './support/generations';
 import { settledRows, untilNothingOpen } from './support/ledger';
@@ -111,6 +112,36 @@ describe('retention', () => {
       middleOf(-KEPT_MONTHS).toISOString().slice(0, 10),
     ]);
     expect(await ledgerLines(gateway)).toEqual([expect.stringContaining('requests of')]);
+  });
+
+  it('is no loss to limits that come after it: they begin with the rollups of what is dropped', async () => {
+    const admin = asAdmin(gateway, await gateway.registerAdmin());
+    for (const offset of [-KEPT_MONTHS - 2, -KEPT_MONTHS - 1, -KEPT_MONTHS, 0])
+      await record(middleOf(offset));
+    const kept = middleOf(-KEPT_MONTHS);
+    kept.setUTCDate(1);
+    // Around the midnight before which all is dropped, that of UTC.
+    for (const hour of [-1, 1, 3, 6]) await record(new Date(kept.setUTCHours(hour)));
+    await retain();
+    const total = { window: 'total', amount: 1_000_000 };
+    const of = (limit: object) => admin('/limits', { method: 'PUT', json: { ...total, ...limit } });
+    const mine = { subject: 'user', subject_id: user.id };
+    for (const limit of [
+      { subject: 'everyone', metric: 'tokens' },
+      { subject: 'everyone', metric: 'tokens', model: 'sim' },
+      { subject: 'everyone', metric: 'requests' },
+      { ...mine, metric: 'requests', model: 'sim' },
+      { ...mine, metric: 'tokens', model: 'another' },
+    ]) {
+      expect((await of(limit)).status).toBe(200);
+    }
+    const defaults = { method: 'PUT', json: { ...total, metric: 'requests' } };
+    expect((await admin('/limits/default', defaults)).status).toBe(200);
+    expect(await ledgerLines(gateway)).toEqual([]);
+    const [all] = await sql<{ used: number }>(
+      `SELECT used::int FROM limit_windows WHERE subject = 'everyone' AND metric = 'requests'`,
+    );
+    expect(all?.used).toBe(8);
   });
 
   it('drops nothing when everything is to be kept', async () => {

@@ -24,9 +24,9 @@ const NO_END = Number.MAX_SAFE_INTEGER;
 const NAMED = `subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5`;
 // The ledger has an index by user, and none by key.
 const OWNERS = {
-  user: 'e.user_id = $3',
-  key: 'e.key_id = $3 AND e.user_id = (SELECT user_id FROM api_keys WHERE id = $3)',
-  everyone: '$3::uuid IS NOT NULL',
+  user: 'e.user_id = $4',
+  key: 'e.key_id = $4 AND e.user_id = (SELECT user_id FROM api_keys WHERE id = $4)',
+  everyone: '$4::uuid IS NOT NULL',
 } as const;
 
 /** Makes counters for windows that were not counted so far; a new limit starts from what has been used already. */
@@ -86,8 +86,8 @@ export class LimitCounters {
   private async backfill({ subject, subjectId, metric, model }: CounterName, row: Unfilled): Promise<void> {
     const used: { used: string }[] = await this.dataSource.query(
       `SELECT ${countedSum(metric)} AS used
-       FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($4 = '' OR e.model = $4)`,
-      [row.window_start, row.backfill_before, subjectId, model],
+       FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($5 = '' OR e.model = $5)`,
+      [row.window_start, row.backfill_before, this.env.LIMITS_TIME_ZONE, subjectId, model],
     );
     // One of those who do this at the same time adds it; a window that has rolled over has nothing to add.
     await this.dataSource.query(

@@ -88,8 +88,8 @@ export class UserCounters {
   ): Promise<void> {
     const used: { user_id: string; used: string }[] = await this.dataSource.query(
       `SELECT e.user_id, ${countedSum(metric)} AS used FROM (${countedEvents(metric)}) e
-       WHERE e.user_id = ANY ($3::uuid[]) GROUP BY e.user_id`,
-      [from, before, users],
+       WHERE e.user_id = ANY ($4::uuid[]) GROUP BY e.user_id`,
+      [from, before, this.env.LIMITS_TIME_ZONE, users],
     );
     // One of those who do this at the same time adds it; a window that has rolled over has nothing to add. Locked in the
     // order of id, as admission and settlement lock counters.
