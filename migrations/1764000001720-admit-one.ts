@@ -62,7 +62,7 @@ BEGIN
 END $$`;
 
 const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
-const WITHOUT_THE_SHORT_WAY = ADMIT.replace(
+export const WITHOUT_THE_SHORT_WAY = ADMIT.replace(
   / {2}-- A request that comes alone, [^]*?\n {4}newest := '-infinity';\n {2}END IF;\n\n/,
   '',
 ).replace('  comes_in boolean; only_tokens boolean; tightest bigint[]; window_over_at timestamptz;\n', '');

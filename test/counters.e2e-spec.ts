@@ -1,5 +1,6 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { counterDifferences, untilNothingOpen } from './support/ledger';
+import { ledgerLines } from './support/ledger-report';
 
 interface Counter {
   readonly period: string;
@@ -231,6 +232,42 @@ describe('the counters of a user', () => {
     expect(month?.reserved).toBeGreaterThan(50);
     await answer.text();
     await untilNothingOpen(gateway);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('roll together when one of them is ahead of the clock, as after it has been set back', async () => {
+    const [key] = await sql(`SELECT id FROM api_keys WHERE user_id = $1`, [user.id]);
+    const minute = { window: 'minute', amount: 100_000 };
+    await setLimit(minute);
+    await setLimit({ ...minute, subject: 'key', subject_id: key.id });
+    await sql(
+      `UPDATE limit_windows SET window_start = limit_window_end('minute', now() + interval '1 minute', 'UTC')
+       WHERE subject_id = $1 AND period = 'minute'`,
+      [user.id],
+    );
+    const answer = await stream(5);
+    const starts = await sql(
+      `SELECT DISTINCT w.window_start, o.admitted_at FROM open_requests o JOIN limit_windows w ON w.id = ANY (o.held)
+       WHERE o.user_id = $1 AND w.period = 'minute'`,
+      [user.id],
+    );
+    expect(starts).toEqual([{ window_start: starts[0].admitted_at, admitted_at: starts[0].admitted_at }]);
+    await answer.text();
+    await untilNothingOpen(gateway);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it.each([
+    ['one request', 1],
+    ['several at once', 5],
+  ])('cost no record when they have lost the reservations of %s', async (_, requests) => {
+    const answers = await Promise.all(Array.from({ length: requests }, () => stream(10)));
+    await sql(`UPDATE limit_windows SET reserved = 0 WHERE subject_id = $1`, [user.id]);
+    const lines = (await ledgerLines(gateway)).filter((line) => line.includes(user.username));
+    expect(lines).toEqual([expect.stringMatching(/tokens\/month, reserved, /)]);
+    await Promise.all(answers.map((answer) => answer.text()));
+    await untilNothingOpen(gateway);
+    expect(await sql(`SELECT 1 FROM usage_records WHERE user_id = $1`, [user.id])).toHaveLength(requests);
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 });
