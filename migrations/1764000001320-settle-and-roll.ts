@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { SETTLE as SETTLE_ROLLED } from './1764000000350-create-settlement';
 
-const SETTLE = `
+export const SETTLE = `
 CREATE OR REPLACE FUNCTION settle_requests(
   p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
   p_prompt bigint[], p_cached bigint[], p_completion bigint[], p_reasoning bigint[],
