@@ -46,7 +46,7 @@ BEGIN
   FROM unnest(dead) d;
 END $$`;
 
-const RELEASE = `
+export const RELEASE = `
 CREATE FUNCTION release_requests(p_zone text, p_request_ids uuid[]) RETURNS SETOF uuid LANGUAGE sql AS $$
   SELECT settle_requests(p_zone, array_agg(id), array_agg('rejected'::text), array_agg('exact'::text), array_agg(503),
     array_agg(0::bigint), array_agg(0::bigint), array_agg(0::bigint), array_agg(0::bigint),

@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { REAP, SETTLE_LATE as SETTLE_LATE_ROLLED } from './1764000000500-create-leases';
 
-const SETTLE_LATE = `
+export const SETTLE_LATE = `
 CREATE OR REPLACE FUNCTION settle_late(
   p_zone text, p_request_id uuid, p_user_id uuid, p_key_id uuid, p_endpoint text, p_model text, p_stream boolean,
   p_outcome text, p_source text, p_status integer, p_prompt bigint, p_cached bigint, p_completion bigint,
@@ -83,7 +83,7 @@ END $$`;
 
 const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
 // Before it locks open requests: who takes up their reservations holds this lock alone, and then wants those rows.
-const REAP_IN_ORDER = REPLACING(REAP).replace(
+export const REAP_IN_ORDER = REPLACING(REAP).replace(
   '\nBEGIN\n',
   '\nBEGIN\n  PERFORM pg_advisory_xact_lock_shared(counting_lock());\n',
 );

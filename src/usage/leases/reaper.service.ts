@@ -1,9 +1,13 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { Env } from '../../config/env';
-import { HotStatements } from '../../database/hot-statements';
+import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
+import { oneByOne } from './one-by-one';
 import { ProcessLease } from './process-lease.service';
 
-const REAP = `SELECT reap_requests AS request_id FROM reap_requests($1::text, $2::integer, $3::integer)`;
+const REAP = `SELECT reap_requests AS request_id FROM reap_requests($1::text, $2::integer, $3::integer, $4::uuid)`;
+const DEAD = `SELECT request_id FROM open_requests o
+  WHERE NOT EXISTS (SELECT 1 FROM processes p WHERE p.id = o.process_id AND p.lease_until > clock_timestamp())
+  ORDER BY request_id`;
 
 const MOST_AT_ONCE = 200;
 
@@ -37,7 +41,7 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
     if (this.running || !this.lease.isSteady || !this.lease.isHeld) return;
     this.running = true;
     try {
-      while ((await this.reap()) === MOST_AT_ONCE);
+      await this.reapAll();
     } catch (error) {
       this.logger.warn({ err: error }, 'what dead processes left open could not be settled; trying again');
     } finally {
@@ -45,11 +49,27 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  private async reap(): Promise<number> {
+  private async reapAll(): Promise<void> {
+    try {
+      while ((await this.reap()) === MOST_AT_ONCE);
+    } catch (error) {
+      if (!isFaultOfOneItem(error)) throw error;
+      const dead = await this.statements.run<{ request_id: string }>('dead_requests', DEAD, []);
+      await oneByOne(
+        dead.map((row) => row.request_id),
+        (requestId) => this.reap(requestId),
+        (requestId, fault) =>
+          this.logger.error({ err: fault, requestId }, 'what a dead process had open cannot be settled'),
+      );
+    }
+  }
+
+  private async reap(only: string | null = null): Promise<number> {
     const rows = await this.statements.run<{ request_id: string }>('reap_requests', REAP, [
       this.env.LIMITS_TIME_ZONE,
       this.env.PROCESS_LEASE_MS,
       MOST_AT_ONCE,
+      only,
     ]);
     if (rows.length > 0) {
       this.logger.warn(
