@@ -158,6 +158,16 @@ export class AdmissionService {
   }
 
   private async commit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
+    try {
+      return await this.admit(batch);
+    } catch (error) {
+      if (!isDeadlock(error)) throw error;
+      // All of it is undone, and whoever was in the way has got on.
+      return this.admit(batch);
+    }
+  }
+
+  private async admit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
     const [first] = batch;
     if (batch.length === 1 && first && first.idempotencyKey === null) {
       const admitted = await this.admitOne(first);
@@ -220,4 +230,8 @@ function unused({ requestId, principal, endpoint, model, stream }: AdmissionRequ
 
 function isKeyInUse(error: unknown): boolean {
   return error instanceof DatabaseError && error.constraint === 'open_requests_idempotency_key';
+}
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === '40P01';
 }

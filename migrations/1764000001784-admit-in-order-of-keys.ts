@@ -1,0 +1,31 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ADMIT as ADMIT_IN_ANY_ORDER } from './1764000001780-roll-by-one-time';
+
+/** @throws Error when the text is not in it: nothing would have changed */
+function withChanged(text: string, from: string, to: string): string {
+  if (!text.includes(from)) throw new Error(`not in the function: ${from}`);
+  return text.replace(from, () => to);
+}
+
+const ADMIT = withChanged(
+  ADMIT_IN_ANY_ORDER,
+  `  FROM unnest(o_ids, o_positions, o_granted, o_held) AS o (id, i, granted, held);
+`,
+  `  FROM unnest(o_ids, o_positions, o_granted, o_held) AS o (id, i, granted, held)
+  -- Who finds a key that another batch is writing waits for that batch: in one order for all, never in a ring.
+  ORDER BY p_user_ids[o.i], p_idempotency_keys[o.i];
+`,
+);
+
+const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
+
+/** Two batches with the same idempotency keys in opposite orders were a deadlock, and 503 for all of one of them. */
+export class AdmitInOrderOfKeys1764000001784 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(REPLACING(ADMIT));
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(REPLACING(ADMIT_IN_ANY_ORDER));
+  }
+}
