@@ -142,6 +142,24 @@ describe('the ledger check', () => {
     expect(lines).toHaveLength(10);
   });
 
+  it('does not compare a counter whose limit is still being set, and says so', async () => {
+    await traffic();
+    await sql(
+      `UPDATE limit_windows SET used = 0, backfill_before = now() WHERE subject = 'everyone' AND metric = 'tokens'`,
+    );
+    const { differences, unfinished } = await ledgerReport(gateway);
+    expect(differences).toEqual([]);
+    expect(unfinished).toEqual([
+      expect.stringMatching(/^everyone: tokens\/month from \S+: what was used before .* is not added yet/),
+    ]);
+    // A window that began since then has all of its own.
+    await sql(
+      `UPDATE limit_windows SET backfill_before = window_start - interval '1 second' WHERE backfill_before < now()`,
+    );
+    expect((await ledgerReport(gateway)).unfinished).toEqual([]);
+    expect(await ledgerLines(gateway)).toEqual([expect.stringContaining('everyone: tokens/month, used,')]);
+  });
+
   it('names a request that is open and settled at once', async () => {
     const at = new Date();
     const id = await recordGeneration(gateway, { userId: user.id, at, prompt: 0, completion: 0 });

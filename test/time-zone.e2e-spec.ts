@@ -74,8 +74,18 @@ describe('the time zone of the limits', () => {
       });
     }
     await gateway.dataSource.query(`UPDATE limit_windows SET used = used + 7 * 7 WHERE period = 'total'`);
+    // A limit that was being set when its gateway was killed: nothing has been added to its counter.
+    await gateway.dataSource.query(
+      `INSERT INTO limit_windows (subject, subject_id, metric, period, window_start, backfill_before)
+       VALUES ('user', $1, 'tokens', 'week', limit_window_start('week', now(), 'UTC'), now())`,
+      [user.id],
+    );
     await gateway.close();
     expect(await rezoneTo(TOKYO)).toBe('UTC');
+    const unfinished = await withClient((client) =>
+      client.query('SELECT 1 FROM limit_windows WHERE backfill_before IS NOT NULL'),
+    );
+    expect(unfinished.rows).toEqual([]);
     expect((await withClient((client) => ledgerDifferences(client, TOKYO))).differences).toEqual([]);
     gateway = await start(TOKYO);
     await chat(gateway, user);

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
-import { ReportStatements } from '../database/report-statements';
 import { UsageModule } from '../usage/usage.module';
 import { UsersModule } from '../users/users.module';
 import { AuditLogReader } from './audit-log/audit-log-reader.service';
@@ -46,7 +45,6 @@ import { UserDirectory } from './users/user-directory.service';
     LiveRequestEnding,
     LiveRequestList,
     OwnAccount,
-    ReportStatements,
     UserAccess,
     UserAdministration,
     UserDirectory,

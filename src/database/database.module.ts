@@ -3,9 +3,10 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Env } from '../config/env';
 import { dataSourceOptions, STATEMENT_TIMEOUT_MS } from './data-source-options';
 import { HotStatements } from './hot-statements';
+import { ReportStatements } from './report-statements';
 import { silenceBeyond, WatchedClient } from './watched-client';
 
-/** The one connection pool: repositories and the hot statements share it. */
+/** The one connection pool, which repositories and the hot statements share, and a small one for what adds up much. */
 @Global()
 @Module({
   imports: [
@@ -26,7 +27,7 @@ import { silenceBeyond, WatchedClient } from './watched-client';
       },
     }),
   ],
-  providers: [HotStatements],
-  exports: [HotStatements],
+  providers: [HotStatements, ReportStatements],
+  exports: [HotStatements, ReportStatements],
 })
 export class DatabaseModule {}

@@ -16,7 +16,7 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const QUERY_CANCELED = '57014';
 
 // One core of the database at most, so that generations keep the others; sums in memory; nothing compiled for one use.
-const BEGIN = `BEGIN READ ONLY; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS};
+const begin = (timeoutMs: number): string => `BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs};
   SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off`;
 
 /**
@@ -46,17 +46,39 @@ export class ReportStatements implements OnApplicationShutdown {
 
   /** @throws ApiException 422 when it takes too long, 503 when there is no connection for it, or it breaks */
   async run<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+    try {
+      return await this.runWithin<Row>(STATEMENT_TIMEOUT_MS, text, values);
+    } catch (error) {
+      throw isOfTooMuch(error) ? tooMuch(error) : error;
+    }
+  }
+
+  /**
+   * For what cannot be had in smaller parts, and may take longer than a report.
+   * @throws ApiException 503 when there is no connection for it, or it breaks
+   */
+  async runWithin<Row extends QueryResultRow>(
+    timeoutMs: number,
+    text: string,
+    values: unknown[],
+  ): Promise<Row[]> {
     const client = await orUnavailable(this.pool.connect());
     let failure: Error | undefined;
     this.running.add(client);
     // What runs over it fails, too, when it breaks; an error that nobody listens to would end the process.
     client.on('error', ignore);
+    const watched = client as unknown as WatchedClient;
+    watched.allowSilence(silenceBeyond(timeoutMs));
     try {
-      return await rowsOf<Row>(client, text, values);
+      await client.query(begin(timeoutMs));
+      const { rows } = await client.query<Row>(text, values);
+      await client.query('COMMIT');
+      return rows;
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
-      throw isOfTooMuch(error) ? tooMuch(error) : error;
+      throw error;
     } finally {
+      watched.allowUsualSilence();
       this.running.delete(client);
       client.off('error', ignore);
       // After a failure nobody knows what the connection is in the middle of.
@@ -72,17 +94,6 @@ export class ReportStatements implements OnApplicationShutdown {
 }
 
 const ignore = (): void => undefined;
-
-async function rowsOf<Row extends QueryResultRow>(
-  client: PoolClient,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
-  await client.query(BEGIN);
-  const { rows } = await client.query<Row>(text, values);
-  await client.query('COMMIT');
-  return rows;
-}
 
 const isOfTooMuch = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === QUERY_CANCELED;

@@ -20,7 +20,8 @@ async function main(): Promise<number> {
     const { url, leave } = await findDatabase(env);
     try {
       const report = await check(url, env.LIMITS_TIME_ZONE);
-      for (const difference of report.differences) process.stdout.write(`${differenceLine(difference)}\n`);
+      for (const line of [...report.differences.map(differenceLine), ...report.unfinished])
+        process.stdout.write(`${line}\n`);
       process.stdout.write(
         `${report.differences.length} differences in ${report.counters} counters, ${report.dailyRows} daily rows, ` +
           `${report.records} records, ${report.openRequests} open requests\n`,

@@ -1,14 +1,8 @@
 import type { ClientBase } from 'pg';
+import { CounterNameRow, counterNameOf, NAMED_COUNTERS } from './counter-name';
 import type { LedgerDifference } from './ledger-difference';
 
-interface CounterRow {
-  subject: string;
-  subject_id: string;
-  username: string | null;
-  metric: string;
-  period: string;
-  model: string;
-  window_start: string;
+interface CounterRow extends CounterNameRow {
   used: string;
   reserved: string;
   ledger_used: string;
@@ -20,7 +14,9 @@ const COUNTERS = `
       ELSE limit_window_end(w.period, w.window_start, $1) END AS window_end,
     -- Whole days outlive the records of a dropped partition, as rollups; single minutes and hours do not.
     w.period NOT IN ('minute', 'hour') OR w.window_start = '-infinity'
-      OR w.window_start >= day_start($2::date, $1) AS is_known
+      OR w.window_start >= day_start($2::date, $1) AS is_known,
+    -- What was used before such a counter was there is still to be added to it.
+    w.backfill_before >= w.window_start AS is_unfinished
   FROM limit_windows w`;
 
 // What was admitted: settled and still in the ledger, not settled yet, or left as rollups of dropped partitions.
@@ -51,15 +47,14 @@ const COUNTER_DIFFERENCES = `
     WHERE c.window_start <= o.admitted_at
     GROUP BY c.id
   )
-  SELECT c.subject, c.subject_id, coalesce(u.username, owner.username) AS username, c.metric, c.period, c.model,
-    to_char(c.window_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS window_start,
-    c.used::text, c.reserved::text, coalesce(counted.used, 0)::text AS ledger_used,
-    coalesce(held.reserved, 0)::text AS ledger_reserved
+  SELECT n.*, f.*
   FROM counters c LEFT JOIN counted USING (id) LEFT JOIN held USING (id)
-  LEFT JOIN users u ON c.subject = 'user' AND u.id = c.subject_id
-  LEFT JOIN api_keys k ON c.subject = 'key' AND k.id = c.subject_id
-  LEFT JOIN users owner ON owner.id = k.user_id
-  WHERE c.is_known AND (c.used <> coalesce(counted.used, 0) OR c.reserved <> coalesce(held.reserved, 0))
+  CROSS JOIN LATERAL (
+    SELECT c.used::text AS used, c.reserved::text AS reserved, coalesce(held.reserved, 0)::text AS ledger_reserved,
+      CASE WHEN c.is_unfinished THEN c.used ELSE coalesce(counted.used, 0) END::text AS ledger_used
+  ) f
+  JOIN (${NAMED_COUNTERS}) n USING (id)
+  WHERE c.is_known AND (f.used <> f.ledger_used OR f.reserved <> f.ledger_reserved)
   ORDER BY c.subject, c.subject_id, c.metric, c.period, c.model`;
 
 /**
@@ -81,18 +76,6 @@ export async function counterDifferences(
 
 function differenceIn(row: CounterRow, what: string, counted: string, ledger: string): LedgerDifference[] {
   if (counted === ledger) return [];
-  const name = row.username ?? 'nobody';
-  const subject = {
-    user: `user ${name} (${row.subject_id})`,
-    key: `key ${row.subject_id} of ${name}`,
-  }[row.subject];
-  return [
-    {
-      subject: subject ?? row.subject,
-      metric: `${row.metric}/${row.period}${row.model ? ` of ${row.model}` : ''}, ${what},`,
-      window: row.window_start ? `from ${row.window_start}` : 'from the beginning',
-      counted,
-      ledger,
-    },
-  ];
+  const { subject, counter, window } = counterNameOf(row);
+  return [{ subject, metric: `${counter}, ${what},`, window, counted, ledger }];
 }

@@ -5,15 +5,20 @@ import { dailyDifferences } from './daily-differences';
 import { leadersDifferences } from './leaders-differences';
 import type { LedgerDifference } from './ledger-difference';
 import { totalsDifferences } from './totals-differences';
+import { unfinishedCounters } from './unfinished-counters';
 
 export interface LedgerReport {
   readonly differences: readonly LedgerDifference[];
+  /** What cannot be compared yet, as lines for people. */
+  readonly unfinished: readonly string[];
   /** How much was compared. */
   readonly counters: number;
   readonly dailyRows: number;
   readonly records: number;
   readonly openRequests: number;
 }
+
+type Extent = Omit<LedgerReport, 'differences' | 'unfinished'>;
 
 /**
  * Recomputes every counter, reservation and daily rollup from the ledger, and the totals of closed days and the leaders of
@@ -35,6 +40,7 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
         ...(await leadersDifferences(client)),
         ...(await settledButOpen(client)),
       ],
+      unfinished: await unfinishedCounters(client),
       ...(await extent(client)),
     };
   } finally {
@@ -55,8 +61,8 @@ async function settledButOpen(client: ClientBase): Promise<LedgerDifference[]> {
   }));
 }
 
-async function extent(client: ClientBase): Promise<Omit<LedgerReport, 'differences'>> {
-  const { rows } = await client.query<Record<keyof Omit<LedgerReport, 'differences'>, string>>(
+async function extent(client: ClientBase): Promise<Extent> {
+  const { rows } = await client.query<Record<keyof Extent, string>>(
     `SELECT (SELECT count(*) FROM limit_windows) AS counters, (SELECT count(*) FROM usage_daily) AS "dailyRows",
        (SELECT count(*) FROM usage_records) AS records, (SELECT count(*) FROM open_requests) AS "openRequests"`,
   );

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
+import { ReportStatements } from '../../database/report-statements';
+import { BACKFILL_STATEMENT_TIMEOUT_MS } from './backfill-timeout';
 import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
@@ -34,6 +36,7 @@ const OWNERS = {
 export class LimitCounters {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly reports: ReportStatements,
     private readonly env: Env,
   ) {}
 
@@ -84,7 +87,8 @@ export class LimitCounters {
   }
 
   private async backfill({ subject, subjectId, metric, model }: CounterName, row: Unfilled): Promise<void> {
-    const used: { used: string }[] = await this.dataSource.query(
+    const used = await this.reports.runWithin<{ used: string }>(
+      BACKFILL_STATEMENT_TIMEOUT_MS,
       `SELECT ${countedSum(metric)} AS used
        FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($5 = '' OR e.model = $5)`,
       [row.window_start, row.backfill_before, this.env.LIMITS_TIME_ZONE, subjectId, model],

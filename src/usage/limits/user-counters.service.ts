@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
+import { ReportStatements } from '../../database/report-statements';
+import { BACKFILL_STATEMENT_TIMEOUT_MS } from './backfill-timeout';
 import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
@@ -16,7 +18,7 @@ interface Unfilled {
   users: string[];
 }
 
-/** Users whose usage is added up in one statement, which must end before the statement timeout. */
+/** Users whose usage is added up in one statement. */
 const FILLED_AT_ONCE = 50;
 
 const NAMED = `subject = 'user' AND subject_id = ANY ($1::uuid[]) AND metric = $2 AND period = $3 AND model = ''`;
@@ -29,6 +31,7 @@ const NAMED = `subject = 'user' AND subject_id = ANY ($1::uuid[]) AND metric = $
 export class UserCounters {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly reports: ReportStatements,
     private readonly env: Env,
   ) {}
 
@@ -86,7 +89,8 @@ export class UserCounters {
     { window_start: from, backfill_before: before, users }: Unfilled,
     { metric, period }: UserCounter,
   ): Promise<void> {
-    const used: { user_id: string; used: string }[] = await this.dataSource.query(
+    const used = await this.reports.runWithin<{ user_id: string; used: string }>(
+      BACKFILL_STATEMENT_TIMEOUT_MS,
       `SELECT e.user_id, ${countedSum(metric)} AS used FROM (${countedEvents(metric)}) e
        WHERE e.user_id = ANY ($4::uuid[]) GROUP BY e.user_id`,
       [from, before, this.env.LIMITS_TIME_ZONE, users],

@@ -40,7 +40,7 @@ const RECOUNT = `
     WHERE r.admitted_at >= (SELECT min(start) FROM counters)
     GROUP BY c.id
   )
-  UPDATE limit_windows w SET window_start = c.start, used = coalesce(n.used, 0), previous = 0
+  UPDATE limit_windows w SET window_start = c.start, used = coalesce(n.used, 0), previous = 0, backfill_before = NULL
   FROM counters c LEFT JOIN counted n USING (id) WHERE w.id = c.id`;
 
 /**

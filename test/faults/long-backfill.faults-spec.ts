@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { Retention } from '../../src/usage/retention/retention.service';
+import { asAdmin } from '../support/administration';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { untilNothingOpen } from '../support/ledger';
+import { ledgerLines } from '../support/ledger-report';
+import { untilLocksAreAwaited } from '../support/lock-waiters';
+
+/** Longer than any other statement may take. */
+const LONG_MS = 16_000;
+
+/** Adding up a large ledger takes long; here it waits for a table that nothing else needs meanwhile. */
+describe('new limits over a ledger that takes long to add up', () => {
+  let gateway: TestGateway;
+  let admin: TestUser;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway({ settings: { DATABASE_POOL_SIZE: '2' } });
+    admin = await gateway.registerAdmin();
+    user = await gateway.register();
+    while (!(await gateway.app.get(Retention, { strict: false }).run())) await sleep(10);
+  });
+  afterAll(() => gateway.close());
+
+  const chat = async () => {
+    const messages = [{ role: 'user', content: 'SIM:{"tokens":5}' }];
+    const answer = await gateway.post('/v1/chat/completions', user.key, { model: 'opencode-llm', messages });
+    return answer.status;
+  };
+  const limit = async (window: string) => {
+    const json = { subject: 'everyone', metric: 'tokens', window, amount: 1_000_000 };
+    return (await asAdmin(gateway, admin)('/limits', { method: 'PUT', json })).status;
+  };
+
+  it('are set in the end, and hold up nobody', async () => {
+    expect(await chat()).toBe(200);
+    await untilNothingOpen(gateway);
+    const locker = new Client({ connectionString: gateway.env.DATABASE_URL });
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE usage_retention IN ACCESS EXCLUSIVE MODE');
+    const limits = Promise.all([limit('total'), limit('month')]);
+    const longEnough = sleep(LONG_MS);
+    await untilLocksAreAwaited(gateway, 2);
+    for (let n = 0; n < 20; n += 1) expect(await chat()).toBe(200);
+    await longEnough;
+    await locker.query('ROLLBACK');
+    await locker.end();
+    expect(await limits).toEqual([200, 200]);
+    await untilNothingOpen(gateway);
+    expect(await ledgerLines(gateway)).toEqual([]);
+  }, 60_000);
+});
