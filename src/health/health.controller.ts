@@ -21,10 +21,13 @@ export class HealthController {
   @Get('ready')
   @ApiOperation({
     summary: 'May requests be sent here',
-    description: 'Needs the database; vLLM is only told of.',
+    description: 'Needs the database and a disk for settlements; vLLM is only told of.',
   })
   @ApiOkResponse({ type: ReadinessReport })
-  @ApiServiceUnavailableResponse({ type: ReadinessReport, description: 'No database, or shutting down' })
+  @ApiServiceUnavailableResponse({
+    type: ReadinessReport,
+    description: 'No database, no room for settlements, or shutting down',
+  })
   async ready(@Res({ passthrough: true }) response: Response): Promise<ReadinessReport> {
     const report = await this.readiness.report();
     response.status(report.status === 'ok' ? 200 : 503);

@@ -9,6 +9,12 @@ export class ReadinessReport {
   status: 'ok' | 'unavailable' | 'draining';
   @ApiProperty({ enum: ['up', 'down'], example: 'up', description: 'Without it, nothing is let in' })
   database: 'up' | 'down';
+  @ApiProperty({
+    enum: ['up', 'down'],
+    example: 'up',
+    description: 'What settlements are kept in while the database is away; full or failed, nothing is let in',
+  })
+  spool: 'up' | 'down';
   @ApiProperty({ enum: ['up', 'down'], example: 'up', description: 'Told, but not needed to be ready' })
   upstream: 'up' | 'down';
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { VllmApi } from '../proxy/upstream/vllm-api.service';
+import { SettlementSpool } from '../usage/spool/settlement-spool.service';
 import type { ReadinessReport } from './health.dto';
 
 const CHECK_TIMEOUT_MS = 1_000;
@@ -8,8 +9,9 @@ const CHECK_TIMEOUT_MS = 1_000;
 const REPORT_LIFE_MS = 1_000;
 
 /**
- * Whether a load balancer should send requests here. That needs the database. A dead vLLM is told but takes no
- * replica out: it would take all of them, and clients could not even read the error that explains it.
+ * Whether a load balancer should send requests here. That needs the database, and a disk for the settlements of a time
+ * without it: else nothing is admitted. A dead vLLM is told but takes no replica out: it would take all of them, and clients
+ * could not even read the error that explains it.
  */
 @Injectable()
 export class Readiness {
@@ -19,6 +21,7 @@ export class Readiness {
   constructor(
     private readonly dataSource: DataSource,
     private readonly vllm: VllmApi,
+    private readonly spool: SettlementSpool,
   ) {}
 
   /** From now on not ready, so that no new requests arrive while the running ones end. */
@@ -40,7 +43,9 @@ export class Readiness {
       upWithinTimeout(this.dataSource.query('SELECT 1')),
       upWithinTimeout(this.vllm.isHealthy()),
     ]);
-    return { status: database === 'up' ? 'ok' : 'unavailable', database, upstream };
+    const spool = this.spool.isFull ? 'down' : 'up';
+    const isReady = database === 'up' && spool === 'up';
+    return { status: isReady ? 'ok' : 'unavailable', database, spool, upstream };
   }
 }
 

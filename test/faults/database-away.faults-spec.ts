@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -204,6 +205,28 @@ describe('PostgreSQL goes away', () => {
       [user.id],
     );
     expect(total).toEqual([{ used: 12 + (before?.prompt_tokens ?? 0) + (before?.completion_tokens ?? 0) }]);
+  });
+
+  it('is not ready while its disk has failed, and is again by itself once that works', async () => {
+    const readiness = async () => {
+      const answer = await fetch(`${gateway.url}/health/ready`);
+      const report = (await answer.json()) as { database: string; spool: string };
+      return { ...report, status: answer.status };
+    };
+    const answer = ask(body(10, { tbtMs: 40 }));
+    await opened(1);
+    gate.shut();
+    rmSync(spoolFolder(), { recursive: true });
+    writeFileSync(spoolFolder(), '');
+    expect((await answer).text).toContain('data: [DONE]');
+    gate.open();
+    expect(await settledRows(watcher, user.id, 15_000)).toHaveLength(1);
+    await until(async () => (await readiness()).database === 'up');
+    expect(await readiness()).toMatchObject({ status: 503, spool: 'down' });
+    expect((await gateway.post('/v1/chat/completions', user.key, body(5))).status).toBe(503);
+    rmSync(spoolFolder());
+    await until(async () => (await readiness()).status === 200);
+    expect((await gateway.post('/v1/chat/completions', user.key, body(5))).status).toBe(200);
   });
 
   it('admits nothing more when the disk space for settlements is used up, and goes on when there is room', async () => {

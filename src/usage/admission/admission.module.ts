@@ -23,6 +23,6 @@ const leases = [ProcessIdentity, OpenRequests, ProcessLease, Reaper, StrayReques
     LateSettlements,
     SettlementService,
   ],
-  exports: [AdmissionService, SettlementService, OpenRequests, ProcessLease],
+  exports: [AdmissionService, SettlementService, SettlementSpool, OpenRequests, ProcessLease],
 })
 export class AdmissionModule {}

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { Injectable, Logger, OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Env } from '../../config/env';
 import { ConfigurationError } from '../../config/load-env';
 import { GroupCommit } from '../admission/group-commit';
@@ -10,27 +10,31 @@ import { SpoolFile } from './spool-file';
 /** Spooled settlements lie in this folder of DATA_DIR, a file a process. */
 export const spoolDirectory = (env: Env): string => join(resolve(env.DATA_DIR), 'spool');
 
-/** Asks for the file to be removed, in turn with what is written to it. */
-const CLEAR = Symbol('clear');
+/** Asks for the file to be as it should, in turn with what is written to it: removed, when there is nothing to be in it. */
+const TIDY = Symbol('tidy');
+
+/** How soon a disk that has failed is tried again, in milliseconds. */
+const RETRY_MS = 2_000;
 
 /** Keeps settlements on disk, and in memory, for as long as PostgreSQL does not take them. */
 @Injectable()
-export class SettlementSpool implements OnModuleInit {
+export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(SettlementSpool.name);
   private readonly entries = new Map<string, Settlement>();
   /** Those of them that are not on disk: not yet, or because it failed. */
   private readonly unwritten = new Map<string, Settlement>();
   private readonly file: SpoolFile;
-  private readonly writes: GroupCommit<Settlement | typeof CLEAR, true>;
+  private readonly writes: GroupCommit<Settlement | typeof TIDY, true>;
   private bytes = 0;
   private failed = false;
+  private retrying?: NodeJS.Timeout;
 
   constructor(
     private readonly env: Env,
     process: ProcessIdentity,
   ) {
     this.file = SpoolFile.of(spoolDirectory(env), process.id);
-    this.writes = new GroupCommit<Settlement | typeof CLEAR, true>({
+    this.writes = new GroupCommit<Settlement | typeof TIDY, true>({
       commit: (batch) => this.write(batch),
       maxBatch: 1_024,
       lanes: 1,
@@ -47,6 +51,10 @@ export class SettlementSpool implements OnModuleInit {
     });
   }
 
+  onApplicationShutdown(): void {
+    clearTimeout(this.retrying);
+  }
+
   /** Resolves when it is safe on disk. When the disk fails it is still held in memory, and the next write has it too. */
   async append(settlement: Settlement): Promise<void> {
     this.entries.set(settlement.requestId, settlement);
@@ -57,6 +65,7 @@ export class SettlementSpool implements OnModuleInit {
       this.failed = true;
       // Everything needed to enter it by hand is in the line.
       this.logger.error({ err: error, settlement }, 'a settlement could not be written to the spool');
+      this.retryLater();
     }
   }
 
@@ -64,9 +73,21 @@ export class SettlementSpool implements OnModuleInit {
   async remove(requestId: string): Promise<void> {
     this.unwritten.delete(requestId);
     if (!this.entries.delete(requestId) || this.entries.size > 0) return;
-    await this.writes
-      .submit(CLEAR)
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'an empty spool stays on disk'));
+    await this.writes.submit(TIDY).catch((error: unknown) => {
+      this.logger.warn({ err: error }, 'an empty spool stays on disk');
+      this.retryLater();
+    });
+  }
+
+  /** Nothing may be left to be written, and nothing more is admitted: no other write would find the disk well again. */
+  private retryLater(): void {
+    this.retrying ??= setTimeout(() => {
+      this.retrying = undefined;
+      this.writes.submit(TIDY).then(
+        () => this.logger.log('the disk of the spool works again'),
+        () => this.retryLater(),
+      );
+    }, RETRY_MS).unref();
   }
 
   holds(requestId: string): boolean {
@@ -82,11 +103,15 @@ export class SettlementSpool implements OnModuleInit {
     return this.failed || this.bytes >= this.env.SPOOL_MAX_BYTES;
   }
 
-  private async write(batch: readonly (Settlement | typeof CLEAR)[]): Promise<true[]> {
+  private async write(batch: readonly (Settlement | typeof TIDY)[]): Promise<true[]> {
     if (this.entries.size === 0) {
       await this.file.remove();
       this.bytes = 0;
+      // A full disk lets files be removed.
+      if (this.failed) await SpoolFile.prepare(spoolDirectory(this.env));
     } else {
+      // Its folder may be gone.
+      if (this.failed) await SpoolFile.prepare(spoolDirectory(this.env));
       if (!(await this.file.isThere())) await this.beginAnew();
       await this.writeWhatIsNotThere();
     }

@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { FileHandle, open, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Env } from '../../config/env';
 import { ProcessIdentity } from '../leases/process-identity';
 import { NO_TOKENS, Settlement } from '../token-usage';
 import { SettlementSpool, spoolDirectory } from './settlement-spool.service';
 import { SpoolFile } from './spool-file';
 
+const ignore = (): void => undefined;
 const full = (): Error => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
 
 describe('SettlementSpool on a disk that fails for a while', () => {
@@ -20,7 +22,11 @@ describe('SettlementSpool on a disk that fails for a while', () => {
     env = { DATA_DIR: mkdtempSync(join(tmpdir(), 'gateway-spool-')), SPOOL_MAX_BYTES: 1_000_000 } as Env;
     identity = new ProcessIdentity();
     spool = new SettlementSpool(env, identity);
-    (spool as unknown as { logger: { error(): void } }).logger.error = () => undefined;
+    Object.assign((spool as unknown as { logger: object }).logger, {
+      error: ignore,
+      warn: ignore,
+      log: ignore,
+    });
     await spool.onModuleInit();
     const any = await open(join(env.DATA_DIR, 'any'), 'w');
     handles = Object.getPrototypeOf(any) as FileHandle;
@@ -74,6 +80,18 @@ describe('SettlementSpool on a disk that fails for a while', () => {
     await spool.append(settlement('after'));
     expect(await found()).toEqual({ requests: ['before', 'refused', 'after'], unreadable: 0 });
   });
+
+  it('is tried again by itself, also when nothing is left to be written, until something can be kept there', async () => {
+    failsAfter(20);
+    await spool.append(settlement('refused'));
+    jest.spyOn(SpoolFile.prototype, 'remove').mockRejectedValueOnce(full());
+    await spool.remove('refused');
+    jest.spyOn(handles, 'writeFile').mockRejectedValueOnce(full());
+    await sleep(3_000);
+    expect(spool.isFull).toBe(true);
+    await sleep(2_000);
+    expect(spool.isFull).toBe(false);
+  }, 10_000);
 
   it('does not write what PostgreSQL has taken meanwhile', async () => {
     await spool.append(settlement('before'));

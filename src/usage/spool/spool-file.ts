@@ -4,6 +4,8 @@ import { basename, join } from 'node:path';
 import type { Settlement } from '../token-usage';
 
 const SUFFIX = '.ndjson';
+/** An empty file can be made on a full disk, too. */
+const PROBE_BYTES = 4_096;
 const { O_APPEND, O_CREAT, O_WRONLY } = constants;
 
 /** One process' settlements on disk, a JSON object a line; for its owner's eyes only. */
@@ -31,12 +33,18 @@ export class SpoolFile {
       .map((name) => new SpoolFile(directory, basename(name, SUFFIX)));
   }
 
-  /** @throws Error when the directory cannot be made or written to */
+  /** @throws Error when the directory cannot be made, or nothing can be kept in it */
   static async prepare(directory: string): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const probe = join(directory, `.probe-${process.pid}-${performance.now()}`);
-    await (await open(probe, 'wx', 0o600)).close();
-    await rm(probe);
+    const handle = await open(probe, 'wx', 0o600);
+    try {
+      await handle.writeFile(Buffer.alloc(PROBE_BYTES));
+      await handle.datasync();
+    } finally {
+      await handle.close();
+      await rm(probe);
+    }
   }
 
   get path(): string {
