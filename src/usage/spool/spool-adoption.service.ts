@@ -37,11 +37,9 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
     this.running = true;
     try {
       for (const file of await SpoolFile.all(spoolDirectory(this.env))) {
-        if (file.owner !== this.process.id && !(await this.isAlive(file.owner))) await this.adopt(file);
+        if (file.owner !== this.process.id && !(await this.isAlive(file.owner))) await this.tryToAdopt(file);
       }
     } catch (error) {
-      // Another process was quicker.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       this.logger.warn({ err: error }, 'what dead processes left on disk could not be entered; trying again');
     } finally {
       this.running = false;
@@ -51,6 +49,20 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
   private async isAlive(process: string): Promise<boolean> {
     const [row] = await this.statements.run<{ alive: boolean }>('is_alive', IS_ALIVE, [process]);
     return row?.alive ?? true;
+  }
+
+  /** One that cannot be read, or not entered, does not keep those behind it waiting. */
+  private async tryToAdopt(file: SpoolFile): Promise<void> {
+    try {
+      await this.adopt(file);
+    } catch (error) {
+      // Another process was quicker.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      this.logger.warn(
+        { err: error, file: file.path },
+        'what a dead process left on disk could not be entered; trying again',
+      );
+    }
   }
 
   /** Several processes may do so at once, for a settlement entered twice changes nothing. */
