@@ -3,24 +3,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidV7 } from 'uuid';
+import { ProcessLease } from '../src/usage/leases/process-lease.service';
+import { SettlementSpool } from '../src/usage/spool/settlement-spool.service';
+import { SpoolDirectory } from '../src/usage/spool/spool-directory';
 import type { Settlement } from '../src/usage/token-usage';
 import { startGateway, TestGateway } from './support/gateway';
 
 describe('settlements that dead processes left on disk', () => {
   let folder: string;
+  let settings: Record<string, string>;
   const gateways: TestGateway[] = [];
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'gateway-spool-'));
     mkdirSync(join(folder, 'spool'));
+    settings = { DATA_DIR: folder, PROCESS_LEASE_MS: '1000' };
   });
   afterEach(async () => {
-    for (const gateway of gateways.splice(0).reverse()) await gateway.close();
+    for (const gateway of gateways.splice(0).toReversed()) await gateway.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
   const start = async () => {
-    const gateway = await startGateway({ settings: { DATA_DIR: folder, PROCESS_LEASE_MS: '1000' } });
+    const gateway = await startGateway({ settings });
     gateways.push(gateway);
     return gateway;
   };
@@ -38,6 +43,28 @@ describe('settlements that dead processes left on disk', () => {
     const settlement = aSettlement();
     writeFileSync(join(folder, 'spool', `${uuidV7()}.ndjson`), `${JSON.stringify(settlement)}\n`);
     await untilEntered(await start(), [settlement]);
+  });
+
+  it('are left to the gateways of their own database when several share a DATA_DIR', async () => {
+    const gateway = await start();
+    const other = await start();
+    const settlement = aSettlement();
+    // As while PostgreSQL is away; the other gateway knows nothing of this process.
+    const spool = gateway.app.get(SettlementSpool, { strict: false });
+    await spool.append(settlement);
+    await sleep(1_000);
+    expect(await records(other)).toEqual([]);
+    expect(await records(gateway)).toEqual([]);
+    const directoryOf = ({ app }: TestGateway) => app.get(SpoolDirectory, { strict: false });
+    expect(await directoryOf(other).others()).toEqual([await directoryOf(gateway).own()]);
+    expect(await directoryOf(gateway).others()).toEqual([]);
+
+    // As after kill -9.
+    await gateway.app.get(ProcessLease, { strict: false }).end();
+    const next = await startGateway({ settings, replicaOf: gateway });
+    gateways.push(next);
+    await untilEntered(next, [settlement]);
+    expect(await records(other)).toEqual([]);
   });
 });
 

@@ -35,12 +35,17 @@ describe('PostgreSQL goes away', () => {
   let gateway: TestGateway;
   let gate: DatabaseGate;
   let user: TestUser;
+  let databaseId: string;
 
   beforeEach(async () => {
     watcher = await startGateway({ settings });
     gate = await openDatabaseGate(watcher.env.DATABASE_URL as string);
     gateway = await startGateway({ settings: { ...settings, DATABASE_URL: gate.url }, replicaOf: watcher });
     user = await gateway.register();
+    const [setting] = await watcher.dataSource.query<[{ value: string }]>(
+      `SELECT value FROM settings WHERE name = 'database_id'`,
+    );
+    databaseId = setting.value;
   });
   afterEach(async () => {
     gate.open();
@@ -51,7 +56,7 @@ describe('PostgreSQL goes away', () => {
 
   const ask = (what: object) =>
     call({ url: gateway.url, path: '/v1/chat/completions', credential: user.key, body: what });
-  const spoolFolder = () => join(gateway.env.DATA_DIR, 'spool');
+  const spoolFolder = () => join(gateway.env.DATA_DIR, 'spool', databaseId);
   const spooled = () => readdirSync(spoolFolder());
   const opened = async (count: number) => {
     for (;;) {

@@ -7,6 +7,7 @@ import { Reaper } from '../leases/reaper.service';
 import { StrayRequests } from '../leases/stray-requests.service';
 import { SettlementSpool } from '../spool/settlement-spool.service';
 import { SpoolAdoption } from '../spool/spool-adoption.service';
+import { SpoolDirectory } from '../spool/spool-directory';
 import { AdmissionService } from './admission.service';
 import { LateSettlements } from './late-settlements';
 import { SettlementService } from './settlement.service';
@@ -19,6 +20,7 @@ const leases = [ProcessIdentity, OpenRequests, ProcessLease, Reaper, StrayReques
     ...leases,
     SettlementSpool,
     SpoolAdoption,
+    SpoolDirectory,
     AdmissionService,
     LateSettlements,
     SettlementService,

@@ -1,14 +1,11 @@
-import { join, resolve } from 'node:path';
 import { Injectable, Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Env } from '../../config/env';
 import { ConfigurationError } from '../../config/load-env';
 import { GroupCommit } from '../admission/group-commit';
 import { ProcessIdentity } from '../leases/process-identity';
 import type { Settlement } from '../token-usage';
+import { SpoolDirectory } from './spool-directory';
 import { SpoolFile } from './spool-file';
-
-/** Spooled settlements lie in this folder of DATA_DIR, a file a process. */
-export const spoolDirectory = (env: Env): string => join(resolve(env.DATA_DIR), 'spool');
 
 /** Asks for the file to be as it should, in turn with what is written to it: removed, when there is nothing to be in it. */
 const TIDY = Symbol('tidy');
@@ -23,7 +20,7 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
   private readonly entries = new Map<string, Settlement>();
   /** Those of them that are not on disk: not yet, or because it failed. */
   private readonly unwritten = new Map<string, Settlement>();
-  private readonly file: SpoolFile;
+  private ownFile: SpoolFile | null = null;
   private readonly writes: GroupCommit<Settlement | typeof TIDY, true>;
   private bytes = 0;
   private failed = false;
@@ -31,9 +28,9 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     private readonly env: Env,
-    process: ProcessIdentity,
+    private readonly directory: SpoolDirectory,
+    private readonly process: ProcessIdentity,
   ) {
-    this.file = SpoolFile.of(spoolDirectory(env), process.id);
     this.writes = new GroupCommit<Settlement | typeof TIDY, true>({
       commit: (batch) => this.write(batch),
       maxBatch: 1_024,
@@ -43,7 +40,7 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onModuleInit(): Promise<void> {
-    const directory = spoolDirectory(this.env);
+    const directory = await this.directory.own();
     await SpoolFile.prepare(directory).catch((error: Error) => {
       throw new ConfigurationError(
         `Settlements cannot be kept in ${directory} (${error.message}): set DATA_DIR to a directory that can be written.`,
@@ -104,31 +101,34 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async write(batch: readonly (Settlement | typeof TIDY)[]): Promise<true[]> {
+    const directory = await this.directory.own();
+    this.ownFile ??= SpoolFile.of(directory, this.process.id);
+    const file = this.ownFile;
     if (this.entries.size === 0) {
-      await this.file.remove();
+      await file.remove();
       this.bytes = 0;
       // A full disk lets files be removed.
-      if (this.failed) await SpoolFile.prepare(spoolDirectory(this.env));
+      if (this.failed) await SpoolFile.prepare(directory);
     } else {
       // Its folder may be gone.
-      if (this.failed) await SpoolFile.prepare(spoolDirectory(this.env));
-      if (!(await this.file.isThere())) await this.beginAnew();
-      await this.writeWhatIsNotThere();
+      if (this.failed) await SpoolFile.prepare(directory);
+      if (!(await file.isThere())) await this.beginAnew(file);
+      await this.writeWhatIsNotThere(file);
     }
     this.failed = false;
     return batch.map(() => true);
   }
 
-  private async beginAnew(): Promise<void> {
-    await this.file.close();
+  private async beginAnew(file: SpoolFile): Promise<void> {
+    await file.close();
     this.bytes = 0;
     for (const [requestId, settlement] of this.entries) this.unwritten.set(requestId, settlement);
   }
 
-  private async writeWhatIsNotThere(): Promise<void> {
+  private async writeWhatIsNotThere(file: SpoolFile): Promise<void> {
     const settlements = [...this.unwritten.values()];
     if (settlements.length === 0) return;
-    this.bytes += await this.file.append(settlements);
+    this.bytes += await file.append(settlements);
     for (const { requestId } of settlements) this.unwritten.delete(requestId);
   }
 }

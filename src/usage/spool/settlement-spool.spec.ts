@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Env } from '../../config/env';
 import { ProcessIdentity } from '../leases/process-identity';
 import { NO_TOKENS, Settlement } from '../token-usage';
-import { SettlementSpool, spoolDirectory } from './settlement-spool.service';
+import { SettlementSpool } from './settlement-spool.service';
+import type { SpoolDirectory } from './spool-directory';
 import { SpoolFile } from './spool-file';
 
 const ignore = (): void => undefined;
@@ -14,6 +15,7 @@ const full = (): Error => Object.assign(new Error('no space left on device'), { 
 
 describe('SettlementSpool on a disk that fails for a while', () => {
   let env: Env;
+  let folder: string;
   let spool: SettlementSpool;
   let identity: ProcessIdentity;
   let handles: FileHandle;
@@ -21,7 +23,8 @@ describe('SettlementSpool on a disk that fails for a while', () => {
   beforeEach(async () => {
     env = { DATA_DIR: mkdtempSync(join(tmpdir(), 'gateway-spool-')), SPOOL_MAX_BYTES: 1_000_000 } as Env;
     identity = new ProcessIdentity();
-    spool = new SettlementSpool(env, identity);
+    folder = join(env.DATA_DIR, 'spool', 'a-database');
+    spool = new SettlementSpool(env, { own: () => Promise.resolve(folder) } as SpoolDirectory, identity);
     Object.assign((spool as unknown as { logger: object }).logger, {
       error: ignore,
       warn: ignore,
@@ -39,7 +42,7 @@ describe('SettlementSpool on a disk that fails for a while', () => {
 
   /** What the next start would find after kill -9. */
   const found = async () => {
-    const { settlements, unreadable } = await SpoolFile.of(spoolDirectory(env), identity.id).read();
+    const { settlements, unreadable } = await SpoolFile.of(folder, identity.id).read();
     return { requests: settlements.map(({ requestId }) => requestId), unreadable };
   };
   const failsAfter = (bytes: number) =>
@@ -70,7 +73,7 @@ describe('SettlementSpool on a disk that fails for a while', () => {
 
   it('writes again what was written but never reached the disk', async () => {
     await spool.append(settlement('before'));
-    const { size } = await stat(SpoolFile.of(spoolDirectory(env), identity.id).path);
+    const { size } = await stat(SpoolFile.of(folder, identity.id).path);
     jest.spyOn(handles, 'datasync').mockImplementationOnce(async function (this: FileHandle) {
       await this.truncate(size);
       throw full();

@@ -3,8 +3,8 @@ import { Env } from '../../config/env';
 import { HotStatements } from '../../database/hot-statements';
 import { SettlementService } from '../admission/settlement.service';
 import { ProcessIdentity } from '../leases/process-identity';
+import { SpoolDirectory } from './spool-directory';
 import { SpoolFile } from './spool-file';
-import { spoolDirectory } from './settlement-spool.service';
 
 const IS_ALIVE = `SELECT EXISTS (SELECT 1 FROM processes WHERE id::text = $1 AND lease_until > clock_timestamp())
   AS alive`;
@@ -20,10 +20,18 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
     private readonly statements: HotStatements,
     private readonly settlements: SettlementService,
     private readonly process: ProcessIdentity,
+    private readonly directory: SpoolDirectory,
     private readonly env: Env,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    const others = await this.directory.others();
+    if (others.length > 0) {
+      this.logger.warn(
+        { folders: others },
+        'settlements of other databases are left on disk, for their gateways',
+      );
+    }
     this.timer = setInterval(() => void this.round(), this.env.PROCESS_LEASE_MS / 6).unref();
     await this.round();
   }
@@ -36,7 +44,7 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
     if (this.running) return;
     this.running = true;
     try {
-      for (const file of await SpoolFile.all(spoolDirectory(this.env))) {
+      for (const file of await this.files()) {
         if (file.owner !== this.process.id && !(await this.isAlive(file.owner))) await this.tryToAdopt(file);
       }
     } catch (error) {
@@ -44,6 +52,11 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
     } finally {
       this.running = false;
     }
+  }
+
+  private async files(): Promise<SpoolFile[]> {
+    const folders = [await this.directory.own(), this.directory.common];
+    return (await Promise.all(folders.map((folder) => SpoolFile.all(folder)))).flat();
   }
 
   private async isAlive(process: string): Promise<boolean> {

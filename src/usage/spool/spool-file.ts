@@ -27,7 +27,10 @@ export class SpoolFile {
   }
 
   static async all(directory: string): Promise<SpoolFile[]> {
-    const names = await readdir(directory);
+    const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
     return names
       .filter((name) => name.endsWith(SUFFIX))
       .map((name) => new SpoolFile(directory, basename(name, SUFFIX)));
