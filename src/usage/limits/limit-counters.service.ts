@@ -20,6 +20,8 @@ interface Unfilled {
   id: string;
   window_start: string;
   backfill_before: string;
+  /** How often what is added up has changed: a settlement came late. */
+  backfill_changes: number | null;
 }
 
 const NO_END = Number.MAX_SAFE_INTEGER;
@@ -47,8 +49,9 @@ export class LimitCounters {
   async ensure(counter: CounterName, most = NO_END): Promise<void> {
     if (counter.metric === 'concurrent_requests') return;
     if (!(await this.reserves(counter))) await this.begin(counter, most);
-    const unfilled = await this.unfilled(counter);
-    if (unfilled) await this.backfill(counter, unfilled);
+    for (let row = await this.unfilled(counter); row; row = await this.unfilled(counter)) {
+      await this.backfill(counter, row);
+    }
   }
 
   private async reserves(counter: CounterName): Promise<boolean> {
@@ -79,7 +82,7 @@ export class LimitCounters {
 
   private async unfilled(counter: CounterName): Promise<Unfilled | undefined> {
     const rows: Unfilled[] = await this.dataSource.query(
-      `SELECT id, window_start::text, backfill_before::text FROM limit_windows
+      `SELECT id, window_start::text, backfill_before::text, backfill_changes FROM limit_windows
        WHERE ${NAMED} AND backfill_before IS NOT NULL`,
       valuesOf(counter),
     );
@@ -93,12 +96,13 @@ export class LimitCounters {
        FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($5 = '' OR e.model = $5)`,
       [row.window_start, row.backfill_before, this.env.LIMITS_TIME_ZONE, subjectId, model],
     );
-    // One of those who do this at the same time adds it; a window that has rolled over has nothing to add.
+    // One of those who do this at the same time adds it; a window that has rolled over has nothing to add. Nobody does when
+    // the ledger has changed meanwhile.
     await this.dataSource.query(
-      `UPDATE limit_windows SET backfill_before = NULL,
+      `UPDATE limit_windows SET backfill_before = NULL, backfill_changes = NULL,
          used = used + CASE WHEN window_start = $2::timestamptz THEN $3::bigint ELSE 0 END
-       WHERE id = $1 AND backfill_before IS NOT NULL`,
-      [row.id, row.window_start, used[0]?.used ?? 0],
+       WHERE id = $1 AND backfill_before IS NOT NULL AND backfill_changes IS NOT DISTINCT FROM $4::integer`,
+      [row.id, row.window_start, used[0]?.used ?? 0, row.backfill_changes],
     );
   }
 }

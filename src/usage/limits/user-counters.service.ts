@@ -15,6 +15,8 @@ export interface UserCounter {
 interface Unfilled {
   window_start: string;
   backfill_before: string;
+  /** How often what is added up has changed: a settlement came late. */
+  backfill_changes: number | null;
   users: string[];
 }
 
@@ -39,10 +41,15 @@ export class UserCounters {
     if (counter.metric === 'concurrent_requests') return;
     const missing = await this.without(userIds, counter);
     if (missing.length > 0) await this.begin(missing, counter);
-    for (const group of await this.unfilled(userIds, counter)) {
-      for (let i = 0; i < group.users.length; i += FILLED_AT_ONCE) {
-        await this.backfill({ ...group, users: group.users.slice(i, i + FILLED_AT_ONCE) }, counter);
-      }
+    for (let groups = await this.unfilled(userIds, counter); groups.length > 0;) {
+      for (const group of groups) await this.fill(group, counter);
+      groups = await this.unfilled(userIds, counter);
+    }
+  }
+
+  private async fill(group: Unfilled, counter: UserCounter): Promise<void> {
+    for (let i = 0; i < group.users.length; i += FILLED_AT_ONCE) {
+      await this.backfill({ ...group, users: group.users.slice(i, i + FILLED_AT_ONCE) }, counter);
     }
   }
 
@@ -78,15 +85,15 @@ export class UserCounters {
 
   private unfilled(userIds: readonly string[], { metric, period }: UserCounter): Promise<Unfilled[]> {
     return this.dataSource.query(
-      `SELECT window_start::text, backfill_before::text, array_agg(subject_id ORDER BY subject_id) AS users
+      `SELECT window_start::text, backfill_before::text, backfill_changes, array_agg(subject_id ORDER BY subject_id) AS users
        FROM limit_windows WHERE ${NAMED} AND backfill_before IS NOT NULL
-       GROUP BY window_start, backfill_before`,
+       GROUP BY window_start, backfill_before, backfill_changes`,
       [userIds, metric, period],
     );
   }
 
   private async backfill(
-    { window_start: from, backfill_before: before, users }: Unfilled,
+    { window_start: from, backfill_before: before, backfill_changes: changes, users }: Unfilled,
     { metric, period }: UserCounter,
   ): Promise<void> {
     const used = await this.reports.runWithin<{ user_id: string; used: string }>(
@@ -95,18 +102,28 @@ export class UserCounters {
        WHERE e.user_id = ANY ($4::uuid[]) GROUP BY e.user_id`,
       [from, before, this.env.LIMITS_TIME_ZONE, users],
     );
-    // One of those who do this at the same time adds it; a window that has rolled over has nothing to add. Locked in the
-    // order of id, as admission and settlement lock counters.
+    // One of those who do this at the same time adds it; a window that has rolled over has nothing to add. Nobody does when
+    // the ledger has changed meanwhile. Locked in the order of id, as admission and settlement lock counters.
     await this.dataSource.query(
       `WITH locked AS MATERIALIZED (
          SELECT id FROM limit_windows WHERE ${NAMED} AND backfill_before = $4::timestamptz ORDER BY id FOR UPDATE
        )
-       UPDATE limit_windows w SET backfill_before = NULL,
+       UPDATE limit_windows w SET backfill_before = NULL, backfill_changes = NULL,
          used = w.used + CASE WHEN w.window_start = $5::timestamptz THEN coalesce((
            SELECT e.used FROM unnest($6::uuid[], $7::bigint[]) AS e (user_id, used) WHERE e.user_id = w.subject_id
          ), 0) ELSE 0 END
-       FROM locked WHERE w.id = locked.id AND w.backfill_before IS NOT NULL`,
-      [users, metric, period, before, from, used.map((row) => row.user_id), used.map((row) => row.used)],
+       FROM locked WHERE w.id = locked.id AND w.backfill_before IS NOT NULL
+         AND w.backfill_changes IS NOT DISTINCT FROM $8::integer`,
+      [
+        users,
+        metric,
+        period,
+        before,
+        from,
+        used.map((row) => row.user_id),
+        used.map((row) => row.used),
+        changes,
+      ],
     );
   }
 }
