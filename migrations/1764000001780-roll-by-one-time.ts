@@ -24,7 +24,9 @@ const CHANGES: readonly (readonly [from: string, to: string])[] = [
 `,
     `belongs to the new window.
   -- When the clock has been set back, all windows roll by the start of the newest one, as that is when this is admitted.
-  right_now := greatest(clock_timestamp(), newest);
+  -- Not so by hours: a counter that a clock far ahead has rolled must not take those of everybody else with it.
+  right_now := clock_timestamp();
+  IF newest < right_now + interval '1 hour' THEN right_now := greatest(right_now, newest); END IF;
 `,
   ],
   [
@@ -37,6 +39,7 @@ const CHANGES: readonly (readonly [from: string, to: string])[] = [
     `      c_changed[j] := true;
     END IF;
   END LOOP;
+  right_now := greatest(right_now, newest);
 `,
   ],
   [

@@ -257,6 +257,32 @@ describe('the counters of a user', () => {
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 
+  it('stay where they are beside one that a clock far ahead has rolled', async () => {
+    const [key] = await sql(`SELECT id FROM api_keys WHERE user_id = $1`, [user.id]);
+    const day = { window: 'day', amount: 100_000 };
+    await setLimit(day);
+    await setLimit({ ...day, subject: 'key', subject_id: key.id });
+    await sql(
+      `UPDATE limit_windows SET window_start = limit_window_end('day', now() + interval '3 days', 'UTC')
+       WHERE subject_id = $1 AND period = 'day'`,
+      [key.id],
+    );
+    await (await stream(5)).text();
+    await untilNothingOpen(gateway);
+    const [own] = await sql(
+      `SELECT used, window_start <= now() AS now FROM limit_windows
+       WHERE subject_id = $1 AND metric = 'tokens' AND period = 'day'`,
+      [user.id],
+    );
+    expect(own.now).toBe(true);
+    await sql(
+      `UPDATE limit_windows SET window_start = limit_window_start('day', now(), 'UTC')
+       WHERE subject_id = $1 AND period = 'day'`,
+      [key.id],
+    );
+    expect(await sql(`SELECT 1 FROM usage_records WHERE user_id = $1`, [user.id])).toHaveLength(1);
+  });
+
   it.each([
     ['one request', 1],
     ['several at once', 5],

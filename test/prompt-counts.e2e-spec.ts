@@ -157,4 +157,19 @@ describe('the prompt near a limit', () => {
     expect(await ask({ prompt: Array(3).fill('a'.repeat(3_000)), max_tokens: 16 })).toBe(200);
     expect(generated()?.body).toMatchObject({ max_tokens: 16 });
   });
+
+  it('is counted without the form, where the window is concerned: most models are not shown it', async () => {
+    Object.assign(gateway.simulator.settings, { rendersConstraints: false });
+    await leave(100_000);
+    const schema = { enum: Array.from({ length: 150 }, (_, n) => `value ${n}`) };
+    const response_format = { type: 'json_schema', json_schema: { name: 'x', schema } };
+    const prompt = [{ role: 'user', content: 'word '.repeat(3_000) }];
+    expect(await ask({ messages: prompt, max_tokens: 4_000, response_format })).toBe(200);
+    expect(generated()?.body).toMatchObject({ max_tokens: 4_000 });
+  });
+
+  it('is refused by vLLM alone when it holds more tool calls than arguments fit a call', async () => {
+    const tool_calls = Array<number>(200_000).fill(0);
+    expect(await ask({ messages: [{ role: 'assistant', content: 'x', tool_calls }] })).not.toBe(500);
+  });
 });

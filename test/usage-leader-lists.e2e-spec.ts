@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { rezone } from '../src/usage/rezone/rezone';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { createDatabase, TestDatabase } from './support/postgres';
 import { FEBRUARY, LAST_YEAR, MONTH, startWithLeaders, TODAY } from './support/usage-leaders';
 import { SESSIONS, UsageRow } from './support/usage-of-many';
@@ -80,6 +81,53 @@ describe('the lists of leaders of months and years', () => {
     expect(await on.isLed('from=2026-01-01&to=2026-01-31')).toBe(false);
     await on.retain();
     expect((await on.lists()).map(({ end_day }) => end_day)).not.toContain('2026-02-01');
+  });
+
+  describe('that take long to make', () => {
+    let locker: Client;
+
+    beforeEach(async () => {
+      await on.use('ada', '2026-02-10', 5);
+      await on.retain();
+      await on.sql('DELETE FROM usage_leader_lists');
+      locker = new Client({ connectionString: database.url });
+      await locker.connect();
+      await locker.query('BEGIN; LOCK TABLE usage_leader_lists IN SHARE MODE');
+    });
+    afterEach(() => locker.end());
+
+    const cancelNext = () =>
+      locker.query(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()`,
+      );
+
+    it('do not keep the others from being made, and are not tried again until they reach further', async () => {
+      const retained = on.retain();
+      await untilLocksAreAwaited(on.gateway, 1);
+      await cancelNext();
+      await locker.query('ROLLBACK');
+      await retained;
+      const made = await on.lists();
+      expect(made).toHaveLength(3);
+      await on.retain();
+      expect(await on.lists()).toEqual(made);
+      await on.retain(new Date('2026-03-21T06:30:00Z'));
+      expect(await on.differences()).toEqual([]);
+    });
+
+    it('do not hold up the end of the gateway', async () => {
+      const session = on.gateway.dataSource.createQueryRunner();
+      const end = new AbortController();
+      const kept = on.leaders.keep(session, end.signal);
+      await untilLocksAreAwaited(on.gateway, 1);
+      end.abort();
+      // The lock is still held.
+      await kept;
+      await session.release();
+      await locker.query('ROLLBACK');
+      expect(await on.lists()).toEqual([]);
+    });
   });
 
   it('hold everybody in every snapshot while settlements come late and days are summed', async () => {

@@ -49,7 +49,7 @@ export class ReportStatements implements OnApplicationShutdown {
     try {
       return await this.runWithin<Row>(STATEMENT_TIMEOUT_MS, text, values);
     } catch (error) {
-      throw isOfTooMuch(error) ? tooMuch(error) : error;
+      throw isCanceled(error) ? tooMuch(error) : error;
     }
   }
 
@@ -95,7 +95,8 @@ export class ReportStatements implements OnApplicationShutdown {
 
 const ignore = (): void => undefined;
 
-const isOfTooMuch = (error: unknown): boolean =>
+/** Whether PostgreSQL gave a statement up for the time it took. */
+export const isCanceled = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === QUERY_CANCELED;
 
 function tooMuch(cause: unknown): ApiException {

@@ -4,6 +4,8 @@ import { isoTime } from './iso-time';
 const MOST_WAITING_BYTES = 16 * 1_024 * 1_024;
 /** What has not come together by then is written all the same; what could not be written is tried again. */
 const TICK_MS = 100;
+/** A pipe that was full has room as soon as somebody reads. */
+const ROOM_IN_A_PIPE_MS = 5;
 /** How long the end of the process may wait for a reader. */
 const LAST_WORDS_MS = 1_000;
 const LOOK_AGAIN_MS = 10;
@@ -32,15 +34,12 @@ export class LogOutput {
   /** Bytes of all three. */
   private waiting = 0;
   private isWriting = false;
-  /** Until the next tick: a disk that is full for one line is full for the next. */
+  /** For a while: a disk that is full for one line is full for the next. */
   private isStuck = false;
   private untold = 0;
 
   constructor(private readonly options: LogOutputOptions) {
-    setInterval(() => {
-      this.isStuck = false;
-      this.writeOn();
-    }, TICK_MS).unref();
+    setInterval(() => this.writeAgain(), TICK_MS).unref();
     process.once('exit', () => this.lastWords());
   }
 
@@ -65,6 +64,11 @@ export class LogOutput {
     this.pieces.push(this.piece);
     this.piece = '';
     this.pieceSize = 0;
+  }
+
+  private writeAgain(): void {
+    this.isStuck = false;
+    this.writeOn();
   }
 
   private writeOn(): void {
@@ -98,6 +102,7 @@ export class LogOutput {
 
   private failed(error: NodeJS.ErrnoException): void {
     this.isStuck = true;
+    if (error.code === 'EAGAIN') setTimeout(() => this.writeAgain(), ROOM_IN_A_PIPE_MS).unref();
     // Nobody reads, and most likely nobody ever will: nothing is kept for them.
     if (error.code === 'EPIPE') this.loseAll();
   }

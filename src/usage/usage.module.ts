@@ -6,6 +6,7 @@ import { KeyUsageController } from './key-usage.controller';
 import { LedgerReader } from './ledger-reader.service';
 import { KeyLimitsController } from './limits/key-limits.controller';
 import { KeyLimits } from './limits/key-limits.service';
+import { BackfillSums } from './limits/backfill-sums.service';
 import { LimitCounters } from './limits/limit-counters.service';
 import { LimitDirectory } from './limits/limit-directory.service';
 import { LimitWindows } from './limits/limit-windows.service';
@@ -38,6 +39,7 @@ import { UsageService } from './usage.service';
     LedgerReader,
     PartStatements,
     LimitWindows,
+    BackfillSums,
     LimitCounters,
     UserCounters,
     KeyLimits,

@@ -44,8 +44,11 @@ export class HeldReply {
     return this.overflowed;
   }
 
+  /** To be asked for once: the pieces are let go of. */
   whole(): Reply {
-    return { status: this.status, headers: this.headers, body: Buffer.concat(this.chunks) };
+    const body = Buffer.concat(this.chunks);
+    this.chunks = [];
+    return { status: this.status, headers: this.headers, body };
   }
 
   /** Of an answer that is too large, as far as it has come. */

@@ -189,7 +189,13 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.response.off('close', this.onClientClose);
     if (this.stream) this.response.off('drain', this.onClientDrain);
     if (this.draining) this.limits.drainEnded();
-    this.reply?.free();
+    if (this.reply) this.freeOnceRead(this.reply, receipt);
     this.finish(receipt);
+  }
+
+  /** What is given to the client is in memory until the client has read it. */
+  private freeOnceRead(reply: HeldReply, { deliver }: Receipt): void {
+    if (deliver && !this.response.closed) this.response.once('close', () => reply.free());
+    else reply.free();
   }
 }

@@ -6,7 +6,7 @@ export const LARGEST_REPLY = 128 * MIB;
 const MOST_HELD = 512 * MIB;
 const SMALL_REPLY = MIB;
 
-/** What the whole answers of this process hold until they are complete: a few requests can ask for more than it has. */
+/** What the whole answers of this process hold until they are read: a few requests can ask for more than it has. */
 export class ReplyMemory {
   private held = 0;
 

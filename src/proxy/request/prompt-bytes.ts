@@ -25,8 +25,9 @@ const EXPONENT = 21;
 /** What a byte of JSON may become longer by when it is read and written again. */
 const GROWTH = new Uint8Array(256);
 for (const mark of '[]{},:') GROWTH[mark.charCodeAt(0)] = AROUND_A_MARK;
-// Python's JSON writes what is not ASCII as \u00e9 unless it is told otherwise.
-GROWTH.fill(2, 0x80);
+// Python's JSON writes what is not ASCII as \u00e9 unless it is told otherwise, or as two of those: six bytes for the two,
+// or the three, and twelve for the four that it has now. Told by the first of them.
+GROWTH.fill(4, 0xc0).fill(3, 0xe0).fill(8, 0xf0);
 for (const exponent of 'eE') GROWTH[exponent.charCodeAt(0)] = EXPONENT;
 
 const LOWER_E = 0x65;

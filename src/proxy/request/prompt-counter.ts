@@ -18,9 +18,10 @@ export class PromptCounter {
   async exact(call: ProxiedCall): Promise<PromptSize> {
     const counts = await this.count(call);
     if (counts !== null) {
-      const { untoldTokens } = call;
+      const { untoldTokens, constraintTokens } = call;
       const sizes = counts.map((count) => count + untoldTokens);
-      return { tokens: sum(sizes), largest: Math.max(...sizes), exact: true, bounded: true };
+      const tokens = sum(sizes) + constraintTokens;
+      return { tokens, largest: Math.max(...sizes), exact: true, bounded: true };
     }
     const { tokens, largest } = call.promptBound;
     const fits = call.model.window !== null && largest + BYTES_PER_TOKEN * 4 <= call.model.window;

@@ -8,7 +8,7 @@ import { promptBytes, textBytes } from './prompt-bytes';
 import { guessedPromptTokens } from './prompt-guess';
 import { promptTexts, tokenIdCounts } from './prompt-texts';
 import { repeatedBytes } from './repetitions';
-import { suffixTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
+import { constraintTokens, suffixTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
 
 /** A request body whose fields have all been checked. */
 export interface CheckedBody {
@@ -168,6 +168,11 @@ export class ProxiedCall {
   /** What vLLM may render of each prompt beside what it counted. */
   get untoldTokens(): number {
     return untoldTokens(this.content);
+  }
+
+  /** What a few models are shown of it as well. */
+  get constraintTokens(): number {
+    return constraintTokens(this.content);
   }
 }
 

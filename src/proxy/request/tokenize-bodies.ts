@@ -47,12 +47,18 @@ export function tokenizeBodies(body: CheckedBody, servedName: string): Buffer[] 
   return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
 }
 
-/** The most that vLLM may render of a prompt beside what its /tokenize can be told of: in tokens, for each prompt. */
+/** What vLLM renders of a prompt beside what its /tokenize can be told of, at most: in tokens, for each prompt. */
 export function untoldTokens({ endpoint, fields }: CheckedBody): number {
   if (endpoint === 'completions') return suffixTokens(fields);
-  return (
-    bytesSaidTwice(fields) + constraintBytes(fields) + (wishToThink(fields) === null ? 0 : THOUGHT_TOKENS)
-  );
+  return bytesSaidTwice(fields) + (wishToThink(fields) === null ? 0 : THOUGHT_TOKENS);
+}
+
+/**
+ * What a few models are shown on top of that, and most are not: it is reserved, lest a limit does not hold, but no answer is
+ * shortened for it.
+ */
+export function constraintTokens({ endpoint, fields }: CheckedBody): number {
+  return endpoint === 'completions' ? 0 : constraintBytes(fields);
 }
 
 /** Models that fill in the middle get it behind each prompt; all others refuse it. */

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
-import { ReportStatements } from '../../database/report-statements';
-import { BACKFILL_STATEMENT_TIMEOUT_MS } from './backfill-timeout';
+import { BackfillSums } from './backfill-sums.service';
 import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
@@ -38,7 +37,7 @@ const OWNERS = {
 export class LimitCounters {
   constructor(
     private readonly dataSource: DataSource,
-    private readonly reports: ReportStatements,
+    private readonly sums: BackfillSums,
     private readonly env: Env,
   ) {}
 
@@ -90,12 +89,12 @@ export class LimitCounters {
   }
 
   private async backfill({ subject, subjectId, metric, model }: CounterName, row: Unfilled): Promise<void> {
-    const used = await this.reports.runWithin<{ used: string }>(
-      BACKFILL_STATEMENT_TIMEOUT_MS,
-      `SELECT ${countedSum(metric)} AS used
-       FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($5 = '' OR e.model = $5)`,
-      [row.window_start, row.backfill_before, this.env.LIMITS_TIME_ZONE, subjectId, model],
-    );
+    const text = `SELECT ${countedSum(metric)} AS used
+      FROM (${countedEvents(metric)}) e WHERE ${OWNERS[subject]} AND ($5 = '' OR e.model = $5)`;
+    const values = [row.window_start, row.backfill_before, this.env.LIMITS_TIME_ZONE, subjectId, model];
+    const used = await (subject === 'everyone'
+      ? this.sums.ofAll<{ used: string }>(text, values)
+      : this.sums.ofFew<{ used: string }>(text, values));
     // One of those who do this at the same time adds it; a window that has rolled over has nothing to add. Nobody does when
     // the ledger has changed meanwhile.
     await this.dataSource.query(

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
-import { ReportStatements } from '../../database/report-statements';
-import { BACKFILL_STATEMENT_TIMEOUT_MS } from './backfill-timeout';
+import { BackfillSums } from './backfill-sums.service';
 import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
@@ -33,7 +32,7 @@ const NAMED = `subject = 'user' AND subject_id = ANY ($1::uuid[]) AND metric = $
 export class UserCounters {
   constructor(
     private readonly dataSource: DataSource,
-    private readonly reports: ReportStatements,
+    private readonly sums: BackfillSums,
     private readonly env: Env,
   ) {}
 
@@ -96,8 +95,7 @@ export class UserCounters {
     { window_start: from, backfill_before: before, backfill_changes: changes, users }: Unfilled,
     { metric, period }: UserCounter,
   ): Promise<void> {
-    const used = await this.reports.runWithin<{ user_id: string; used: string }>(
-      BACKFILL_STATEMENT_TIMEOUT_MS,
+    const used = await this.sums.ofFew<{ user_id: string; used: string }>(
       `SELECT e.user_id, ${countedSum(metric)} AS used FROM (${countedEvents(metric)}) e
        WHERE e.user_id = ANY ($4::uuid[]) GROUP BY e.user_id`,
       [from, before, this.env.LIMITS_TIME_ZONE, users],

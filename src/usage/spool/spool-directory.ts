@@ -33,14 +33,14 @@ export class SpoolDirectory {
     return join(resolve(this.env.DATA_DIR), 'spool');
   }
 
-  /** Folders of other databases that something is left in. */
+  /** Folders of other databases that something is left in, or may be. */
   async others(): Promise<string[]> {
     const own = basename(await this.own());
     const entries = await readdir(this.common, { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory() && entry.name !== own);
     const paths = folders.map(({ name }) => join(this.common, name));
-    const files = await Promise.all(paths.map((path) => SpoolFile.all(path)));
-    return paths.filter((_, index) => (files[index] as SpoolFile[]).length > 0);
+    const areEmpty = await Promise.all(paths.map(isEmpty));
+    return paths.filter((_, index) => !areEmpty[index]);
   }
 
   private async idOfDatabase(): Promise<string> {
@@ -52,3 +52,10 @@ export class SpoolDirectory {
     return row.value;
   }
 }
+
+/** What cannot be read is none of ours, and not taken for empty. */
+const isEmpty = (folder: string): Promise<boolean> =>
+  SpoolFile.all(folder).then(
+    (files) => files.length === 0,
+    () => false,
+  );

@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
-import type { QueryRunner } from 'typeorm';
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource, QueryRunner } from 'typeorm';
+import { isCanceled } from '../../database/report-statements';
 import { NO_KEY } from '../counted-usage';
 import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from '../retention/maintenance-timeout';
 
@@ -11,11 +12,14 @@ interface LeaderList {
   /** The calendar month or year, as [firstDay, endDay). */
   readonly firstDay: string;
   readonly endDay: string;
+  /** How far of it days are closed. */
+  readonly reach: string;
 }
 
 // The totals are a few rows a day, and know which days have daily sums. Months first: a year takes longest.
 const LACKING = `
-  SELECT w.kind, w.first_day::text AS "firstDay", w.end_day::text AS "endDay"
+  SELECT w.kind, w.first_day::text AS "firstDay", w.end_day::text AS "endDay",
+    least(w.end_day, r.closed_until + 1)::text AS reach
   FROM (
     SELECT DISTINCT kind, date_trunc(length, day::timestamp)::date AS first_day,
       (date_trunc(length, day::timestamp) + ('1 ' || length)::interval)::date AS end_day
@@ -55,24 +59,61 @@ const AS_A_REPORT = `
  */
 @Injectable()
 export class UsageLeaders {
+  private readonly logger = new Logger(UsageLeaders.name);
+  /** Lists, with how far they would reach, that took too long: they will tomorrow, if at all. */
+  private readonly tooLong = new Set<string>();
+
   /** How many a list holds. A report that reaches further adds up all. */
   most = 10_000;
 
+  constructor(private readonly dataSource: DataSource) {}
+
   /** Makes the lists that are missing or do not reach as far as they could. To be called by one process at a time. */
   async keep(session: QueryRunner, end: AbortSignal): Promise<void> {
-    for (const list of (await session.query(LACKING)) as LeaderList[]) {
+    const [{ pid }] = (await session.query('SELECT pg_backend_pid() AS pid')) as [{ pid: number }];
+    // Whoever ends the process does not wait for a year to be added up.
+    const cancel = (): void => {
+      this.dataSource.query('SELECT pg_cancel_backend($1::integer)', [pid]).catch(() => undefined);
+    };
+    end.addEventListener('abort', cancel);
+    try {
+      for (const list of (await session.query(LACKING)) as LeaderList[]) {
+        if (end.aborted) return;
+        await this.tryToMake(session, list, end);
+      }
+    } finally {
+      end.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** One that takes too long does not keep the others from being made. */
+  private async tryToMake(session: QueryRunner, list: LeaderList, end: AbortSignal): Promise<void> {
+    const name = Object.values(list).join(' ');
+    if (this.tooLong.has(name)) return;
+    try {
+      await this.make(session, list, end);
+    } catch (error) {
+      if (!isCanceled(error)) throw error;
       if (end.aborted) return;
-      await this.make(session, list);
+      this.tooLong.add(name);
+      this.logger.warn(
+        { list },
+        'who used most took too long to put in order; reports of it add up all, and it is tried again tomorrow',
+      );
     }
   }
 
   /** In one snapshot: what is not in the sums has a mark there that nobody has taken away yet, or leaves one later. */
-  private async make(session: QueryRunner, { kind, firstDay, endDay }: LeaderList): Promise<void> {
+  private async make(
+    session: QueryRunner,
+    { kind, firstDay, endDay }: LeaderList,
+    end: AbortSignal,
+  ): Promise<void> {
     await session.startTransaction('REPEATABLE READ');
     try {
       await session.query(AS_A_REPORT);
       const [reach] = (await session.query(REACH, [firstDay, endDay])) as { until: string }[];
-      if (reach) {
+      if (reach && !end.aborted) {
         await session.query(
           'DELETE FROM usage_leader_lists WHERE kind = $1 AND first_day = $2 AND end_day = $3',
           [kind, firstDay, endDay],
