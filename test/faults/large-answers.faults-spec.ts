@@ -1,7 +1,7 @@
 import { createServer, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, settledRows } from './support/ledger';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { counterDifferences, settledRows } from '../support/ledger';
 
 const MIB = 1_024 * 1_024;
 /** More than the gateway holds of one answer. */

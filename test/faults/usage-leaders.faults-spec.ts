@@ -1,6 +1,6 @@
-import { createDatabase, TestDatabase } from './support/postgres';
-import { FEBRUARY, LAST_YEAR, MONTH, startWithLeaders, TODAY, YEAR } from './support/usage-leaders';
-import { recordInTheMidst, SESSIONS } from './support/usage-of-many';
+import { createDatabase, TestDatabase } from '../support/postgres';
+import { FEBRUARY, LAST_YEAR, MONTH, startWithLeaders, TODAY, YEAR } from '../support/usage-leaders';
+import { recordInTheMidst, SESSIONS } from '../support/usage-of-many';
 
 describe('reports from the leaders of months and years', () => {
   let database: TestDatabase;

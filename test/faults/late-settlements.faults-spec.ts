@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidV7 } from 'uuid';
 import { Client } from 'pg';
-import { REPORTS_AT_A_TIME, ReportStatements } from '../src/database/report-statements';
-import { asAdmin } from './support/administration';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { untilNothingOpen } from './support/ledger';
-import { ledgerLines } from './support/ledger-report';
-import { untilLocksAreAwaited } from './support/lock-waiters';
+import { BackfillSums } from '../../src/usage/limits/backfill-sums.service';
+import { asAdmin } from '../support/administration';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { untilNothingOpen } from '../support/ledger';
+import { ledgerLines } from '../support/ledger-report';
+import { untilLocksAreAwaited } from '../support/lock-waiters';
 
-/** How long nobody can add up anything. */
-const BUSY_SECONDS = 2;
+/** How long it takes until anything is added up. */
+const BUSY_MS = 1_500;
 
 const limits = [
   ['a limit on everyone', '/limits', { subject: 'everyone', window: 'month' }],
@@ -57,14 +57,19 @@ describe('settlements that come late, while limits are made whose counters are n
   };
   /** Starts to make a limit, and comes back when its counter is there, and waits to be filled. */
   const begin = async (path: string, limit: object) => {
-    const reports = gateway.app.get(ReportStatements, { strict: false });
-    const busy = Array.from({ length: REPORTS_AT_A_TIME }, () =>
-      reports.run(`SELECT pg_sleep(${BUSY_SECONDS})`, []),
-    );
+    const sums = gateway.app.get(BackfillSums, { strict: false });
+    const free = sleep(BUSY_MS);
+    for (const whose of ['ofFew', 'ofAll'] as const) {
+      const addUp = sums[whose].bind(sums);
+      jest.spyOn(sums, whose).mockImplementation(async (text, values) => {
+        await free;
+        return addUp(text, values);
+      });
+    }
     const made = asAdmin(gateway, admin)(path, { method: 'PUT', json: { ...limit, amount: 1_000_000 } });
     while ((await sql('SELECT 1 FROM limit_windows WHERE backfill_before IS NOT NULL')).length === 0)
       await sleep(5);
-    return { made, free: Promise.all(busy) };
+    return { made, free };
   };
 
   describe.each(limits)('%s', (_, path, limit) => {
