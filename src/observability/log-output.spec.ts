@@ -9,11 +9,15 @@ const LINE = `${JSON.stringify({ msg: 'x'.repeat(90) })}\n`;
 
 let folder = '';
 const open: number[] = [];
+const outputs: LogOutput[] = [];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'log-output-'));
 });
-afterAll(() => {
+afterAll(async () => {
+  outputs.forEach((output) => output.stop());
+  // What is being written is on its way.
+  await sleep(100);
   open.forEach((fd) => closeSync(fd));
   rmSync(folder, { recursive: true });
 });
@@ -33,6 +37,7 @@ function outputTo(fd: number) {
     mostWaitingBytes: 100_000,
     onLost: (lines) => (lost += lines),
   });
+  outputs.push(output);
   return { output, lost: () => lost };
 }
 

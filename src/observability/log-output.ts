@@ -37,10 +37,18 @@ export class LogOutput {
   /** For a while: a disk that is full for one line is full for the next. */
   private isStuck = false;
   private untold = 0;
+  private readonly timer: NodeJS.Timeout;
 
   constructor(private readonly options: LogOutputOptions) {
-    setInterval(() => this.writeAgain(), TICK_MS).unref();
-    process.once('exit', () => this.lastWords());
+    this.timer = setInterval(() => this.writeAgain(), TICK_MS).unref();
+    process.once('exit', this.lastWords);
+  }
+
+  /** Nothing is written any more, as has to be before the descriptor is closed: its number may be a socket's next. */
+  stop(): void {
+    clearInterval(this.timer);
+    process.off('exit', this.lastWords);
+    this.dropAll();
   }
 
   write(line: string): void {
@@ -115,6 +123,10 @@ export class LogOutput {
   private loseAll(): void {
     const texts = [this.rest.toString('latin1'), ...this.pieces, this.piece];
     this.lose(texts.reduce((sum, text) => sum + text.split('\n').length - 1, 0));
+    this.dropAll();
+  }
+
+  private dropAll(): void {
     this.rest = Buffer.alloc(0);
     this.pieces.length = 0;
     this.piece = '';
@@ -130,7 +142,7 @@ export class LogOutput {
   }
 
   /** At the exit: nothing is asynchronous any more, and nothing may keep the process from ending. */
-  private lastWords(): void {
+  private readonly lastWords = (): void => {
     const deadline = performance.now() + LAST_WORDS_MS;
     // What is being written is brought to its end by the thread that writes it.
     if (this.isWriting) this.rest = Buffer.alloc(0);
@@ -142,5 +154,5 @@ export class LogOutput {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_AGAIN_MS);
       }
     }
-  }
+  };
 }
