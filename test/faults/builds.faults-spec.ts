@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cleanUp, emptyFolder, ROOT, startProcess } from './support/gateway-process';
-import { createDatabase, onServer, urlOf } from './support/postgres';
+import { cleanUp, emptyFolder, ROOT, startProcess } from '../support/gateway-process';
+import { createDatabase, onServer, urlOf } from '../support/postgres';
 
 const BUILD_MS = 90_000;
 

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { auditOf } from './support/administration';
-import { startGateway, TestGateway } from './support/gateway';
-import { cleanUp, emptyFolder, ROOT, startProcess } from './support/gateway-process';
-import { runScript } from './support/run-script';
-import { send } from './support/send';
+import { auditOf } from '../support/administration';
+import { startGateway, TestGateway } from '../support/gateway';
+import { cleanUp, emptyFolder, ROOT, startProcess } from '../support/gateway-process';
+import { runScript } from '../support/run-script';
+import { send } from '../support/send';
 
 const PASSWORD = 'a phrase that nobody guesses';
 const ONE_SENTENCE = /^[^\n]+\.\n$/;
