@@ -1,11 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { withChanged } from '../src/database/sql-text';
 import { WITHOUT_THE_SHORT_WAY as ROLLED_BY_THE_CLOCK } from './1764000001720-admit-one';
-
-/** @throws Error when the text is not in it: nothing would have changed */
-function withChanged(text: string, from: string, to: string): string {
-  if (!text.includes(from)) throw new Error(`not in the function: ${from}`);
-  return text.replace(from, () => to);
-}
 
 const CHANGES: readonly (readonly [from: string, to: string])[] = [
   [

@@ -1,11 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { withChanged } from '../src/database/sql-text';
 import { ADMIT as ADMIT_IN_ANY_ORDER } from './1764000001780-roll-by-one-time';
-
-/** @throws Error when the text is not in it: nothing would have changed */
-function withChanged(text: string, from: string, to: string): string {
-  if (!text.includes(from)) throw new Error(`not in the function: ${from}`);
-  return text.replace(from, () => to);
-}
 
 const ADMIT = withChanged(
   ADMIT_IN_ANY_ORDER,

@@ -1,11 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { withChanged } from '../src/database/sql-text';
 import { SETTLE_LATE as BESIDE_FILLED_COUNTERS } from './1764000001330-correct-and-roll';
-
-/** @throws Error when the text is not in it: nothing would have changed */
-function withChanged(text: string, from: string, to: string): string {
-  if (!text.includes(from)) throw new Error(`not in the function: ${from}`);
-  return text.replace(from, () => to);
-}
 
 const CHANGES: readonly (readonly [from: string, to: string])[] = [
   [

@@ -1,0 +1,8 @@
+/**
+ * The text of a function with a part of it changed: a migration says what it changes, and not all of it again.
+ * @throws Error when the part is not in it: nothing would have changed
+ */
+export function withChanged(text: string, from: string, to: string): string {
+  if (!text.includes(from)) throw new Error(`not in the function: ${from}`);
+  return text.replace(from, () => to);
+}
