@@ -8,6 +8,7 @@ import { GATHER } from './gather';
 import { GroupCommit } from './group-commit';
 import { LATE, TimeLimit } from './time-limit';
 import { admittedInto, Room, toVerdict, Verdict, VerdictRow } from './verdict';
+import { againAfterDeadlocks } from '../../database/deadlocks';
 import { HotStatements, isFaultOfOneItem } from '../../database/hot-statements';
 import { plainArray } from '../../database/plain-array';
 import { OpenRequests } from '../leases/open-requests';
@@ -68,7 +69,7 @@ export class AdmissionService {
     private readonly metrics: Metrics,
   ) {
     this.group = new GroupCommit({
-      commit: (batch) => this.commit(batch),
+      commit: (batch) => againAfterDeadlocks(() => this.admit(batch)),
       maxBatch: 128,
       lanes: 1,
       isolates: isFaultOfOneItem,
@@ -157,16 +158,6 @@ export class AdmissionService {
     );
   }
 
-  private async commit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
-    try {
-      return await this.admit(batch);
-    } catch (error) {
-      if (!isDeadlock(error)) throw error;
-      // All of it is undone, and whoever was in the way has got on.
-      return this.admit(batch);
-    }
-  }
-
   private async admit(batch: readonly AdmissionRequest[]): Promise<Verdict[]> {
     const [first] = batch;
     if (batch.length === 1 && first && first.idempotencyKey === null) {
@@ -230,8 +221,4 @@ function unused({ requestId, principal, endpoint, model, stream }: AdmissionRequ
 
 function isKeyInUse(error: unknown): boolean {
   return error instanceof DatabaseError && error.constraint === 'open_requests_idempotency_key';
-}
-
-function isDeadlock(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code === '40P01';
 }
