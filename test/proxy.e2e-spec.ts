@@ -1,4 +1,5 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { settledRows } from './support/ledger';
 
 const MESSAGES = [{ role: 'user', content: 'Hello there' }];
 const script = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
@@ -135,8 +136,13 @@ describe('the proxy', () => {
       const image = await chat({
         messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }],
       });
-      expect([200, 400]).toContain(image.status);
-      expect(gateway.simulator.journal.entries.length).toBeGreaterThan(0);
+      expect(image.status).toBe(200);
+      const { usage } = (await image.json()) as { usage: { prompt_tokens: number } };
+      const sent = gateway.simulator.journal.entries.at(-1);
+      expect(JSON.stringify(sent?.body)).toContain(url);
+      expect(usage.prompt_tokens).toBe(sent?.promptTokens);
+      const rows = await settledRows(gateway, user.id);
+      expect(rows.at(-1)).toMatchObject({ prompt_tokens: sent?.promptTokens, source: 'exact' });
     });
   });
 

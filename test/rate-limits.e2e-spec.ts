@@ -269,6 +269,7 @@ describe('limits as rows', () => {
       totals: { total_tokens: number; requests: number };
       windows: { subject: string; window: string; used: number }[];
       by_model: unknown[];
+      by_day: unknown[];
     };
     expect(usage.key_id).toBe(other.id);
     expect(usage.totals).toMatchObject({
@@ -276,6 +277,8 @@ describe('limits as rows', () => {
       total_tokens: sum(rows.filter((row) => row.key_id === other.id)),
     });
     expect(usage.by_model).toHaveLength(1);
+    const day = new Date().toISOString().slice(0, 10);
+    expect(usage.by_day).toEqual([expect.objectContaining({ ...usage.totals, day })]);
     const month = (subject: string) =>
       usage.windows.find((window) => window.subject === subject && window.window === 'month')?.used;
     expect(month('key')).toBe(usage.totals.total_tokens);
