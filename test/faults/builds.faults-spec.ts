@@ -33,7 +33,7 @@ describe('a start', () => {
     const name = `test_${randomBytes(6).toString('hex')}`;
     await onServer(`CREATE DATABASE ${name}`);
     const root = program('gateway (copy) [1] {a,b}');
-    const gateway = await startProcess(root, { DATABASE_URL: urlOf(name), MIGRATE_ON_START: 'true' }, root);
+    const gateway = await startProcess(root, { DATABASE_URL: urlOf(name), MIGRATE_ON_START: 'true' }, { root });
     await gateway.ready();
     expect(gateway.output()).toMatch(/ran \d\d database migration/);
     gateway.kill('SIGTERM');
@@ -45,7 +45,7 @@ describe('a start', () => {
     const root = program('gateway');
     rmSync(join(root, 'dist', 'migrations'), { recursive: true });
     mkdirSync(join(root, 'dist', 'migrations'));
-    const gateway = await startProcess(root, { DATABASE_URL: database.url }, root);
+    const gateway = await startProcess(root, { DATABASE_URL: database.url }, { root });
     expect(await gateway.ended).toBe(1);
     expect(gateway.errors()).toMatch(
       /^There is nothing in .*migrations that ends in \.js: run npm run build\.\n$/,

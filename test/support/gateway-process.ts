@@ -36,15 +36,15 @@ export function emptyFolder(): string {
 
 /**
  * Starts `npm start`'s program in a folder, with nothing in its environment but these settings.
- * @param root where the program is
+ * @param program where it is, and the words of its command line
  */
 export async function startProcess(
   cwd: string,
   settings: Record<string, string> = {},
-  root = ROOT,
+  { root = ROOT, words = [] }: { readonly root?: string; readonly words?: readonly string[] } = {},
 ): Promise<GatewayProcess> {
   const port = settings.PORT ?? String(await freePort());
-  const child = spawn(process.execPath, [join(root, 'scripts', 'start.js')], {
+  const child = spawn(process.execPath, [join(root, 'scripts', 'start.js'), ...words], {
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, METRICS_PORT: '0', ...settings, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],

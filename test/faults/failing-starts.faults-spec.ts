@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startGateway } from './support/gateway';
+import { startGateway } from '../support/gateway';
 import {
   cleanUp,
   emptyFolder,
@@ -9,9 +9,9 @@ import {
   ROOT,
   startProcess,
   takenPort,
-} from './support/gateway-process';
-import { untilNothingOpen } from './support/ledger';
-import { createDatabase, onServer, urlOf } from './support/postgres';
+} from '../support/gateway-process';
+import { untilNothingOpen } from '../support/ledger';
+import { createDatabase, onServer, urlOf } from '../support/postgres';
 
 const BUILD_MS = 90_000;
 
