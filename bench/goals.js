@@ -3,9 +3,9 @@ const { ADMISSION_GOALS } = require('./admission/goals');
 
 /**
  * The goals of docs/performance.md. Each reads one figure; `least` turns the comparison round. `gate` is what no change
- * may make worse than: what was measured when it was written down, and 20 % or more, because some were measured on a
- * busy machine. It is for what a busy machine hardly moves: CPU, memory, counts, and ratios to a bare statement on the
- * same PostgreSQL; other latencies are only reported.
+ * may make worse than: 20 % above the worst that whole and smoke runs measured of the code of 2026-11-27 (P1 14.2,
+ * P3 2.33, P4 4.2, P8 22 and 385 MB, P9 1.9, P11 0.52 and 2.06). It is for what a busy machine hardly moves: CPU,
+ * memory, counts, and ratios to a bare statement on the same PostgreSQL; other latencies are only reported.
  */
 const GOALS = [
   {
@@ -14,7 +14,7 @@ const GOALS = [
     name: 'CPU per JSON request / nginx',
     read: (f) => f.toNginx?.gateway.cpuPerRequest,
     goal: 9,
-    gate: 30,
+    gate: 17,
   },
   {
     id: 'P2',
@@ -38,7 +38,7 @@ const GOALS = [
     name: 'CPU per paced event / nginx',
     read: (f) => f.toNginx?.gateway.cpuPerEvent,
     goal: 2.1,
-    gate: 2.7,
+    gate: 2.8,
   },
   {
     id: 'P4',
@@ -46,7 +46,7 @@ const GOALS = [
     name: 'CPU per burst event / nginx',
     read: (f) => f.toNginx?.gateway.cpuPerEvent,
     goal: 1.4,
-    gate: 6,
+    gate: 5,
   },
   {
     id: 'P4',
@@ -108,16 +108,24 @@ const GOALS = [
     unit: 'MB',
     read: (f) => f.medians.gateway.megabytesPer1000,
     goal: 22,
-    gate: 32,
+    gate: 27,
   },
-  { id: 'P8', from: 'memory', name: 'memory after the run', unit: 'MB', read: (f) => f.megabytes, goal: 120 },
+  {
+    id: 'P8',
+    from: 'memory',
+    name: 'memory after the run',
+    unit: 'MB',
+    read: (f) => f.megabytes,
+    goal: 120,
+    gate: 460,
+  },
   {
     id: 'P9',
     from: 'bare',
     name: 'CPU per request / without limits, meter and ledger',
     read: (f) => f.ratio,
     goal: 1.4,
-    gate: 2.2,
+    gate: 2.3,
   },
   {
     id: 'P11',
@@ -125,6 +133,7 @@ const GOALS = [
     name: 'statements per request at the rate',
     read: (f) => f.busy.statements,
     goal: 0.2,
+    gate: 0.63,
   },
   {
     id: 'P11',
@@ -132,7 +141,7 @@ const GOALS = [
     name: 'statements per request, one client',
     read: (f) => f.idle.statements,
     goal: 2,
-    gate: 2.4,
+    gate: 2.5,
   },
   {
     id: 'P12',
