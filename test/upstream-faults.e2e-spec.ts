@@ -1,5 +1,6 @@
-import { subscribe } from 'node:diagnostics_channel';
-import type { Socket } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows } from './support/ledger';
 
@@ -118,6 +119,53 @@ describe('faults of vLLM', () => {
       }
     },
   );
+
+  it('a connection that is refused once is made again: vLLM is about to listen, or its front end restarts', async () => {
+    const relayed = new Set<Socket>();
+    const door = createServer((client) => {
+      const { hostname, port } = new URL(gateway.simulator.baseUrl);
+      const vllm = connect(Number(port), hostname);
+      client.pipe(vllm).pipe(client);
+      for (const socket of [client, vllm]) relayed.add(socket.on('error', () => undefined));
+    });
+    await new Promise<void>((resolve) => door.listen(0, resolve));
+    const { port } = door.address() as AddressInfo;
+    const settings = { VLLM_BASE_URL: `http://127.0.0.1:${port}` };
+    const behindDoor = await startGateway({ replicaOf: gateway, settings });
+    const ask = () =>
+      behindDoor.post('/v1/chat/completions', user.key, {
+        model: 'opencode-llm',
+        messages: [{ role: 'user', content: 'hi' }],
+      });
+    expect((await ask()).status).toBe(200);
+    const shut = () => {
+      door.close();
+      for (const socket of relayed) socket.destroy();
+    };
+    shut();
+    gateway.simulator.journal.clear();
+    const answer = await ask();
+    expect([answer.status, (await errorOf(answer)).code]).toEqual([502, 'upstream_unreachable']);
+    // Undici tells of a failed connection before it fails what waited for it.
+    const refused: string[] = [];
+    const openAgain = (message: unknown): void => {
+      const { error, connectParams } = message as {
+        error: { code: string };
+        connectParams: { port: string };
+      };
+      if (connectParams.port !== String(port)) return;
+      refused.push(error.code);
+      if (!door.listening) door.listen(port);
+    };
+    subscribe('undici:client:connectError', openAgain);
+    expect((await ask()).status).toBe(200);
+    unsubscribe('undici:client:connectError', openAgain);
+    expect(refused).toEqual(['ECONNREFUSED']);
+    const generations = gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('/completions'));
+    expect(generations).toHaveLength(1);
+    await behindDoor.close();
+    shut();
+  });
 
   it('silence before the first byte is a 504', async () => {
     for (const stream of [false, true]) expect((await fails({ neverAnswer: true }, stream)).status).toBe(504);

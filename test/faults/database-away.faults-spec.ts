@@ -107,7 +107,17 @@ describe('PostgreSQL goes away', () => {
     expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(await refused.json()).toMatchObject({ error: { code: 'database_unavailable' } });
     expect(gateway.simulator.journal.entries.filter((entry) => entry.method === 'POST')).toEqual([]);
+    const readiness = await fetch(`${gateway.url}/health/ready`);
+    expect(readiness.status).toBe(503);
+    expect(await readiness.json()).toEqual({
+      status: 'unavailable',
+      database: 'down',
+      spool: 'up',
+      upstream: 'up',
+    });
+    expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
     gate.open();
+    await until(async () => (await fetch(`${gateway.url}/health/ready`)).status === 200);
     await until(async () => (await gateway.post('/v1/chat/completions', user.key, body(5))).status === 200);
   });
 
