@@ -10,6 +10,7 @@ import { ledgerLines } from '../support/ledger-report';
 import { SeenCheckpoints } from '../support/conservation/checkpoints';
 import { findings, LedgerLine } from '../support/conservation/findings';
 import { nemesis } from '../support/conservation/nemesis';
+import { LIMIT_IN_TOTAL, overshoot } from '../support/conservation/overshoot';
 import { Random } from '../support/conservation/random';
 import { Replicas } from '../support/conservation/replicas';
 import { Account } from '../support/conservation/requests';
@@ -118,6 +119,7 @@ describe('the conservation of tokens', () => {
         }),
         ...(await ledgerLines(watcher)),
         ...(await stillReserved(watcher)),
+        ...(await overshoot(watcher.dataSource, checkpoints.settledAt)),
       ];
       const atCheckpoint = ledger.filter((row) => row.provisional);
       process.stdout.write(
@@ -155,6 +157,7 @@ async function makeAccounts(gateway: TestGateway): Promise<Account[]> {
     // Some live under limits, and their windows end while it runs.
     if (index % 5 === 0) await addLimit(gateway, id, 'tokens', 'minute', 3_000);
     if (index % 7 === 0) await addLimit(gateway, id, 'requests', 'minute', 20);
+    if (index % 13 === 0) await addLimit(gateway, id, 'tokens', 'total', LIMIT_IN_TOTAL);
     if (index % 11 === 0) await addLimit(gateway, id, 'concurrent_requests', 'total', 1);
   }
   return accounts;

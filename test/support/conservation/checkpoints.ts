@@ -4,12 +4,14 @@ import type { DataSource } from 'typeorm';
 const LOOK_MS = 250;
 
 /**
- * The checkpoints of running requests as they were seen in the database. Their row goes when the request is settled,
- * and the ledger does not keep them: one that was written and settled between two looks is not known.
+ * The checkpoints of running requests as they were seen in the database, and what was settled at one. A row goes when its
+ * request is settled, and the ledger does not keep them: one that was written and settled between two looks is not known.
  */
 export class SeenCheckpoints {
   /** Completion tokens by request id, the latest seen. */
   readonly seen = new Map<string, number>();
+  /** Settled at a checkpoint, whether corrected later or not: their process was taken for dead. */
+  readonly settledAt = new Set<string>();
 
   constructor(private readonly dataSource: DataSource) {}
 
@@ -22,6 +24,10 @@ export class SeenCheckpoints {
            WHERE checkpoint_at IS NOT NULL`,
         );
         for (const { id, completion } of rows) this.seen.set(id, completion);
+        const settled = await this.dataSource.query<{ id: string }[]>(
+          'SELECT request_id AS id FROM usage_records WHERE provisional',
+        );
+        for (const { id } of settled) this.settledAt.add(id);
       } catch {
         // PostgreSQL is away, as it shall be here.
       }
