@@ -96,6 +96,29 @@ describe('log lines', () => {
       expect(lost()).toBe(missing + 1);
     });
 
+    it('that a pipe has no room for at once follow as soon as it is read: bursts lose nothing', async () => {
+      const pipe = join(folder, 'bursts');
+      execFileSync('mkfifo', [pipe]);
+      const fd = opened(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+      const { output, lost } = outputTo(fd);
+      // More than a pipe holds, and before what is tried again by itself all of 100 ms later.
+      const BURST = Math.floor(80_000 / LINE.length);
+      let read = 0;
+      for (let burst = 0; burst < 8; burst += 1) {
+        for (let n = 0; n < BURST; n += 1) output.write(LINE);
+        const all = (burst + 1) * BURST * LINE.length;
+        for (let look = 0; look < 8 && read < all; look += 1) {
+          await sleep(8);
+          read += readAll(fd).length;
+        }
+      }
+      await until(() => {
+        read += readAll(fd).length;
+        return read === (8 * BURST - lost()) * LINE.length;
+      });
+      expect(lost()).toBe(0);
+    });
+
     it('whose reader has gone are not kept for it', async () => {
       const pipe = join(folder, 'left');
       execFileSync('mkfifo', [pipe]);
