@@ -1,9 +1,9 @@
 import { DataSource } from 'typeorm';
 import { loadDotEnv, loadEnv } from './src/config/load-env';
-import { dataSourceOptions } from './src/database/data-source-options';
+import { migrationOptions } from './src/database/data-source-options';
 
 /** The DataSource of TypeORM's command line, which needs nothing but DATABASE_URL. */
-export default new DataSource(dataSourceOptions({ url: databaseUrl() }));
+export default new DataSource(migrationOptions({ url: databaseUrl() }));
 
 function databaseUrl(): string {
   try {

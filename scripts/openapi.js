@@ -1,6 +1,7 @@
 'use strict';
 // npm run openapi: writes openapi.json, the document of /docs-json, from the routes as they are in the sources. Needs no
-// database and no vLLM. It is that of the default settings, so it changes with the sources alone.
+// database and no vLLM. It is that of the default settings, so it changes with the sources and, in examples of times to
+// come, with the month.
 
 require('./start/node-version');
 const { writeFileSync } = require('node:fs');

@@ -30,6 +30,12 @@ function namedRoutes(): string[][] {
   );
 }
 
+/** What responses have examples of, which are named by their codes. */
+const codesOf = (responses: Record<string, unknown>): string[] =>
+  (Object.values(responses) as ResponseObject[]).flatMap(({ content = {} }) =>
+    Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples)),
+  );
+
 function isNamed(path: string, row: readonly string[]): boolean {
   return row.some((named) => {
     if (named.endsWith('…')) return path.startsWith(named.slice(0, -1));
@@ -63,13 +69,7 @@ describe('what is written about the gateway', () => {
     const operations = Object.values(document.paths).flatMap(({ get, put, post, patch, delete: remove }) =>
       [get, put, post, patch, remove].filter((operation) => operation !== undefined),
     );
-    const told = new Set(
-      operations.flatMap(({ responses }) =>
-        (Object.values(responses) as ResponseObject[]).flatMap(({ content = {} }) =>
-          Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples)),
-        ),
-      ),
-    );
+    const told = new Set(operations.flatMap(({ responses }) => codesOf(responses)));
     const thrown = thrownCodes(/^(auth|users|openai-compat|administration|usage)\//);
     expect(thrown.filter((code) => !told.has(code))).toEqual([]);
     const list = document.info.description ?? '';
@@ -91,7 +91,13 @@ describe('what is written about the gateway', () => {
         [503, 'busy'],
       ],
     ],
-    ['post /auth/password', [[503, 'busy']]],
+    [
+      'post /auth/password',
+      [
+        [400, 'weak_password'],
+        [503, 'busy'],
+      ],
+    ],
     ['post /auth/password-reset', [[503, 'busy']]],
     ['get /v1/models', [[502, 'upstream_unreachable']]],
     [
@@ -119,6 +125,40 @@ describe('what is written about the gateway', () => {
       ]);
     }
     expect(Object.keys((responses['200'] ?? responses['201'] ?? responses['204']) as object)).not.toEqual([]);
+  });
+
+  it('explains at /docs every code that a failure can have, where the type of a problem leads', () => {
+    const list = document.info.description ?? '';
+    expect(thrownCodes().filter((code) => !list.includes(`id="errors-${code}"`))).toEqual([]);
+  });
+
+  it.each(['/v1/chat/completions', '/v1/completions', '/chat/completions'])(
+    'says of POST %s all that the way to vLLM may end with, and nothing that it does not',
+    (path) => {
+      const operation = document.paths[path]?.post;
+      const codes = codesOf(operation?.responses ?? {});
+      expect(thrownCodes(/^proxy\//).filter((code) => !codes.includes(code))).toEqual([]);
+      expect(codes).not.toContain('invalid_request');
+      expect(operation?.parameters).toEqual([
+        expect.objectContaining({ in: 'header', name: 'Idempotency-Key' }),
+      ]);
+    },
+  );
+
+  it('says of the token routes what OAuth2 has codes for', async () => {
+    for (const path of ['/auth/token', '/auth/refresh']) {
+      const answer = await fetch(gateway.url + path, { method: 'POST', body: 'no form' });
+      const { error } = (await answer.json()) as { error: string };
+      const told = document.paths[path]?.post?.responses[String(answer.status)] as ResponseObject;
+      expect([answer.status, error]).toEqual([415, 'invalid_request']);
+      expect(codesOf({ told })).toEqual([error]);
+    }
+  });
+
+  it('says of what is the same for everybody nothing of a database', () => {
+    for (const path of ['/.well-known/opencode', '/auth/register', '/auth/password-reset']) {
+      expect(codesOf(document.paths[path]?.get?.responses ?? {})).not.toContain('database_unavailable');
+    }
   });
 
   it('names every route in the README', () => {

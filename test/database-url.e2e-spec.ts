@@ -1,5 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DataSource } from 'typeorm';
 import { loadEnv } from '../src/config/load-env';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres';
 import { DataDirectory } from '../src/startup/data-directory';
@@ -7,6 +8,7 @@ import { provideDatabase } from '../src/startup/database';
 import { bringSchemaUpToDate } from '../src/startup/migrations';
 import { StartupLog } from '../src/startup/startup-log';
 import { cleanUp, emptyFolder } from './support/gateway-process';
+import { createDatabase } from './support/postgres';
 
 /** A server that listens on a Unix socket, too. */
 describe('a Unix socket in DATABASE_URL', () => {
@@ -40,4 +42,28 @@ describe('a Unix socket in DATABASE_URL', () => {
       await bringSchemaUpToDate({ url: provided.url, migrate: true, log });
     },
   );
+});
+
+describe('npm run migration:run', () => {
+  it('gives its statements the time they need, as a start does: a large table takes longer than a request may', async () => {
+    const database = await createDatabase();
+    const before = process.env.DATABASE_URL;
+    process.env.DATABASE_URL = database.url;
+    // It reads the environment when it is loaded.
+    const { default: dataSource } = jest.requireActual<{ default: DataSource }>('../ormconfig');
+    try {
+      await dataSource.initialize();
+      const [statement] = await dataSource.query('SHOW statement_timeout');
+      const [idle] = await dataSource.query('SHOW idle_in_transaction_session_timeout');
+      expect({ ...statement, ...idle }).toEqual({
+        statement_timeout: '0',
+        idle_in_transaction_session_timeout: '0',
+      });
+    } finally {
+      await dataSource.destroy();
+      if (before === undefined) delete process.env.DATABASE_URL;
+      else process.env.DATABASE_URL = before;
+      await database.drop();
+    }
+  });
 });

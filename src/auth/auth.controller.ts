@@ -100,6 +100,7 @@ export class AuthController {
   @ApiBearerAuth('session')
   @ApiOperation({ summary: 'Change my password; my other sessions end' })
   @ApiNoContentResponse()
+  @ApiProblem(400, 'weak_password', 'new_password must have at least 12 characters')
   @ApiProblem(400, 'wrong_password', 'current_password is not the password of this account.')
   @ApiProblem(401, 'invalid_token', 'The access token is missing, not valid or expired.')
   @ApiProblem(

@@ -32,3 +32,12 @@ export function dataSourceOptions(settings: { url: string; poolSize?: number; ap
     },
   } satisfies DataSourceOptions;
 }
+
+/** For what changes the schema: the limits of requests are not those of migrations, which may rewrite a large table. */
+export function migrationOptions(settings: { url: string; applicationName?: string }) {
+  const options = dataSourceOptions({ ...settings, poolSize: 2 });
+  return {
+    ...options,
+    extra: { ...options.extra, statement_timeout: 0, idle_in_transaction_session_timeout: 0 },
+  };
+}

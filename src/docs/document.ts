@@ -12,7 +12,8 @@ import type { Access } from '../common/access.decorator';
 import type { Env } from '../config/env';
 import { errorList } from './error-list';
 import { ENVELOPES, failureResponses, failuresOf } from './failure-responses';
-import { GENERATION_FAILURES, GENERATION_OPERATIONS } from './generation-operations';
+import { GENERATION_FAILURES } from './generation-failures';
+import { GENERATION_OPERATIONS, GENERATION_PARAMETERS } from './generation-operations';
 import { introduction, TAGS } from './introduction';
 import { DocumentedRoute, operationId, routeTable } from './route-table';
 
@@ -132,14 +133,16 @@ function complete(
   if (generation) {
     operation.summary = generation.summary;
     operation.description = generation.description;
+    operation.parameters = [...GENERATION_PARAMETERS];
     operation.requestBody = generation.requestBody;
     operation.responses = { '200': generation.success };
   }
   const known = generation ? { ...route, failures: [...route.failures, ...GENERATION_FAILURES] } : route;
   const failures = failuresOf(known, {
-    hasBody: operation.requestBody !== undefined,
-    changes: verb !== 'get',
-    touchesDatabase: !path.startsWith('/health/'),
+    hasBody: operation.requestBody !== undefined && !generation,
+    changes: verb !== 'get' && !generation,
+    // Whoever needs no credential reads pages and texts that are the same for everybody.
+    touchesDatabase: route.access !== 'public' || verb !== 'get',
     uuids: uuidsOf(operation),
   });
   operation.responses = { ...operation.responses, ...failureResponses(path, failures, publicUrl) };

@@ -2,8 +2,16 @@ import type { DocumentedFailure } from '../common/api-problem.decorator';
 
 /** What a request may meet on its way to a route. */
 const ANYWHERE: readonly DocumentedFailure[] = [
+  { status: 400, code: 'invalid_http', message: 'The request is not valid HTTP/1.1.' },
   { status: 404, code: 'not_found', message: 'There is no such route, or nothing of that id that is yours.' },
   { status: 405, code: 'method_not_allowed', message: 'The header `Allow` names the methods of this route.' },
+  { status: 408, code: 'body_timeout', message: 'The request body did not arrive in time.' },
+  { status: 408, code: 'request_timeout', message: 'The headers of the request did not arrive in time.' },
+  {
+    status: 431,
+    code: 'headers_too_large',
+    message: 'The request line and headers are larger than the 16 KiB this gateway accepts.',
+  },
   {
     status: 500,
     code: 'internal_error',

@@ -2,6 +2,7 @@ import type { ResponsesObject, SchemaObject } from '@nestjs/swagger';
 import type { DocumentedFailure } from '../common/api-problem.decorator';
 import { Failure, toProblem } from '../common/problem';
 import { notUuidMessage } from '../common/uuid-param.decorator';
+import { oauthCode } from '../openai-compat/failure-answer';
 import { toOpenAiError } from '../openai-compat/openai-error';
 import type { DocumentedRoute } from './route-table';
 
@@ -138,13 +139,15 @@ export function failuresOf(
 /** Failures by status, each with an example in the envelope of the path. */
 export function failureResponses(
   path: string,
-  failures: readonly DocumentedFailure[],
+  documented: readonly DocumentedFailure[],
   publicUrl: string,
 ): ResponsesObject {
   const responses: ResponsesObject = {};
+  const [type, schema] = envelopeOf(path);
+  const failures =
+    schema === 'OAuthError' ? documented.map((one) => ({ ...one, code: oauthCode(one) })) : documented;
   for (const status of [...new Set(failures.map((failure) => failure.status))].sort()) {
     const sameStatus = failures.filter((failure) => failure.status === status);
-    const [type, schema] = envelopeOf(path);
     responses[String(status)] = {
       description: sameStatus.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
       content: {

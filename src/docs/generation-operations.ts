@@ -1,5 +1,4 @@
-import type { RequestBodyObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
-import type { DocumentedFailure } from '../common/api-problem.decorator';
+import type { ParameterObject, RequestBodyObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { CHAT_ANSWER, CHAT_STREAM, COMPLETION_ANSWER, COMPLETION_STREAM } from './generation-examples';
 
 /** What the document says of a route whose body is not a DTO, because unknown fields must pass through it. */
@@ -102,7 +101,8 @@ const chatBody: RequestBodyObject = {
 };
 
 const PASSING_ON =
-  'Fields that are not listed here go to vLLM as they are, unless they would reach into its set-up.';
+  'Other fields that vLLM knows go there as they are, but for those that would reach into its set-up (400, with the ' +
+  "reason) or into others' requests (left out). What the gateway does not know is left out.";
 
 const chatSuccess: ResponseObject = {
   description: 'The answer, or its stream when `stream` is true',
@@ -172,37 +172,14 @@ export const GENERATION_OPERATIONS: Readonly<Record<string, GenerationOperation>
   'post /chat/completions': SESSION_CHAT,
 };
 
-/** What every generating route may answer, besides what its credential brings along. */
-export const GENERATION_FAILURES: readonly DocumentedFailure[] = [
-  { status: 400, code: 'invalid_json', message: 'The body must be a JSON object.' },
+/** Headers that mean something on all of them. */
+export const GENERATION_PARAMETERS: ParameterObject[] = [
   {
-    status: 401,
-    code: 'account_inactive',
-    message: 'The account was disabled or deleted, perhaps while this request ran. Ask an administrator.',
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    schema: { type: 'string', maxLength: 255 },
+    description:
+      'A name for this request and its repetitions: while one of them runs, another is refused with 409',
   },
-  {
-    status: 402,
-    code: 'insufficient_quota',
-    message: 'The token quota of your account is used up this month. It resets at the start of next month.',
-  },
-  { status: 403, code: 'request_ended', message: 'An administrator has ended this request.' },
-  {
-    status: 404,
-    code: 'model_not_found',
-    message: 'The model does not exist or this key may not use it. GET /v1/models lists what it may use.',
-  },
-  {
-    status: 409,
-    code: 'idempotency_key_in_use',
-    message: 'A request with this Idempotency-Key is still running.',
-  },
-  {
-    status: 429,
-    code: 'quota_reserved',
-    message: 'Other requests under way hold the rest of the token quota of your account. Retry shortly.',
-  },
-  { status: 429, code: 'rate_limit_exceeded', message: 'Too many requests this minute for your account.' },
-  { status: 502, code: 'upstream_unreachable', message: 'The model server cannot be reached.' },
-  { status: 502, code: 'upstream_error', message: 'The model server failed on this request.' },
-  { status: 504, code: 'upstream_timeout', message: 'The model server did not answer in time.' },
 ];

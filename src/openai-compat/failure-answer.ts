@@ -27,8 +27,11 @@ const OAUTH_CODES: ReadonlySet<string> = new Set([
   'invalid_scope',
 ]);
 
-/** RFC 6749 section 5.2; what has no code there keeps its own, as the RFC allows extensions. */
 function toOAuthError(failure: Failure): { error: string; error_description: string } {
-  const error = OAUTH_CODES.has(failure.code) || failure.status >= 429 ? failure.code : 'invalid_request';
-  return { error, error_description: failure.message };
+  return { error: oauthCode(failure), error_description: failure.message };
+}
+
+/** RFC 6749 section 5.2; what may pass or is our fault keeps its own code, as the RFC allows extensions. */
+export function oauthCode({ code, status }: Pick<Failure, 'code' | 'status'>): string {
+  return OAUTH_CODES.has(code) || status >= 429 ? code : 'invalid_request';
 }

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
-import { dataSourceOptions } from '../database/data-source-options';
+import { migrationOptions } from '../database/data-source-options';
 import { databaseFailure } from './database-failure';
 import { StartupFailure } from './startup-failure';
 import type { StartupLog } from './startup-log';
@@ -55,12 +55,7 @@ async function pendingAndUnknown(db: DataSource): Promise<[string[], string[]]> 
 }
 
 async function withDataSource<T>(url: string, work: (db: DataSource) => Promise<T>): Promise<T> {
-  const options = migrationOptions(url);
-  const db = new DataSource({
-    ...options,
-    // The limits of requests are not those of migrations, which may rewrite a large table.
-    extra: { ...options.extra, statement_timeout: 0, idle_in_transaction_session_timeout: 0 },
-  });
+  const db = new DataSource(optionsFor(url));
   await db.initialize();
   try {
     return await work(db);
@@ -69,9 +64,9 @@ async function withDataSource<T>(url: string, work: (db: DataSource) => Promise<
   }
 }
 
-function migrationOptions(url: string) {
+function optionsFor(url: string) {
   try {
-    return dataSourceOptions({ url, poolSize: 2, applicationName: 'llm-user-management-api migrations' });
+    return migrationOptions({ url, applicationName: 'llm-user-management-api migrations' });
   } catch (error) {
     throw new StartupFailure(`${(error as Error).message}.`, { cause: error });
   }

@@ -11,6 +11,7 @@ import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import { OneFieldBody } from '../../common/one-field-body.decorator';
 import type { Principal } from '../../common/principal';
+import { TIME_AHEAD } from '../../common/time-ahead';
 import { UuidParam } from '../../common/uuid-param.decorator';
 import type { Actor } from '../audit-log';
 import { CurrentActor } from '../current-actor.decorator';
@@ -42,7 +43,7 @@ export class ApiKeysController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Make an API key for /v1; it is shown in this answer and never again' })
   @ApiCreatedResponse({ type: CreatedApiKeyResponse })
-  @ApiProblem(400, 'invalid_request', 'expires_at must be a time in the future such as 2027-11-23T00:00:00Z')
+  @ApiProblem(400, 'invalid_request', `expires_at must be a time in the future such as ${TIME_AHEAD}`)
   @ApiProblem(409, 'too_many_api_keys', 'An account can have 50 API keys; delete one that is no longer used.')
   create(
     @CurrentPrincipal() { userId }: Principal,
@@ -67,11 +68,11 @@ export class ApiKeysController {
   })
   @OneFieldBody(ChangeApiKey, {
     name: 'opencode on my laptop',
-    expires_at: '2027-11-23T00:00:00Z',
+    expires_at: TIME_AHEAD,
     models: ['opencode-llm'],
   })
   @ApiOkResponse({ type: ApiKeyResponse })
-  @ApiProblem(400, 'invalid_request', 'expires_at must be a time in the future such as 2027-11-23T00:00:00Z')
+  @ApiProblem(400, 'invalid_request', `expires_at must be a time in the future such as ${TIME_AHEAD}`)
   @ApiProblem(404, 'not_found', 'There is no such API key.')
   @ApiProblem(409, 'too_many_api_keys', 'An account can have 50 API keys; delete one that is no longer used.')
   change(

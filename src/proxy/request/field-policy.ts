@@ -23,7 +23,7 @@ import {
  * What happens to one field of a request body on its way to vLLM:
  * forward: its bytes go through (after its check); drop: left out, as vLLM itself ignores it or it would reach into
  * other users' work; refuse: 400, because dropping it silently would change what the client asked for;
- * own: the gateway writes it itself (request-editor.ts).
+ * own: the gateway writes it itself (proxied-call.ts).
  */
 export interface FieldRule {
   readonly action: 'forward' | 'drop' | 'refuse' | 'own';

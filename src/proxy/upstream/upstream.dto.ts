@@ -7,7 +7,7 @@ export class UpstreamState {
   simulated: boolean;
   @ApiProperty({ example: true, description: 'Its health check was answered' }) reachable: boolean;
   @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:00.000Z' }) checked_at: string;
-  @ApiProperty({ type: String, nullable: true, example: '0.11.2', description: 'null: it does not say' })
+  @ApiProperty({ type: String, nullable: true, example: '0.32.0', description: 'null: it does not say' })
   version: string | null;
   @ApiProperty({
     type: 'integer',

@@ -5,6 +5,7 @@ import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
+import { TIME_AHEAD } from '../../common/time-ahead';
 import { UuidParam } from '../../common/uuid-param.decorator';
 import { DefaultLimits } from './default-limits.service';
 import { DefaultLimit, DefaultLimitChanged, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
@@ -89,7 +90,7 @@ export class LimitsController {
   @ApiProblem(
     400,
     'invalid_request',
-    'until must be a time in the next 366 days, with its offset, such as 2026-12-01T00:00:00Z',
+    `until must be a time in the next 366 days, with its offset, such as ${TIME_AHEAD}`,
   )
   @ApiProblem(404, 'not_found', 'There is no such limit.')
   raise(

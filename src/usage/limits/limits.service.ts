@@ -2,6 +2,7 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { AuditLog } from '../../auth/audit-log';
 import { ApiException } from '../../common/api.exception';
+import { TIME_AHEAD } from '../../common/time-ahead';
 import { refuseFormerAdmin, requireHeldAdmin, withActor } from '../../users/former-admin';
 import { holdAccounts } from '../../users/hold-accounts';
 import { parseMoment } from '../moment';
@@ -135,7 +136,7 @@ function endOf(until: string): Date {
     status: 400,
     code: 'invalid_request',
     param: 'until',
-    message: 'until must be a time in the next 366 days, with its offset, such as 2026-12-01T00:00:00Z',
+    message: `until must be a time in the next 366 days, with its offset, such as ${TIME_AHEAD}`,
   });
 }
 

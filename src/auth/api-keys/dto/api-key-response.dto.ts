@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { TIME_AHEAD } from '../../../common/time-ahead';
 import { KeyLimitResponse } from './key-limit.dto';
 
 export class PreviousSecret {
@@ -18,7 +19,7 @@ export class ApiKeyResponse {
     description: 'The models the key may use; null: all',
   })
   models: string[] | null;
-  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2027-11-23T00:00:00.000Z' })
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: TIME_AHEAD })
   expires_at: string | null;
   @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:00.000Z' }) created_at: string;
   @ApiProperty({

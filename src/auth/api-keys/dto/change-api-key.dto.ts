@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, ValidateIf } from 'class-validator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
+import { TIME_AHEAD } from '../../../common/time-ahead';
 import { IsExpiry } from './expiry.decorator';
 import { IsModelList } from './model-list.decorator';
 
@@ -15,7 +16,7 @@ export class ChangeApiKey {
     type: String,
     format: 'date-time',
     nullable: true,
-    example: '2027-11-23T00:00:00Z',
+    example: TIME_AHEAD,
     description: 'null: never',
   })
   @IsOptional()

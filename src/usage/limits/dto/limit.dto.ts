@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsUUID, Max, Min, ValidateIf } from 'class-validator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
+import { TIME_AHEAD } from '../../../common/time-ahead';
 import { IsMoment } from '../../moment';
 import type { Limit, LimitPeriod } from '../limit.entity';
 
@@ -89,7 +90,7 @@ export class TemporaryAmount {
 
   @ApiProperty({
     format: 'date-time',
-    example: '2026-12-01T00:00:00Z',
+    example: TIME_AHEAD,
     description: 'Then the usual amount holds again',
   })
   @IsMoment()
