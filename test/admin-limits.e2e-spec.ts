@@ -44,7 +44,7 @@ describe('PUT /admin/limits', () => {
   });
 
   it.each([
-    [{ metric: 'tokens', window: 'day' }, /amount/],
+    [{ metric: 'tokens', window: 'day' }, /amount must be a whole number from 0 to/],
     [{ metric: 'tokens', window: 'day', amount: -1 }, /amount/],
     [{ metric: 'tokens', window: 'day', amount: 1.5 }, /amount/],
     [{ metric: 'tokens', window: 'day', amount: '5' }, /amount/],

@@ -9,6 +9,8 @@ export const SUBJECTS = ['everyone', 'user', 'key'] as const satisfies Limit['su
 export const METRICS = ['tokens', 'requests', 'concurrent_requests'] as const satisfies Limit['metric'][];
 export const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as const satisfies LimitPeriod[];
 
+/** One sentence, whichever of the three is broken: an amount that is missing is first of all no number. */
+const WHOLE = { message: `$property must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}` };
 const AMOUNT = { type: 'integer', format: 'int64', minimum: 0 } as const;
 
 /** What a limit holds: which counter, and how much. */
@@ -52,9 +54,9 @@ export class PutLimit {
   model?: string;
 
   @ApiProperty({ ...AMOUNT, example: 60 })
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  @IsInt(WHOLE)
+  @Min(0, WHOLE)
+  @Max(Number.MAX_SAFE_INTEGER, WHOLE)
   amount: number;
 }
 
@@ -70,9 +72,9 @@ export class DefaultLimit {
 
   @ApiProperty({ ...AMOUNT, nullable: true, example: 500_000, description: 'null takes the default away' })
   @ValidateIf(({ amount }: DefaultLimit) => amount !== null)
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  @IsInt(WHOLE)
+  @Min(0, WHOLE)
+  @Max(Number.MAX_SAFE_INTEGER, WHOLE)
   amount: number | null;
 }
 
@@ -83,9 +85,9 @@ export class DefaultLimitChanged {
 
 export class TemporaryAmount {
   @ApiProperty({ ...AMOUNT, example: 5_000_000 })
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  @IsInt(WHOLE)
+  @Min(0, WHOLE)
+  @Max(Number.MAX_SAFE_INTEGER, WHOLE)
   amount: number;
 
   @ApiProperty({
