@@ -4,7 +4,9 @@
  * minute and a half. No script has so many on one letter; Unicode's own "stream-safe" text has 30.
  */
 const LONGEST_RUN = 32;
-/** The most that any text can grow by, as Unicode says (UAX 15, 2.1). */
+/** Nor is a longer text, in UTF-16 units: it may become a text of hundreds of megabytes, and fits no window as it is. */
+const LONGEST_TEXT = 2_000_000;
+/** The most that any text can grow by. */
 const MOST_GROWTH = 11;
 
 /** Behind these there are only marks that are never put in order. */
@@ -15,7 +17,7 @@ let marks: Uint8Array | undefined;
 
 /** The most bytes a text may have once it is normalised, by NFC or by NFKC. */
 export function bytesOnceNormalised(text: string): number {
-  if (hasLongRun(text)) return Buffer.byteLength(text) * MOST_GROWTH;
+  if (text.length > LONGEST_TEXT || hasLongRun(text)) return Buffer.byteLength(text) * MOST_GROWTH;
   return Math.max(Buffer.byteLength(text.normalize('NFC')), Buffer.byteLength(text.normalize('NFKC')));
 }
 
