@@ -92,11 +92,15 @@ function skipSpace(json: Buffer, at: number): number {
   return index;
 }
 
-/** Index just behind the closing quote of the string that opens at `at`. */
-function stringEnd(json: Buffer, at: number): number {
-  let quote = json.indexOf(QUOTE, at + 1);
-  while (isEscaped(json, quote)) quote = json.indexOf(QUOTE, quote + 1);
-  return quote + 1;
+/** Index just behind the closing quote of the string that opens at `at`; the end, when nothing closes it. */
+export function stringEnd(json: Buffer, at: number): number {
+  const quote = json.indexOf(QUOTE, at + 1);
+  if (quote === -1) return json.length;
+  if (!isEscaped(json, quote)) return quote + 1;
+  // Where there is one escaped quote there are many: looking for each would take longer than looking at each byte.
+  let index = quote + 1;
+  while (index < json.length && json[index] !== QUOTE) index += json[index] === BACKSLASH ? 2 : 1;
+  return index + 1;
 }
 
 function isEscaped(json: Buffer, quote: number): boolean {

@@ -73,6 +73,24 @@ describe('The bytes of a prompt', () => {
     expect(boundOf(chat(escaped.slice(1, -1))).bound).toBeGreaterThanOrEqual(times * Buffer.byteLength(text));
   });
 
+  // Marks are put in order one by one: half a megabyte of them in the wrong order took half a minute.
+  it.each([
+    ['marks', '\u0315\u0300'],
+    ['marks beyond the first plane', '\u{1D16D}\u{1D165}'],
+    ['signs that become marks', '\u0300\uFF9E'],
+    ['marks as escapes', '\\u0315\\u0300'],
+  ])('are bounded in no time for a long row of %s', (_, pair) => {
+    const began = performance.now();
+    const { sent, bound } = boundOf(chat(`a${pair.repeat(500_000 / pair.length)}`));
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(bound).toBeGreaterThan(sent);
+  });
+
+  it('are exact where each letter has many marks', () => {
+    const { sent, bound } = boundOf(chat(`a${'\u0301\u0315'.repeat(15)}`.repeat(100)));
+    expect(bound).toBe(sent);
+  });
+
   it('are not more for text that normalising makes shorter', () => {
     const { sent, bound } = boundOf(chat('e\u0301ﬃ日本'.repeat(100)));
     expect(bound).toBe(sent);

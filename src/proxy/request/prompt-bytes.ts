@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import type { JsonMember } from './json-members';
+import { bytesOnceNormalised } from './normalised-bytes';
 
 /** What is known of a body whose prompt is bounded. */
 interface Body {
@@ -88,6 +89,3 @@ function growthByNormalising({ bytes, fields }: Body): number {
   const text = escapes ? JSON.stringify(fields) : bytes.toString('utf8');
   return Math.max(0, bytesOnceNormalised(text) - bytes.length);
 }
-
-const bytesOnceNormalised = (text: string): number =>
-  Math.max(Buffer.byteLength(text.normalize('NFC')), Buffer.byteLength(text.normalize('NFKC')));

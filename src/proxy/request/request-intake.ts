@@ -10,11 +10,11 @@ import { CacheSalts } from './cache-salts';
 import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
 import { duplicateKey, JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
+import { MAX_DEPTH, refuseHeavyJson, tooDeep } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
 import { readJsonBytes } from './request-body';
 import { TemplateOverheads } from './template-overheads';
 
-const MAX_DEPTH = 64;
 const MAX_FIELDS = 256;
 
 /** Reads a request body and makes it safe: whatever is wrong with it is said before anything is reserved. */
@@ -65,6 +65,7 @@ const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value insta
 
 /** Parses and checks a body against the field policy. */
 export function checkBody(bytes: Buffer, endpoint: EndpointName | null): CheckedBody {
+  refuseHeavyJson(bytes);
   const fields = parseObject(bytes);
   const members = findMembers(bytes);
   const duplicate = duplicateKey(members);
@@ -133,11 +134,6 @@ function findMembers(bytes: Buffer): JsonMember[] {
       message: `The body has more than ${MAX_FIELDS} fields.`,
     });
   } catch (error) {
-    if (!(error instanceof JsonTooDeepError)) throw error;
-    throw new ApiException({
-      status: 400,
-      code: 'invalid_json',
-      message: `The body nests deeper than ${MAX_DEPTH} levels.`,
-    });
+    throw error instanceof JsonTooDeepError ? tooDeep() : error;
   }
 }

@@ -1,0 +1,44 @@
+import { refuseHeavyJson } from './json-weight';
+import { checkBody } from './request-intake';
+
+const MIB = 1_024 * 1_024;
+const chatOf = (content: string) =>
+  Buffer.from(`{"model":"m","messages":[{"role":"user","content":[${content}]}]}`);
+const fill = (item: string) =>
+  Array(Math.floor((32 * MIB) / (item.length + 1)))
+    .fill(item)
+    .join(',');
+const took = (work: () => unknown): number => {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+};
+
+describe('a body that would be heavy once it is parsed', () => {
+  // Parsed, the empty objects alone stopped the process for ten seconds.
+  it.each([
+    ['empty objects', chatOf(fill('{}'))],
+    ['empty lists', Buffer.from(`{"unknown":[${fill('[]')}]}`)],
+    ['members', Buffer.from(`{"unknown":{${fill('"abc":1')}}}`)],
+    ['texts', chatOf(fill('""'))],
+    ['numbers', Buffer.from(`{"prompt":[${fill('1')}]}`)],
+    ['levels', Buffer.from('['.repeat(32 * MIB))],
+    ['no end', chatOf('"a,'.repeat(MIB))],
+  ])('is refused for its %s before it is parsed', (what, body) => {
+    const refuse = () => checkBody(body, 'chat_completions');
+    expect(
+      took(() => expect(refuse).toThrow(what === 'no end' ? /not valid JSON/ : /holds more|deeper/)),
+    ).toBeLessThan(1_000);
+  });
+
+  it.each([
+    ['a long text', `"content":${JSON.stringify('say "a, b" and [c]{d}: \\ '.repeat(MIB))}`],
+    ['a long list of token ids', `"prompt":[${Array(1_900_000).fill('12').join(',')}]`],
+    [
+      'many messages',
+      `"messages":[${Array(10_000).fill('{"role":"user","content":[{"text":"a"},{"text":"b"}]}').join(',')}]`,
+    ],
+  ])('is none with %s', (_, members) => {
+    expect(() => refuseHeavyJson(Buffer.from(`{${members}}`))).not.toThrow();
+  });
+});
