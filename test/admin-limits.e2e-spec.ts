@@ -30,7 +30,7 @@ describe('PUT /admin/limits', () => {
       subject_id: user.id,
       ...fields,
     });
-    const view = (await answer.json()) as { id: string; amount: number };
+    const view = (await answer.json()) as { id: string; amount: number; [field: string]: unknown };
     if (answer.status !== 200) throw new Error(JSON.stringify(view));
     return view;
   };
@@ -99,6 +99,21 @@ describe('PUT /admin/limits', () => {
     await untilNothingOpen(gateway);
     const hour = usage.windows.find(({ window }) => window === 'hour');
     expect(hour?.used).toBe(2 * ((row?.prompt_tokens ?? 0) + (row?.completion_tokens ?? 0)));
+  });
+
+  it.each([
+    { metric: 'tokens', window: 'day', amount: 5 },
+    { metric: 'concurrent_requests', amount: 2 },
+    { subject: 'everyone', subject_id: undefined, metric: 'concurrent_requests', amount: 9_000 },
+  ])('takes %j back as it shows it', async (fields) => {
+    const { subject, subject_id, metric, window, model, amount, ...rest } = await limit(fields);
+    const shown = { subject, subject_id, metric, window, model, amount };
+    expect([model, window, subject_id]).toContain(null);
+    expect(await limit({ ...shown, amount: amount + 1 })).toMatchObject({
+      ...shown,
+      amount: amount + 1,
+      id: rest.id,
+    });
   });
 
   it('sets a default for all who have no limit of an administrator', async () => {
