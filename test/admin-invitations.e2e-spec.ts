@@ -68,7 +68,7 @@ describe('/admin/invitations', () => {
       limits: [
         { metric: 'requests', window: 'minute', amount: 60 },
         { metric: 'tokens', window: 'day', model: 'opencode-llm', amount: 0 },
-        { metric: 'concurrent_requests', amount: null },
+        { metric: 'concurrent_requests', window: null, model: null, amount: null },
       ],
       expires_in_days: 90,
     });

@@ -1,5 +1,6 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows, untilNothingOpen } from './support/ledger';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
 
@@ -24,13 +25,13 @@ describe('PUT /admin/limits', () => {
       headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-  const limit = async (fields: object) => {
-    const answer = await send('PUT', '/admin/limits', admin.accessToken, {
+  const limit = async (fields: object, by = admin) => {
+    const answer = await send('PUT', '/admin/limits', by.accessToken, {
       subject: 'user',
       subject_id: user.id,
       ...fields,
     });
-    const view = (await answer.json()) as { id: string; amount: number };
+    const view = (await answer.json()) as { id: string; amount: number; [field: string]: unknown };
     if (answer.status !== 200) throw new Error(JSON.stringify(view));
     return view;
   };
@@ -99,6 +100,50 @@ describe('PUT /admin/limits', () => {
     await untilNothingOpen(gateway);
     const hour = usage.windows.find(({ window }) => window === 'hour');
     expect(hour?.used).toBe(2 * ((row?.prompt_tokens ?? 0) + (row?.completion_tokens ?? 0)));
+  });
+
+  it.each([
+    { metric: 'tokens', window: 'day', amount: 5 },
+    { metric: 'concurrent_requests', amount: 2 },
+    { subject: 'everyone', subject_id: undefined, metric: 'concurrent_requests', amount: 9_000 },
+  ])('takes %j back as it shows it', async (fields) => {
+    const { subject, subject_id, metric, window, model, amount, ...rest } = await limit(fields);
+    const shown = { subject, subject_id, metric, window, model, amount };
+    expect([model, window, subject_id]).toContain(null);
+    expect(await limit({ ...shown, amount: amount + 1 })).toMatchObject({
+      ...shown,
+      amount: amount + 1,
+      id: rest.id,
+    });
+  });
+
+  it('tells the log what was before, of two who set the first limit on everyone at once', async () => {
+    const admins = [admin, await gateway.registerAdmin()];
+    const everyone = {
+      subject: 'everyone',
+      subject_id: undefined,
+      metric: 'tokens',
+      window: 'hour',
+      model: 'two',
+    };
+    // Makes the counter.
+    const { id } = await limit({ ...everyone, amount: 1 });
+    await send('DELETE', `/admin/limits/${id}`, admin.accessToken);
+    const inTheWay = gateway.dataSource.createQueryRunner();
+    await inTheWay.startTransaction();
+    await inTheWay.query(
+      `INSERT INTO limits (subject, metric, period, model, amount, set_by) VALUES ('everyone', 'tokens', 'hour', 'two', 1, 'admin')`,
+    );
+    const both = Promise.all(admins.map((by, index) => limit({ ...everyone, amount: 8_000 + index }, by)));
+    await untilLocksAreAwaited(gateway, 2);
+    await inTheWay.rollbackTransaction();
+    await inTheWay.release();
+    await both;
+    const told = await gateway.dataSource.query<{ before: number }[]>(
+      `SELECT jsonb_array_length(before -> 'limits') AS before FROM audit_log
+       WHERE action = 'limit.put' AND after -> 'limits' -> 0 ->> 'model' = 'two' ORDER BY id OFFSET 1`,
+    );
+    expect(told).toEqual([{ before: 0 }, { before: 1 }]);
   });
 
   it('sets a default for all who have no limit of an administrator', async () => {

@@ -46,6 +46,18 @@ describe('GET and PATCH /users/me/api-keys/{id}', () => {
     expect(shown.text).not.toContain(key.slice(8, -4));
   });
 
+  it('answer to an id in capitals as to the id', async () => {
+    const { key, id, ...made } = await makeKey(gateway, ada);
+    const limit = { metric: 'tokens', window: 'day', amount: 5 };
+    const set = await keys(`/${id.toUpperCase()}/limits`, { method: 'PUT', json: limit });
+    expect([set.status, set.body]).toEqual([200, expect.objectContaining(limit)]);
+    const usage = await keys(`/${id.toUpperCase()}/usage`);
+    expect([usage.status, usage.body.key_id]).toEqual([200, id]);
+    const rotated = await keys(`/${id.toUpperCase()}/rotate`, { json: {} });
+    expect([rotated.body.id, rotated.body.name]).toEqual([id, made.name]);
+    expect(rotated.text).not.toContain(key);
+  });
+
   it('change name, expiry and models; what is left out stays', async () => {
     const { key, ...made } = await makeKey(gateway, ada, { models: ['first'] });
     const expires_at = inAnHour();

@@ -68,7 +68,7 @@ describe('/users/me/api-keys/{id}/limits', () => {
       set_by: 'self',
     });
     const other = await set({ ...A_DAY, model: 'opencode-llm', amount: 7 });
-    const atOnce = await set({ metric: 'concurrent_requests', amount: 2 });
+    const atOnce = await set({ metric: 'concurrent_requests', window: null, model: null, amount: 2 });
     expect(atOnce).toMatchObject({ window: null, amount: 2 });
     expect(await set({ ...A_DAY, amount: 5 })).toEqual({ ...day, amount: 5 });
     expect(await listed()).toEqual([{ ...day, amount: 5 }, other, atOnce]);

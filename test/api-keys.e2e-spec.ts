@@ -238,11 +238,17 @@ describe('API keys', () => {
     }
   });
 
-  it('note when they were last used, shortly after', async () => {
-    const { id, key } = await create();
+  it('note when they were last used, shortly after, while others are being changed', async () => {
+    const [{ id, key }, other] = [await create(), await create()];
+    const changing = gateway.dataSource.createQueryRunner();
+    await changing.startTransaction();
+    await changing.query('UPDATE api_keys SET name = name WHERE id = $1', [other.id]);
+    await models({ bearer: other.key });
     await models({ bearer: key });
     await delay(1_500);
     const listed = JSON.parse((await keys()).text) as Key[];
+    await changing.rollbackTransaction();
+    await changing.release();
     expect(listed.find((each) => each.id === id)?.last_used_at).toEqual(expect.any(String));
   });
 });

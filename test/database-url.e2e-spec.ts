@@ -1,5 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { loadEnv } from '../src/config/load-env';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres';
@@ -9,6 +10,11 @@ import { bringSchemaUpToDate } from '../src/startup/migrations';
 import { StartupLog } from '../src/startup/startup-log';
 import { cleanUp, emptyFolder } from './support/gateway-process';
 import { createDatabase } from './support/postgres';
+
+const provide = (url: string) => {
+  const env = loadEnv({ DATABASE_URL: url, DATA_DIR: emptyFolder() });
+  return provideDatabase(env, new DataDirectory(env.DATA_DIR), new StartupLog(env));
+};
 
 /** A server that listens on a Unix socket, too. */
 describe('a Unix socket in DATABASE_URL', () => {
@@ -35,13 +41,25 @@ describe('a Unix socket in DATABASE_URL', () => {
         'as host=, with a user': `postgres://${username}:${password}@/gateway?host=${sockets}&port=${port}`,
         'as host=, with all else': `postgres:///gateway?host=${sockets}&port=${port}&${rest}`,
       }[way] as string;
-      const env = loadEnv({ DATABASE_URL: url, DATA_DIR: emptyFolder() });
-      const log = new StartupLog(env);
-      const provided = await provideDatabase(env, new DataDirectory(env.DATA_DIR), log);
-      expect(provided.maxConnections).toBe(200);
-      await bringSchemaUpToDate({ url: provided.url, migrate: true, log });
+      const provided = await provide(url);
+      expect(provided.connections).toBe(200);
+      await bringSchemaUpToDate({ url: provided.url, migrate: true, log: new StartupLog(loadEnv({})) });
     },
   );
+
+  it.each([
+    ['a role that is no superuser', '', 197],
+    ['a role that may have fewer', 'CONNECTION LIMIT 7', 7],
+  ])('has the connections of its role: %s', async (_whose, limit, connections) => {
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    const role = `role_with_${connections}`;
+    await client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x' ${limit}`);
+    await client.end();
+    const url = new URL(server.url);
+    [url.username, url.password] = [role, 'x'];
+    expect((await provide(url.href)).connections).toBe(connections);
+  });
 });
 
 describe('npm run migration:run', () => {

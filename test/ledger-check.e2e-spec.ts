@@ -213,6 +213,20 @@ describe('npm run ledger:check', () => {
     }
   });
 
+  it('refuses to compare in another zone than the ledger is counted in', async () => {
+    const gateway = await startGateway({ settings: { LIMITS_TIME_ZONE: 'Asia/Kolkata' } });
+    try {
+      const settings = { DATABASE_URL: gateway.env.DATABASE_URL ?? '' };
+      expect(await runScript('ledger-check.js', emptyFolder(), settings)).toMatchObject({
+        code: 2,
+        output: '',
+        errors: expect.stringMatching(/^LIMITS_TIME_ZONE is UTC, but .* counted in Asia\/Kolkata: [^\n]+\n$/),
+      });
+    } finally {
+      await gateway.close();
+    }
+  });
+
   it('finds the embedded database while it runs, and says so when it does not', async () => {
     const folder = emptyFolder();
     const none = await runScript('ledger-check.js', folder);

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidV7 } from 'uuid';
 import { Client } from 'pg';
@@ -21,6 +23,8 @@ const middleOf = (offset: number): Date => {
 const pastIn = (offset: number): Date => (offset === 0 ? new Date() : middleOf(offset));
 const partitionOf = (offset: number): string =>
   `usage_records_${middleOf(offset).toISOString().slice(0, 7).replace('-', '_')}`;
+
+const OPERATIONS = readFileSync(join(__dirname, '..', 'docs', 'operations.md'), 'utf8');
 
 describe('retention', () => {
   let gateway: TestGateway;
@@ -245,6 +249,34 @@ describe('retention', () => {
     const throttles = `SELECT failures FROM login_throttles WHERE bucket IN ('\\x01', '\\x02')`;
     expect(await sql(throttles)).toEqual([{ failures: 5 }]);
     expect((await gateway.get('/users/me', user.accessToken)).status).toBe(200);
+  });
+
+  it('is done by a gateway whose role owns nothing, with what operations.md grants', async () => {
+    const role = `gateway_${randomUUID().replaceAll('-', '')}`;
+    await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+    const mayDrop = `SELECT has_function_privilege('${role}', 'drop_usage_partition(timestamp)', 'EXECUTE') AS may`;
+    expect(await sql(mayDrop)).toEqual([{ may: false }]);
+    const [, grants = ''] = /```sql\n(GRANT [^`]*)```/.exec(OPERATIONS) ?? [];
+    await sql(grants.replaceAll(/\bgateway\b/g, role));
+    const url = new URL(gateway.env.DATABASE_URL ?? '');
+    [url.username, url.password] = [role, 'x'];
+    const settings = { DATABASE_URL: url.href, USAGE_RETENTION_MONTHS: String(KEPT_MONTHS) };
+    const lesser = await startGateway({
+      replicaOf: gateway,
+      settings: { ...settings, LIMITS_TIME_ZONE: 'America/New_York' },
+    });
+    try {
+      const body = { model: 'opencode-llm', messages: [{ role: 'user', content: 'SIM:{"tokens":3}' }] };
+      expect((await lesser.post('/v1/chat/completions', user.key, body)).status).toBe(200);
+      await untilNothingOpen(gateway);
+      while (!(await lesser.app.get(Retention, { strict: false }).run(middleOf(5)))) await sleep(10);
+      expect(await partitions()).toEqual([2, 5, 6, 7].map(partitionOf).concat('usage_records_default'));
+      expect(await sql('SELECT requests::int FROM usage_totals')).toEqual([{ requests: 1 }]);
+      await expect(lesser.dataSource.query('DELETE FROM audit_log')).rejects.toThrow('permission denied');
+    } finally {
+      await lesser.close();
+      await sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
   });
 
   /** How long the slowest of many small requests took while something else went on. */

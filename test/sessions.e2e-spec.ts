@@ -156,6 +156,24 @@ describe('sessions', () => {
     expect((await me(newest.accessToken)).status).toBe(200);
   });
 
+  it('open while somebody else ends old ones, without waiting for that', async () => {
+    const ada = await gateway.register();
+    await gateway.dataSource.query(
+      `INSERT INTO sessions (id, user_id, token_hash, expires_at, last_used_at)
+       SELECT gen_random_uuid(), $1, '', now() + interval '1 day', now() - interval '1 hour' FROM generate_series(1, 60)`,
+      [ada.id],
+    );
+    const ending = gateway.dataSource.createQueryRunner();
+    await ending.startTransaction();
+    await ending.query(`UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND token_hash = ''`, [
+      ada.id,
+    ]);
+    const newest = await logIn(ada.username, ada.password);
+    expect((await me(newest.accessToken)).status).toBe(200);
+    await ending.rollbackTransaction();
+    await ending.release();
+  });
+
   it('are listed for their owner only, and ended by their owner only', async () => {
     const [ada, bob] = [await gateway.register(), await gateway.register()];
     await logIn(ada.username, ada.password);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { LimitsTimeZone } from '../src/usage/limits/limits-time-zone.service';
 import { Retention } from '../src/usage/retention/retention.service';
 import { rezone } from '../src/usage/rezone/rezone';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
@@ -159,6 +160,38 @@ describe('the time zone of the limits', () => {
     const user = await gateway.register();
     await chat(gateway, user);
     await expect(rezoneTo(TOKYO)).rejects.toThrow(/1 gateways run on this database/);
+    await gateway.close();
+  });
+
+  it('is not the old one for a gateway that starts while it is changed', async () => {
+    const gateway = await start('UTC');
+    await chat(gateway, await gateway.register());
+    await gateway.close();
+    const inTheWay = new Client({ connectionString: database.url });
+    await inTheWay.connect();
+    await inTheWay.query('BEGIN; LOCK TABLE usage_daily IN SHARE MODE');
+    const untilWaiting = async (count: number) => {
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      for (let n = 0; n < 100 && (await inTheWay.query(waiting)).rows.length < count; n += 1) await sleep(20);
+    };
+    const changed = rezoneTo(TOKYO);
+    await untilWaiting(1);
+    const started = start('UTC').catch((error: unknown) => error);
+    await untilWaiting(2);
+    await inTheWay.query('COMMIT');
+    await inTheWay.end();
+    expect(await changed).toBe('UTC');
+    const refusal = await started;
+    if (!(refusal instanceof Error)) await (refusal as TestGateway).close();
+    expect(String(refusal)).toMatch(/LIMITS_TIME_ZONE is UTC, but .* counted in Asia\/Tokyo/);
+  });
+
+  it('is looked at once more when a change can see the process that starts', async () => {
+    const gateway = await start('UTC');
+    await chat(gateway, await gateway.register());
+    await withClient((client) => client.query('UPDATE settings SET value = $1', [TOKYO]));
+    const zone = gateway.app.get(LimitsTimeZone, { strict: false });
+    await expect(zone.onApplicationBootstrap()).rejects.toThrow('counted in Asia/Tokyo');
     await gateway.close();
   });
 

@@ -125,11 +125,14 @@ export class SessionsService {
     await this.sessions.query(`UPDATE users SET last_login_at = now() WHERE id = $1 AND deleted_at IS NULL`, [
       userId,
     ]);
+    // Nor does it wait for sessions that somebody else ends or deletes just now, in whatever order: the next login does it.
     await this.sessions.query(
       `DELETE FROM sessions WHERE id IN (
-         SELECT id FROM sessions WHERE user_id = $1 AND id <> $2
-         ORDER BY (revoked_at IS NULL AND expires_at > now()) DESC, last_used_at DESC
-         OFFSET ${SESSIONS_PER_USER - 1})`,
+         SELECT id FROM sessions WHERE id = ANY (ARRAY (
+           SELECT id FROM sessions WHERE user_id = $1 AND id <> $2
+           ORDER BY (revoked_at IS NULL AND expires_at > now()) DESC, last_used_at DESC
+           OFFSET ${SESSIONS_PER_USER - 1}
+         )) FOR UPDATE SKIP LOCKED)`,
       [userId, sessionId],
     );
   }

@@ -7,6 +7,7 @@ import { databaseFailure } from '../startup/database-failure';
 import { codeOf, isExplained, StartupFailure } from '../startup/startup-failure';
 import { differenceLine } from '../usage/ledger-check/ledger-difference';
 import { ledgerDifferences, LedgerReport } from '../usage/ledger-check/ledger-differences';
+import { ZONE_SETTING } from '../usage/limits/limits-time-zone.service';
 
 const SAME = 0;
 const DIFFERENT = 1;
@@ -56,13 +57,27 @@ async function check(url: string, zone: string): Promise<LedgerReport> {
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await refuseAnotherZone(client, zone);
     return await ledgerDifferences(client, zone);
   } catch (error) {
+    if (error instanceof StartupFailure) throw error;
     if (codeOf(error) !== '42P01') throw databaseFailure(error, url);
     throw new StartupFailure('The database has no up-to-date schema: run npm run migration:run first.');
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** In another zone than the one it is counted in, a ledger without a fault would differ from day to day. */
+async function refuseAnotherZone(client: Client, zone: string): Promise<void> {
+  const { rows } = await client.query<{ value: string }>('SELECT value FROM settings WHERE name = $1', [
+    ZONE_SETTING,
+  ]);
+  const counted = rows[0]?.value ?? zone;
+  if (counted === zone) return;
+  throw new StartupFailure(
+    `LIMITS_TIME_ZONE is ${zone}, but the ledger is counted in ${counted}: set it to ${counted}, as the gateways have it.`,
+  );
 }
 
 void main().then((code) => (process.exitCode = code));

@@ -12,7 +12,7 @@ export function connectionShortage(env: Env, available: number): string | null {
   if (needed <= available) return null;
   const sum = `${env.workers} worker(s) with DATABASE_POOL_SIZE ${env.DATABASE_POOL_SIZE} and ${REPORTS_AT_A_TIME} for reports each`;
   return (
-    `the database allows ${available} connections (max_connections), and this gateway may open ${needed} (${sum}): ` +
+    `the database allows ${available} connections to its user, and this gateway may open ${needed} (${sum}): ` +
     'set DATABASE_POOL_SIZE or WORKERS lower, or max_connections higher'
   );
 }

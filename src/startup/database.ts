@@ -23,7 +23,7 @@ export interface ProvidedDatabase {
   readonly url: string;
   readonly embeddedIn: string | null;
   /** Null: enough. */
-  readonly maxConnections: number | null;
+  readonly connections: number | null;
   stop(): Promise<void>;
 }
 
@@ -34,8 +34,8 @@ export async function provideDatabase(
   log: StartupLog,
 ): Promise<ProvidedDatabase> {
   if (env.DATABASE_URL) {
-    const maxConnections = await checkDatabase(env.DATABASE_URL);
-    return { url: env.DATABASE_URL, embeddedIn: null, maxConnections, stop: () => Promise.resolve() };
+    const connections = await checkDatabase(env.DATABASE_URL);
+    return { url: env.DATABASE_URL, embeddedIn: null, connections, stop: () => Promise.resolve() };
   }
   const dataDir = join(await directory.ensure(), 'postgres');
   log.line(`starting the embedded PostgreSQL in ${dataDir} (DATABASE_URL is not set)`);
@@ -50,7 +50,7 @@ export async function provideDatabase(
     );
   });
   env.DATABASE_URL = url;
-  return { url, embeddedIn, maxConnections: null, stop };
+  return { url, embeddedIn, connections: null, stop };
 }
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */
@@ -63,7 +63,16 @@ export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Pr
   });
 }
 
-/** @returns its max_connections. @throws StartupFailure unless a PostgreSQL that is new enough answers. */
+/** How many connections this user may have: the server keeps some for others, and a role or a database may have fewer. */
+const CONNECTIONS = `
+  SELECT least(
+    current_setting('max_connections')::integer - CASE WHEN r.rolsuper THEN 0
+      ELSE current_setting('superuser_reserved_connections')::integer
+        + coalesce(current_setting('reserved_connections', true)::integer, 0) END,
+    nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1))
+  FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`;
+
+/** @returns how many connections it allows. @throws StartupFailure unless a PostgreSQL that is new enough answers. */
 async function checkDatabase(url: string): Promise<number> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
@@ -84,7 +93,7 @@ async function checkOnce(url: string): Promise<number> {
   try {
     await client.connect();
     const { rows } = await client.query<{ version: string; connections: string }>(
-      `SELECT current_setting('server_version_num') AS version, current_setting('max_connections') AS connections`,
+      `SELECT current_setting('server_version_num') AS version, (${CONNECTIONS}) AS connections`,
     );
     const major = Math.floor(Number(rows[0]?.version) / 10_000);
     if (major < OLDEST_POSTGRESQL) {

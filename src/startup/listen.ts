@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import type { Env } from '../config/env';
-import { codeOf, StartupFailure } from './startup-failure';
+import { codeOf, isExplained, StartupFailure } from './startup-failure';
 
 /**
  * Makes sure that the port can be opened, before anything is started or created for it.
@@ -32,7 +32,7 @@ export async function checkPort(env: Env): Promise<void> {
  */
 export async function openPort(app: INestApplication, env: Env): Promise<number> {
   await app.listen(env.PORT, env.HOST).catch((error: unknown) => {
-    throw listenFailure(error, env);
+    throw isExplained(error) ? error : listenFailure(error, env);
   });
   const port = (app.getHttpServer().address() as AddressInfo | null)?.port ?? env.PORT;
   env.listensOn(port);

@@ -34,10 +34,10 @@ export class Provision {
     this.generatedSecrets = await provideSecrets(this.env, this.directory);
     proceed();
     const database = await provideDatabase(this.env, this.directory, this.log);
-    const { url, embeddedIn, maxConnections } = database;
+    const { url, embeddedIn, connections } = database;
     this.stops.push(database.stop);
     this.embeddedDatabase = embeddedIn;
-    const shortage = maxConnections === null ? null : connectionShortage(this.env, maxConnections);
+    const shortage = connections === null ? null : connectionShortage(this.env, connections);
     if (shortage) this.log.line(shortage);
     proceed();
     await bringSchemaUpToDate({

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module';
 import { PartStatements } from '../database/part-statements';
+import { AdmissionModule } from './admission/admission.module';
 import { DefaultLimits } from './limits/default-limits.service';
 import { KeyUsageController } from './key-usage.controller';
 import { LedgerReader } from './ledger-reader.service';
@@ -24,7 +25,7 @@ import { UsageService } from './usage.service';
 
 /** What people have used and may use. The hot path, which counts, is in admission/. */
 @Module({
-  imports: [AuthModule, RatesModule],
+  imports: [AdmissionModule, AuthModule, RatesModule],
   controllers: [
     UsageController,
     KeyUsageController,

@@ -33,12 +33,14 @@ const AMOUNT = { type: 'integer', format: 'int64', minimum: 0, nullable: true } 
 /** As the default limits, and for single models, too. */
 export class InvitedLimit extends DefaultLimit {
   @ApiPropertyOptional({
+    type: String,
+    nullable: true,
     example: 'opencode-llm',
-    description: 'The public name of a model; absent: all models',
+    description: 'The public name of a model; absent or null: all models',
   })
   @IsOptional()
   @IsPlainText(256)
-  model?: string;
+  model?: string | null;
 }
 
 export class CreateInvitation {
@@ -75,7 +77,6 @@ export class CreateInvitation {
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(MOST_LIMITS)
-  @IsObject({ each: true })
   // A list in the list would be looked into, and its own members taken for checked.
   @IsObject({ each: true })
   @ValidateNested({ each: true })

@@ -33,6 +33,7 @@ export function toLimitView({ metric, period, model, amount }: GivenLimit): Invi
 type LimitsOfInvitation = Pick<CreateInvitation, 'token_limit' | 'limits'>;
 
 /** Concurrent requests have no window; their one counter is kept as total. */
-function toGiven({ metric, window = 'total', model, amount }: InvitedLimit): GivenLimit {
-  return { metric, period: metric === 'concurrent_requests' ? 'total' : window, model: model ?? '', amount };
+function toGiven({ metric, window, model, amount }: InvitedLimit): GivenLimit {
+  const period = metric === 'concurrent_requests' ? 'total' : (window ?? 'total');
+  return { metric, period, model: model ?? '', amount };
 }

@@ -6,6 +6,12 @@ const NOTED_EVERY_MS = 60_000;
 const WRITTEN_AFTER_MS = 1_000;
 const MAX_REMEMBERED = 10_000;
 
+// It waits for nobody: two that lock many keys in different orders would wait for each other. A key that another replica
+// notes, or its owner changes just now, is noted the next time.
+const NOTE = `
+  UPDATE api_keys SET last_used_at = now()
+  WHERE id IN (SELECT id FROM api_keys WHERE id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED)`;
+
 /** Keeps `last_used_at` roughly true: once a minute for each key, in batches, and never while a request waits. */
 @Injectable()
 export class ApiKeyUse implements OnApplicationShutdown {
@@ -37,7 +43,7 @@ export class ApiKeyUse implements OnApplicationShutdown {
     const ids = [...this.unwritten];
     this.unwritten.clear();
     try {
-      await this.dataSource.query('UPDATE api_keys SET last_used_at = now() WHERE id = ANY($1)', [ids]);
+      await this.dataSource.query(NOTE, [ids]);
     } catch (error) {
       this.logger.debug({ err: error }, 'last_used_at not written');
     }

@@ -38,12 +38,19 @@ export async function lockLimit(manager: EntityManager, id: string): Promise<Lim
   return rows[0];
 }
 
+/** Taken in the place of a row, of which everyone has none. */
+const EVERYONE_LOCK = '7311823310495028004';
+
+/** Held until the end of the transaction: of two who set the first limit there, the second sees that of the first. */
 export async function subjectExists(
   manager: EntityManager,
   subject: Limit['subject'],
   subjectId: string,
 ): Promise<boolean> {
-  if (subject === 'everyone') return true;
+  if (subject === 'everyone') {
+    await manager.query('SELECT pg_advisory_xact_lock($1)', [EVERYONE_LOCK]);
+    return true;
+  }
   const rows: unknown[] = await manager.query(
     subject === 'user'
       ? `SELECT 1 FROM users WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE`

@@ -1,7 +1,9 @@
-import { Injectable, OnModuleInit } from '@nestjs/common';
+import { Injectable, OnApplicationBootstrap, OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
 import { ConfigurationError } from '../../config/load-env';
+import { isCanceled } from '../../database/report-statements';
+import { ProcessLease } from '../leases/process-lease.service';
 import { zoneProblem } from './known-time-zone';
 
 /** The name under which the zone of the counters lies in the table `settings`. */
@@ -9,10 +11,11 @@ export const ZONE_SETTING = 'limits_time_zone';
 
 /** Keeps the zone with the counters: windows of two zones in one ledger would count some requests twice, some never. */
 @Injectable()
-export class LimitsTimeZone implements OnModuleInit {
+export class LimitsTimeZone implements OnModuleInit, OnApplicationBootstrap {
   constructor(
     private readonly dataSource: DataSource,
     private readonly env: Env,
+    private readonly lease: ProcessLease,
   ) {}
 
   /** @throws ConfigurationError when PostgreSQL has no such zone, or what is there was counted in another one */
@@ -28,8 +31,23 @@ export class LimitsTimeZone implements OnModuleInit {
     );
   }
 
-  /** Before anything has been counted any zone will do. */
+  /** A change that saw no lease of this process may have begun since it looked; one that begins from here on sees it. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.lease.renew();
+    await this.onModuleInit();
+  }
+
+  /** Before anything has been counted any zone will do. Waits for a change under way, which holds the row. */
   private async keep(wanted: string): Promise<string> {
+    return this.keepIt(wanted).catch((error: unknown) => {
+      if (!isCanceled(error)) throw error;
+      throw new ConfigurationError(
+        'Everything is being counted in another time zone (npm run limits:rezone): start when that has ended.',
+      );
+    });
+  }
+
+  private async keepIt(wanted: string): Promise<string> {
     const rows: { value: string }[] = await this.dataSource.query(
       `INSERT INTO settings AS s (name, value) VALUES ($1, $2)
        ON CONFLICT (name) DO UPDATE SET value = CASE

@@ -61,9 +61,11 @@ export async function rezone(
   try {
     await client.query('SET LOCAL statement_timeout = 0');
     await client.query('SELECT pg_advisory_xact_lock(counting_lock())');
-    const { rows } = await client.query<{ value: string }>('SELECT value FROM settings WHERE name = $1', [
-      ZONE_SETTING,
-    ]);
+    // Held until the end: a gateway that starts meanwhile waits here, and then finds the new zone.
+    const { rows } = await client.query<{ value: string }>(
+      'SELECT value FROM settings WHERE name = $1 FOR UPDATE',
+      [ZONE_SETTING],
+    );
     const before = rows[0]?.value ?? null;
     if (before !== null && before !== zone) {
       await refuseWhileRunning(client, before);

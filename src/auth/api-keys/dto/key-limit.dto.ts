@@ -16,13 +16,15 @@ export class KeyLimit {
   metric: Metric;
 
   @ApiPropertyOptional({
+    type: String,
     enum: WINDOWS,
+    nullable: true,
     example: 'day',
     description: 'Required, but for concurrent_requests, which have none',
   })
-  @ValidateIf(({ metric, window }: KeyLimit) => metric !== 'concurrent_requests' || window !== undefined)
+  @ValidateIf(({ metric, window }: KeyLimit) => metric !== 'concurrent_requests' || (window ?? null) !== null)
   @IsIn(WINDOWS)
-  window?: Window;
+  window?: Window | null;
 
   @ApiPropertyOptional({
     type: String,

@@ -13,6 +13,10 @@ export const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as co
 const WHOLE = { message: `$property must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}` };
 const AMOUNT = { type: 'integer', format: 'int64', minimum: 0 } as const;
 
+/** What a list shows as null may be sent as null. */
+const hasWindow = ({ metric, window }: { metric: Limit['metric']; window?: LimitPeriod | null }): boolean =>
+  metric !== 'concurrent_requests' || (window !== undefined && window !== null);
+
 /** What a limit holds: which counter, and how much. */
 export class PutLimit {
   @ApiProperty({
@@ -24,34 +28,40 @@ export class PutLimit {
   subject: Limit['subject'];
 
   @ApiPropertyOptional({
+    type: String,
     format: 'uuid',
+    nullable: true,
     example: '0197a3c2-7d0e-7b64-9a53-3f6b1f0c2d11',
-    description: 'The id of the user or the key; absent for everyone',
+    description: 'The id of the user or the key; absent or null for everyone',
   })
-  @ValidateIf(({ subject, subject_id: id }: PutLimit) => subject !== 'everyone' || id !== undefined)
+  @ValidateIf(({ subject, subject_id: id }: PutLimit) => subject !== 'everyone' || (id ?? null) !== null)
   @IsUUID()
-  subject_id?: string;
+  subject_id?: string | null;
 
   @ApiProperty({ enum: METRICS, example: 'requests' })
   @IsIn(METRICS)
   metric: Limit['metric'];
 
   @ApiPropertyOptional({
+    type: String,
     enum: WINDOWS,
+    nullable: true,
     example: 'minute',
     description: 'Required, but for concurrent_requests, which have none',
   })
-  @ValidateIf(({ metric, window }: PutLimit) => metric !== 'concurrent_requests' || window !== undefined)
+  @ValidateIf(hasWindow)
   @IsIn(WINDOWS)
-  window?: LimitPeriod;
+  window?: LimitPeriod | null;
 
   @ApiPropertyOptional({
+    type: String,
+    nullable: true,
     example: 'opencode-llm',
-    description: 'The public name of a model; absent: all models',
+    description: 'The public name of a model; absent or null: all models',
   })
   @IsOptional()
   @IsPlainText(256)
-  model?: string;
+  model?: string | null;
 
   @ApiProperty({ ...AMOUNT, example: 60 })
   @IsInt(WHOLE)
@@ -65,10 +75,10 @@ export class DefaultLimit {
   @IsIn(METRICS)
   metric: Limit['metric'];
 
-  @ApiPropertyOptional({ enum: WINDOWS, example: 'month' })
-  @ValidateIf(({ metric, window }: DefaultLimit) => metric !== 'concurrent_requests' || window !== undefined)
+  @ApiPropertyOptional({ type: String, enum: WINDOWS, nullable: true, example: 'month' })
+  @ValidateIf(hasWindow)
   @IsIn(WINDOWS)
-  window?: LimitPeriod;
+  window?: LimitPeriod | null;
 
   @ApiProperty({ ...AMOUNT, nullable: true, example: 500_000, description: 'null takes the default away' })
   @ValidateIf(({ amount }: DefaultLimit) => amount !== null)
