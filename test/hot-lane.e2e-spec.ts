@@ -125,6 +125,7 @@ describe('the generating routes on the wire', () => {
     ['a NUL in a header', () => wire.post(BODY, ['x-a: \0'])],
     ['bare line feeds', () => wire.post(BODY).replaceAll('\r\n', '\n')],
     ['a lower-case method', () => wire.post(BODY).replace('POST', 'post')],
+    ['no Host', () => wire.post(BODY).replace(/^host: .*\r\n/im, '')],
     ['no path', () => wire.post(BODY).replace(CHAT, '')],
     ['a path that does not begin with a slash', () => wire.post(BODY).replace(CHAT, 'v1/chat/completions')],
   ])('refuse %s, end the connection and read no further', async (_, request) => {

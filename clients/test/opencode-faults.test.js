@@ -21,6 +21,7 @@ const OVERFLOW = "This model's maximum context length is 32768 tokens. However, 
 
 /** The main requests of a session, not the one for its title. */
 const mains = async () => (await journal()).filter(({ body }) => Array.isArray(body.tools));
+const twice = async () => (await mains()).length >= 2;
 const settings = (changes) => ask('PUT', `${simulatorUrl}/simulator/settings`, { body: changes });
 const run = (user, steps, onStart) =>
   runOpencode({ config: readmeConfig(), auth: user.key, prompt: script(steps), onStart });
@@ -87,7 +88,6 @@ describe('opencode, when something is in the way', () => {
 
   it('repeats a request whose stream broke off, and each try is billed as far as it came', async () => {
     const user = await register();
-    const twice = async () => (await mains()).length >= 2;
     await run(user, { tokens: 30, dieAfterChunks: 7 }, thenInterrupt(twice, 'it was not repeated'));
     const tries = await mains();
     const rows = await settledLedger(user, (await journal()).length);
@@ -101,7 +101,6 @@ describe('opencode, when something is in the way', () => {
   it('repeats a request while vLLM answers nothing, and nothing is billed', async () => {
     const user = await register();
     const before = await refused(502);
-    const twice = async () => (await mains()).length >= 2;
     await run(user, { refuse: true }, thenInterrupt(twice, 'it was not repeated'));
     assert.ok((await refused(502)) >= before + 2);
     const rows = await settledLedger(user, 0);

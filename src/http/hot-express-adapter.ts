@@ -61,9 +61,16 @@ export class HotExpressAdapter extends ExpressAdapter {
       IncomingMessage: HotRequest,
       ServerResponse: HotResponse,
       connectionsCheckingInterval: SLOW_CLIENT_CHECK_MS,
+      // Node would answer it with a bare 400.
+      requireHostHeader: false,
     } as unknown as ServerOptions;
     this.httpServer = createServer(serverOptions, (request, response) => {
       closeWithItsConnection(request, response);
+      if (request.headers.host === undefined && request.httpVersion === '1.1') {
+        // RFC 9112, 3.2: to be refused, as what is no HTTP is.
+        this.httpServer.emit('clientError', new Error('no Host header'), request.socket);
+        return;
+      }
       const hot = request.method === 'POST' ? this.hotRoutes.get(request.url ?? '') : undefined;
       if (!hot) return express(request, response);
       const [hotRequest, hotResponse] = [request as HotRequest, response as HotResponse];

@@ -98,6 +98,8 @@ export class MeteringInterceptor implements NestInterceptor {
     } catch (refusal) {
       if (wantsRates(refusal)) await this.rates.tell(request.user, response);
       throw refusal;
+    } finally {
+      this.intake.release(request);
     }
     const { budget, clamped, rates } = reservation;
     const headers = rateLimitHeaders(rates, new Date());

@@ -33,7 +33,11 @@ describe('a start', () => {
     const name = `test_${randomBytes(6).toString('hex')}`;
     await onServer(`CREATE DATABASE ${name}`);
     const root = program('gateway (copy) [1] {a,b}');
-    const gateway = await startProcess(root, { DATABASE_URL: urlOf(name), MIGRATE_ON_START: 'true' }, { root });
+    const gateway = await startProcess(
+      root,
+      { DATABASE_URL: urlOf(name), MIGRATE_ON_START: 'true' },
+      { root },
+    );
     await gateway.ready();
     expect(gateway.output()).toMatch(/ran \d\d database migration/);
     gateway.kill('SIGTERM');

@@ -57,6 +57,25 @@ describe('clients that are slow, large, old or gone', () => {
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
+  it('share 512 MiB for bodies whose end does not come, and those that began first make room', async () => {
+    const large = says({ tokens: 3 }, { metadata: 'x'.repeat(30 * 1_024 * 1_024) });
+    const slow = Array.from({ length: 20 }, () => wire.open(wire.post(large).slice(0, -1)));
+    const text = await Promise.race(slow.map(({ until }) => until('overloaded', 60_000)));
+    expect(text).toMatch(/^HTTP\/1.1 503 [^]*"type":"server_error"/);
+    // Twice: what has been decided about holds nothing.
+    for (let i = 0; i < 2; i += 1) expect((await gateway.post(CHAT, user.key, large)).status).toBe(200);
+    const refused = await Promise.all(
+      slow.map(({ closed }) =>
+        Promise.race([closed.then(() => 1), new Promise<0>((r) => setTimeout(r, 500, 0))]),
+      ),
+    );
+    const gone = refused.reduce((sum: number, one) => sum + one, 0);
+    expect(gone).toBeGreaterThanOrEqual(3);
+    expect(gone).toBeLessThan(10);
+    for (const connection of slow) connection.vanish();
+    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
+  });
+
   it('wait for a slow body, and no longer than 20 s for the next byte or header', async () => {
     const slow = wire.open(wire.post(BODY).slice(0, -BODY.length));
     const drips = (async () => {

@@ -1,6 +1,10 @@
 import { createServer, IncomingMessage, Server } from 'node:http';
 import { AddressInfo, connect, Socket } from 'node:net';
-import { readJsonBytes } from './request-body';
+import { BodyMemory } from './body-memory';
+import { readJsonBytes as read } from './request-body';
+
+const readJsonBytes = (request: IncomingMessage, limit: number) =>
+  read(request, limit, new BodyMemory(limit));
 
 describe('readJsonBytes', () => {
   let server: Server;

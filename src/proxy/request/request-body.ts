@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiException } from '../../common/api.exception';
+import type { BodyMemory } from './body-memory';
 
 /** Silence allowed while a body is being sent, in milliseconds. */
 const BODY_IDLE_MS = 20_000;
@@ -7,9 +8,15 @@ const BODY_IDLE_MS = 20_000;
 /**
  * Reads a JSON request body as bytes. Called after the guards, so an unauthenticated client never makes us hold one.
  * At once when all of it has come with its head, as most bodies do.
- * @throws ApiException 415 for anything but JSON, 413 above `limit` bytes, 408 when the client falls silent
+ * @param memory where what comes in pieces is counted; to be released there once it is not needed any more
+ * @throws ApiException 415 for anything but JSON, 413 above `limit` bytes, 408 when the client falls silent, 503 when there is
+ * no room for it
  */
-export function readJsonBytes(request: IncomingMessage, limit: number): Buffer | Promise<Buffer> {
+export function readJsonBytes(
+  request: IncomingMessage,
+  limit: number,
+  memory: BodyMemory,
+): Buffer | Promise<Buffer> {
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type)) {
     throw new ApiException({
@@ -29,7 +36,7 @@ export function readJsonBytes(request: IncomingMessage, limit: number): Buffer |
   if (length > limit) throw bodyTooLarge(limit);
   // Handlers run before Node's parser has said that the body is complete: that all of its bytes are there will do.
   const isThere = request.complete || request.readableLength === length;
-  return isThere && !request.destroyed ? whatCame(request, limit) : collect(request, limit);
+  return isThere && !request.destroyed ? whatCame(request, limit) : collect(request, limit, memory);
 }
 
 function whatCame(request: IncomingMessage, limit: number): Buffer {
@@ -40,7 +47,7 @@ function whatCame(request: IncomingMessage, limit: number): Buffer {
   return bytes ?? Buffer.alloc(0);
 }
 
-function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
+function collect(request: IncomingMessage, limit: number, memory: BodyMemory): Promise<Buffer> {
   // A client may have left while its credential was looked up: no event will tell.
   if (request.destroyed) return Promise.reject(bodyIncomplete());
   return new Promise((resolve, reject) => {
@@ -52,6 +59,7 @@ function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
       if (size > limit) return finish(bodyTooLarge(limit));
       chunks.push(chunk);
       timer.refresh();
+      memory.take(request, chunk.length, () => finish(noRoom()));
     };
     const onEnd = () => finish();
     const onClose = () => finish(bodyIncomplete());
@@ -59,10 +67,13 @@ function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
       clearTimeout(timer);
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       if (error) {
+        memory.release(request);
+        chunks.length = 0;
         // What is still on its way is thrown away, so that the client gets to read the answer.
         request.on('error', () => undefined).resume();
         reject(error);
       } else {
+        memory.keep(request);
         resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
       }
     };
@@ -79,6 +90,15 @@ const bodyTooLarge = (limit: number): ApiException =>
     code: 'body_too_large',
     message: `The request body is larger than the ${Math.floor(limit / 1_024)} KiB this gateway accepts.`,
     headers: { connection: 'close' },
+  });
+
+const noRoom = (): ApiException =>
+  new ApiException({
+    status: 503,
+    code: 'overloaded',
+    message:
+      'The gateway has no room for more large request bodies at the moment. Send this one again shortly.',
+    headers: { 'retry-after': '2', connection: 'close' },
   });
 
 const bodyTimedOut = (): ApiException =>

@@ -6,6 +6,7 @@ import type { Principal } from '../../common/principal';
 import { Env } from '../../config/env';
 import type { EndpointName } from '../endpoints';
 import { ModelCatalogue } from '../upstream/model-catalogue';
+import { BodyMemory } from './body-memory';
 import { CacheSalts } from './cache-salts';
 import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
@@ -20,16 +21,21 @@ const MAX_FIELDS = 256;
 /** Reads a request body and makes it safe: whatever is wrong with it is said before anything is reserved. */
 @Injectable()
 export class RequestIntake {
+  private readonly memory: BodyMemory;
+
   constructor(
     private readonly catalogue: ModelCatalogue,
     private readonly salts: CacheSalts,
     private readonly templates: TemplateOverheads,
     private readonly env: Env,
-  ) {}
+  ) {
+    this.memory = new BodyMemory(env.MAX_BODY_BYTES);
+  }
 
   /**
+   * Its body counts as held until `release`.
    * @param endpoint null: POST /chat/completions, where a body with `prompt` and no `messages` is a completion
-   * @throws ApiException 400, 404, 408, 413 or 415
+   * @throws ApiException 400, 404, 408, 413, 415 or 503
    */
   async read(
     request: IncomingMessage,
@@ -37,7 +43,7 @@ export class RequestIntake {
     principal: Principal,
   ): Promise<ProxiedCall> {
     // Body, model and template are at hand as a rule, and a promise costs more than any of them: hence `isPromise`.
-    const bytes = readJsonBytes(request, this.env.MAX_BODY_BYTES);
+    const bytes = readJsonBytes(request, this.env.MAX_BODY_BYTES, this.memory);
     const body = checkBody(isPromise(bytes) ? await bytes : bytes, endpoint);
     const name = body.fields.model;
     const found = this.catalogue.resolve(
@@ -50,6 +56,11 @@ export class RequestIntake {
     const templateTokens = isPromise(tokens) ? await tokens : tokens;
     const salt = this.salts.of(principal.userId);
     return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens);
+  }
+
+  /** What has been read of the request is decided about: others may have its room. */
+  release(request: IncomingMessage): void {
+    this.memory.release(request);
   }
 
   /** Older clients of POST /chat/completions name no model: they mean the one there is. */
