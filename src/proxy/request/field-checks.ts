@@ -60,6 +60,16 @@ export const either =
     return problems.includes(null) ? null : problems.join(', or ');
   };
 
+export const every =
+  (...checks: Check[]): Check =>
+  (value) => {
+    for (const check of checks) {
+      const problem = check(value);
+      if (problem !== null) return problem;
+    }
+    return null;
+  };
+
 export const objectWithKeys =
   (allowed: readonly string[]): Check =>
   (value) => {

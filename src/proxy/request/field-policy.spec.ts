@@ -115,6 +115,17 @@ describe('the field policy, row by row', () => {
     expect(sent({ ...CHAT, stream_options: null })).not.toHaveProperty('stream_options');
   });
 
+  it('forwards forms of many items, and tools of any, which vLLM compiles in another way', () => {
+    for (const more of [
+      { response_format: { json_schema: { schema: { properties: { maxItems: {} }, maxItems: 100_000 } } } },
+      { structured_outputs: { json: '{' } },
+      { structured_outputs: { grammar: 'root ::= "maxItems"' } },
+      { tools: [{ function: { parameters: { maxItems: 1e9 } } }], tool_choice: 'required' },
+    ]) {
+      expect(sent({ ...CHAT, ...more })).toMatchObject(more);
+    }
+  });
+
   it('drops what it does not know, as vLLM would ignore it', () => {
     const body = JSON.stringify({ ...CHAT, surprise: 1 }).replace('{', '{"__proto__":{"role":"admin"},');
     expect(Object.keys(sent(body))).toEqual(['model', 'messages', 'cache_salt']);
@@ -153,6 +164,12 @@ describe('the field policy, row by row', () => {
     [{ messages: null }, 'messages'],
     [{ model: 5 }, 'model'],
     [{ chat_template_kwargs: { chat_template: '{{x}}' } }, 'chat_template_kwargs'],
+    [{ structured_outputs: 'x' }, 'structured_outputs'],
+    [{ structured_outputs: [] }, 'structured_outputs'],
+    [{ structured_outputs: { json: { type: 'array', minItems: 1e9 } } }, 'structured_outputs'],
+    [{ structured_outputs: { json: '{"a":[{"maxItems":1e9}]}' } }, 'structured_outputs'],
+    [{ response_format: { json_schema: { schema: { items: { maxItems: 1e9 } } } } }, 'response_format'],
+    [{ response_format: [{ maxItems: 60_000 }, { maxItems: 60_000 }] }, 'response_format'],
     [{ use_beam_search: true }, 'use_beam_search'],
   ])('refuses %j', (more, param) => {
     expect(refusal(more).param).toBe(param);

@@ -4,6 +4,7 @@ import {
   boolean,
   Check,
   either,
+  every,
   int64,
   integer,
   jsonSize,
@@ -18,6 +19,7 @@ import {
   streamOptions,
   string,
 } from './field-checks';
+import { fewItems, fewItemsAlsoInTexts } from './schema-items';
 
 /**
  * What happens to one field of a request body on its way to vLLM:
@@ -106,8 +108,8 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
   ['stream_interval', forward(integer(1, 64))],
 
   // Structure and tools.
-  ['response_format', forward(jsonSize(65_536))],
-  ['structured_outputs', forward(jsonSize(65_536))],
+  ['response_format', forward(every(jsonSize(65_536), fewItems))],
+  ['structured_outputs', forward(every(object, jsonSize(65_536), fewItemsAlsoInTexts))],
   ['tools', forward(nonEmpty(list(1_024, object)), 'chat_completions')],
   ['tool_choice', forward(either(string(64), object), 'chat_completions')],
   ['parallel_tool_calls', forward(boolean, 'chat_completions')],
