@@ -13,7 +13,7 @@ function sent(
 ): Record<string, unknown> {
   const checked = checkBody(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), endpoint);
   const call = new ProxiedCall(checked, MODEL, 'salt', 16_384, 0);
-  const budget = outputBudget(call.outputQuestion(call.promptBound));
+  const budget = outputBudget(call.outputQuestion({ ...call.promptBound, exact: true }));
   return JSON.parse(call.encode(budget).toString()) as Record<string, unknown>;
 }
 
@@ -164,6 +164,8 @@ describe('the field policy, row by row', () => {
     [{ messages: null }, 'messages'],
     [{ model: 5 }, 'model'],
     [{ chat_template_kwargs: { chat_template: '{{x}}' } }, 'chat_template_kwargs'],
+    [{ stop: '\ud83d' }, 'stop'],
+    [{ bad_words: ['ok', 'a\udc00'] }, 'bad_words'],
     [{ structured_outputs: 'x' }, 'structured_outputs'],
     [{ structured_outputs: [] }, 'structured_outputs'],
     [{ structured_outputs: { json: { type: 'array', minItems: 1e9 } } }, 'structured_outputs'],
@@ -218,6 +220,14 @@ describe('the field policy, row by row', () => {
     expect(call.encode(outputBudget(call.outputQuestion(call.promptBound))).toString()).toBe(
       '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}],"temperature": 1.0,"seed":9007199254740993,"model":"served","cache_salt":"s"}',
     );
+  });
+
+  it('does not shorten the answer to a prompt that vLLM will truncate', () => {
+    const long = { prompt: 'x'.repeat(3_500), max_tokens: 1_000 };
+    const asked = (more: object) => sent({ ...COMPLETION, ...long, ...more }, 'completions').max_tokens;
+    expect(asked({ truncate_prompt_tokens: 10 })).toBe(1_000);
+    expect(asked({ truncate_prompt_tokens: 3_200 })).toBe(896);
+    expect(asked({ truncate_prompt_tokens: -1 })).toBeLessThan(600);
   });
 
   it('keeps max_completion_tokens for who used it, and lets it win', () => {

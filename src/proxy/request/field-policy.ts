@@ -18,6 +18,7 @@ import {
   prompt,
   streamOptions,
   string,
+  tokenizable,
 } from './field-checks';
 import { fewItems, fewItemsAlsoInTexts } from './schema-items';
 
@@ -84,10 +85,10 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
   ),
   ['top_k', forward(int64)],
   ['seed', forward(int64)],
-  ['stop', forward(either(string(1_024), list(32, string(1_024))))],
+  ['stop', forward(either(tokenizable(1_024), list(32, tokenizable(1_024))))],
   ['stop_token_ids', forward(list(256))],
   ['logit_bias', forward(atMostKeys(1_024))],
-  ['bad_words', forward(list(128, string(256)))],
+  ['bad_words', forward(list(128, tokenizable(256)))],
   ['allowed_token_ids', forward(list(10_000))],
   ['min_tokens', forward(integer(0, MAX_TOKENS))],
   ['ignore_eos', forward(boolean)],
