@@ -121,6 +121,13 @@ describe('the field policy, row by row', () => {
       { structured_outputs: { json: '{' } },
       { structured_outputs: { grammar: 'root ::= "maxItems"' } },
       { tools: [{ function: { parameters: { maxItems: 1e9 } } }], tool_choice: 'required' },
+      { tools: [{ function: { parameters: { pattern: 'a{1,20000}' } } }], tool_choice: 'required' },
+      { tools: [{ function: { strict: true, parameters: { maxItems: 1e9 } } }] },
+      {
+        structured_outputs: {
+          json: { pattern: '^[a-z]{1,63}(\\.[a-z]{2,}){3}$', properties: { pattern: {} } },
+        },
+      },
     ]) {
       expect(sent({ ...CHAT, ...more })).toMatchObject(more);
     }
@@ -171,6 +178,9 @@ describe('the field policy, row by row', () => {
     [{ structured_outputs: { json: { type: 'array', minItems: 1e9 } } }, 'structured_outputs'],
     [{ structured_outputs: { json: '{"a":[{"maxItems":1e9}]}' } }, 'structured_outputs'],
     [{ response_format: { json_schema: { schema: { items: { maxItems: 1e9 } } } } }, 'response_format'],
+    [{ response_format: { json_schema: { schema: { pattern: '^a{1,20000}$' } } } }, 'response_format'],
+    [{ structured_outputs: { json: '{"a":{"pattern":"a{1500}b{2,1500}"}}' } }, 'structured_outputs'],
+    [{ tools: [{ function: { strict: true, parameters: { pattern: 'a{1,20000}' } } }] }, 'tools'],
     [{ response_format: [{ maxItems: 60_000 }, { maxItems: 60_000 }] }, 'response_format'],
     [{ use_beam_search: true }, 'use_beam_search'],
   ])('refuses %j', (more, param) => {

@@ -20,7 +20,7 @@ import {
   string,
   tokenizable,
 } from './field-checks';
-import { fewItems, fewItemsAlsoInTexts } from './schema-items';
+import { affordable, affordableAlsoInTexts, affordableWhenStrict } from './schema-cost';
 
 /**
  * What happens to one field of a request body on its way to vLLM:
@@ -109,9 +109,9 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
   ['stream_interval', forward(integer(1, 64))],
 
   // Structure and tools.
-  ['response_format', forward(every(jsonSize(65_536), fewItems))],
-  ['structured_outputs', forward(every(object, jsonSize(65_536), fewItemsAlsoInTexts))],
-  ['tools', forward(nonEmpty(list(1_024, object)), 'chat_completions')],
+  ['response_format', forward(every(jsonSize(65_536), affordable))],
+  ['structured_outputs', forward(every(object, jsonSize(65_536), affordableAlsoInTexts))],
+  ['tools', forward(nonEmpty(list(1_024, every(object, affordableWhenStrict))), 'chat_completions')],
   ['tool_choice', forward(either(string(64), object), 'chat_completions')],
   ['parallel_tool_calls', forward(boolean, 'chat_completions')],
 
