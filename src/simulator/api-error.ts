@@ -29,7 +29,7 @@ export class ApiError extends Error {
   ): ApiError {
     const lines = problems.map(
       ({ kind, at, text, input, context }) =>
-        `  {'type': '${kind}', 'loc': '${at}', 'msg': '${text}', 'input': '${python(input)}'${context ? `, 'ctx': ${context}` : ''}}`,
+        `  {'type': '${kind}', 'loc': '${at}', 'msg': ${quoted(text)}, 'input': '${python(input)}'${context ? `, 'ctx': ${context}` : ''}}`,
     );
     const count = problems.length === 1 ? '1 validation error' : `${problems.length} validation errors`;
     return new ApiError(400, 'Bad Request', problems[0]?.at ?? null, `${count}:\n${lines.join('\n')}`);
@@ -45,6 +45,9 @@ export class ApiError extends Error {
     return `data: {"error": {"message": ${pythonJson(message)}, "type": ${pythonJson(type)}, "param": ${pythonJson(param)}, "code": ${status}}}\n\n`;
   }
 }
+
+/** As Python quotes a text. */
+export const quoted = (text: string): string => (text.includes("'") ? `"${text}"` : `'${text}'`);
 
 /** How Python would print a value in such a message. */
 function python(value: unknown): string {

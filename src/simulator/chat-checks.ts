@@ -1,9 +1,14 @@
 import { ApiError } from './api-error';
-import { laxInteger, optionalDictionary } from './lax-values';
+import { optionalDictionary } from './lax-values';
 
 type Body = Readonly<Record<string, unknown>>;
 
 const isSet = (value: unknown) => value !== undefined && value !== null;
+
+export const EMPTY_CHAT = ApiError.badRequest(
+  null,
+  'Cannot apply chat template to an empty conversation. Provide at least one message.',
+);
 
 /** What a vLLM started without flags of trust refuses in a chat. Also asked of POST /tokenize. @throws ApiError */
 export function checkTemplate(body: Body): void {
@@ -23,12 +28,19 @@ export function checkTemplate(body: Body): void {
 /** @throws ApiError */
 export function checkChatFields(body: Body, reasoning: boolean): void {
   checkTemplate(body);
-  if (isSet(body.mm_processor_kwargs))
+  if (Object.keys(optionalDictionary(body.mm_processor_kwargs, 'body.mm_processor_kwargs') ?? {}).length > 0)
     throw ApiError.badRequest(
       'mm_processor_kwargs',
       'Per-request mm_processor_kwargs are disabled by default because they can change multimodal preprocessing resource usage. Start the server with --trust-request-mm-kwargs only when clients are trusted.',
     );
-  if (isSet(laxInteger(body.thinking_token_budget, 'body.thinking_token_budget')) && !reasoning)
+  const { thinking_token_budget: budget } = body;
+  if (isSet(budget) && !(Number.isInteger(budget) && (budget as number) >= -1))
+    throw ApiError.badRequest(
+      'thinking_token_budget',
+      '`thinking_token_budget` must be a non-negative integer or -1 for unlimited.',
+      budget,
+    );
+  if (isSet(budget) && !reasoning)
     throw ApiError.badRequest(
       null,
       'thinking_token_budget is set but reasoning_config is not configured. Please set --reasoning-parser and/or --reasoning-config to use thinking_token_budget.',

@@ -1,5 +1,5 @@
 import { ApiError } from './api-error';
-import { checkChatFields } from './chat-checks';
+import { checkChatFields, EMPTY_CHAT } from './chat-checks';
 import { readPrompts } from './completion-prompts';
 import {
   laxBoolean,
@@ -92,7 +92,8 @@ export function readGeneration(
       : readPrompts(body, settings.fillsInTheMiddle);
 
   const model = findModel(optionalString(body.model, 'body.model') || undefined);
-  const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen));
+  const wanted = asked.max_completion_tokens ?? asked.max_tokens ?? (endpoint === 'chat' ? 0 : 1);
+  const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen, wanted));
   const maxTokens = prompts.map((prompt) =>
     checkWindow({
       promptTokens: prompt.tokens.length,
@@ -145,10 +146,6 @@ function readChat(body: Body, inputs: TemplateInputs): Prompt {
   if (body.messages === null) throw ApiError.badRequest(null, "'NoneType' object is not iterable");
   const messages = optionalList(body.messages, 'body.messages') ?? [];
   messages.forEach((message, index) => optionalObject(message, `body.messages.${index}`));
-  if (messages.length === 0)
-    throw ApiError.badRequest(
-      null,
-      'Cannot apply chat template to an empty conversation. Provide at least one message.',
-    );
+  if (messages.length === 0) throw EMPTY_CHAT;
   return chatPrompt((messages as Message[]).map(withReasoning), inputs);
 }

@@ -1,4 +1,4 @@
-import { ApiError } from './api-error';
+import { ApiError, quoted } from './api-error';
 
 /** pydantic's lax mode, as vLLM reads its bodies: "true", 1 and "2" pass for what they look like. null means unset. */
 const TRUE = new Set(['true', '1', 'yes', 'on', 't', 'y']);
@@ -93,6 +93,21 @@ export function optionalString(value: unknown, at: string): string | undefined {
     at,
     text: 'Input should be a valid string',
     input: value,
+  });
+}
+
+/** @throws ApiError when it is none of these texts */
+export function optionalOneOf(allowed: readonly string[], value: unknown, at: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (allowed.includes(value as string)) return value as string;
+  const names = allowed.map((one) => `'${one}'`);
+  const expected = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  throw ApiError.validation({
+    kind: 'literal_error',
+    at,
+    text: `Input should be ${expected}`,
+    input: value,
+    context: `{'expected': ${quoted(expected)}}`,
   });
 }
 

@@ -93,8 +93,11 @@ export function textPrompt(prompt: string | readonly number[]): Prompt {
   };
 }
 
-/** With truncate_prompt_tokens only the end of a prompt is kept; -1 = as much as fits. @throws ApiError */
-export function truncated(prompt: Prompt, keep: number | undefined, window: number): Prompt {
+/**
+ * With truncate_prompt_tokens only the end of a prompt is kept; -1 = as much as fits, beside one token if any are asked
+ * for. @throws ApiError
+ */
+export function truncated(prompt: Prompt, keep: number | undefined, window: number, wanted: number): Prompt {
   if (keep === undefined) return prompt;
   if (keep === 0) throw ApiError.badRequest(null, 'The decoder prompt cannot be empty');
   if (keep > window)
@@ -103,7 +106,8 @@ export function truncated(prompt: Prompt, keep: number | undefined, window: numb
       `truncate_prompt_tokens=${keep} cannot be greater than max_model_len = ${window}. Please request a smaller truncation size.`,
       keep,
     );
-  return { ...prompt, tokens: prompt.tokens.slice(-(keep === -1 ? window : keep)), characters: 0 };
+  const fits = window - Math.min(1, wanted);
+  return { ...prompt, tokens: prompt.tokens.slice(-(keep === -1 ? fits : keep)), characters: 0 };
 }
 
 /** @throws ApiError for half a surrogate pair, which is no text to a tokenizer */

@@ -11,7 +11,11 @@ describe('the template of the simulator', () => {
   });
   afterAll(() => simulator.close());
   beforeEach(() => {
-    Object.assign(simulator.settings, { rendersConstraints: false, fillsInTheMiddle: false });
+    Object.assign(simulator.settings, {
+      rendersConstraints: false,
+      fillsInTheMiddle: false,
+      reasoning: false,
+    });
   });
 
   const post = async (path: string, json: object) => (await send(simulator.baseUrl + path, { json })).body;
@@ -42,6 +46,59 @@ describe('the template of the simulator', () => {
     expect(await prompt({ reasoning_effort: 'none', ...told })).toBe(without);
     const parameters = { reasoning_effort: 'none', enable_thinking: false };
     expect(await counted({ chat_template_kwargs: parameters })).toBe(without + 4);
+  });
+
+  it.each([
+    [
+      { reasoning_effort: 'foo' },
+      'body.reasoning_effort',
+      `"Input should be 'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'", 'input': 'foo', 'ctx': {'expected': "'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'"}}`,
+    ],
+    [{ documents: [1] }, 'body.documents.0', "'Input should be a valid dictionary', 'input': '1'}"],
+    [{ documents: [{ n: 5 }] }, 'body.documents.0.n', "'Input should be a valid string', 'input': '5'}"],
+    [
+      { thinking_token_budget: -2 },
+      'thinking_token_budget',
+      'must be a non-negative integer or -1 for unlimited. (parameter=thinking_token_budget, value=-2)',
+    ],
+  ])("refuses %j in vLLM's words", async (more, param, words) => {
+    const { error } = await post('/v1/chat/completions', { messages: MESSAGES, ...more });
+    expect(error).toMatchObject({ code: 400, param, message: expect.stringContaining(words) as string });
+  });
+
+  it('refuses to count an empty chat', async () => {
+    expect((await post('/tokenize', { messages: [] })).error).toMatchObject({ code: 400, param: null });
+  });
+
+  it('keeps of a truncated prompt what leaves room for a token, where any is asked for', async () => {
+    const long = { prompt: 'a '.repeat(5_000), truncate_prompt_tokens: -1 };
+    const { usage } = await post('/v1/completions', { ...long, max_tokens: 100 });
+    expect(usage).toMatchObject({ prompt_tokens: 2_047, completion_tokens: 1 });
+    const messages = [{ role: 'user', content: long.prompt }];
+    const { error } = await post('/v1/chat/completions', { ...long, messages });
+    expect(error).toMatchObject({ code: 400, param: 'max_tokens' });
+  });
+
+  it('says how many ids are too many, and of a text only that it has too many tokens', async () => {
+    const refused = async (prompt: unknown) => (await post('/v1/completions', { prompt })).error;
+    expect(await refused(Array.from({ length: 3_000 }, () => 1))).toMatchObject({
+      message: expect.stringContaining('contains 3000 input tokens') as string,
+    });
+    expect(await refused('a '.repeat(3_000))).toMatchObject({
+      message: expect.stringContaining('contains at least 2049 input tokens') as string,
+    });
+  });
+
+  it('tells a completion nothing of reasoning, and its first event the ids of the prompt where ids are asked for', async () => {
+    simulator.settings.reasoning = true;
+    const fields = { prompt: 'hello SIM:{"tokens":2}', return_token_ids: true };
+    const { usage } = await post('/v1/completions', fields);
+    expect(usage).toMatchObject({ completion_tokens_details: null });
+    const { text } = await send(`${simulator.baseUrl}/v1/completions`, { json: { ...fields, stream: true } });
+    expect(text.match(/"prompt_token_ids":(null|\[)/g)).toEqual([
+      '"prompt_token_ids":[',
+      '"prompt_token_ids":null',
+    ]);
   });
 
   it("renders a developer's tools", async () => {

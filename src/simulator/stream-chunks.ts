@@ -120,7 +120,7 @@ function completionChoice(
     logprobs: request.logprobs === null ? null : completionLogprobs(tokens, request.logprobs, 0),
     finish_reason: finish ? choice.finishReason : null,
     stop_reason: finish ? choice.stopReason : null,
-    prompt_token_ids: echoed ? prompt.map(tokenId) : null,
+    prompt_token_ids: before && (request.echo || request.returnTokenIds) ? prompt.map(tokenId) : null,
     token_ids: request.returnTokenIds ? tokens.map(tokenId) : null,
   };
 }

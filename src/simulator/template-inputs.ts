@@ -1,4 +1,4 @@
-import { optionalDictionary, optionalList, optionalString } from './lax-values';
+import { optionalDictionary, optionalList, optionalOneOf, optionalString } from './lax-values';
 import type { SimulatorSettings } from './simulator-settings';
 import { tokenize } from './tokenizer';
 
@@ -18,6 +18,19 @@ export interface TemplateInputs {
 type Body = Readonly<Record<string, unknown>>;
 type Template = Pick<SimulatorSettings, 'templateTokens' | 'rendersConstraints'>;
 
+const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
+
+/** Texts by name. @throws ApiError */
+function readDocuments(value: unknown): unknown[] | undefined {
+  const documents = optionalList(value, 'body.documents');
+  documents?.forEach((document, index) => {
+    const at = `body.documents.${index}`;
+    for (const [name, text] of Object.entries(optionalDictionary(document, at) ?? {}))
+      optionalString(text, `${at}.${name}`);
+  });
+  return documents;
+}
+
 /** Of a chat: its own fields win over chat_template_kwargs, and an effort says whether to think. @throws ApiError */
 export function chatInputs(
   body: Body,
@@ -25,8 +38,8 @@ export function chatInputs(
   { templateTokens, rendersConstraints }: Template,
 ): TemplateInputs {
   const parameters = optionalDictionary(body.chat_template_kwargs, 'body.chat_template_kwargs');
-  const documents = optionalList(body.documents, 'body.documents');
-  const effort = optionalString(body.reasoning_effort, 'body.reasoning_effort');
+  const documents = readDocuments(body.documents);
+  const effort = optionalOneOf(EFFORTS, body.reasoning_effort, 'body.reasoning_effort');
   const isTold = effort === undefined || (parameters !== undefined && 'enable_thinking' in parameters);
   return {
     templateTokens,

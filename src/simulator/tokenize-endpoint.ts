@@ -1,5 +1,5 @@
 import { ApiError } from './api-error';
-import { checkTemplate } from './chat-checks';
+import { checkTemplate, EMPTY_CHAT } from './chat-checks';
 import { optionalList, optionalString } from './lax-values';
 import { refuseNulls } from './null-fields';
 import { chatPrompt } from './prompt';
@@ -22,6 +22,7 @@ export function tokenizeEndpoint(
     const missing = { kind: 'missing', text: 'Field required', input: body };
     throw ApiError.validation({ ...missing, at: 'body.prompt' }, { ...missing, at: 'body.messages' });
   }
+  if (messages?.length === 0) throw EMPTY_CHAT;
   const model = models.find(optionalString(body.model, 'body.model') || undefined);
   const tokens = messages
     ? chatPrompt(messages as object[], tokenizeInputs(body, settings)).tokens

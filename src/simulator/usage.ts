@@ -61,6 +61,6 @@ export function wholeUsage(counts: Counts, details: Details, chat: boolean, how:
           multimodal_tokens: null,
         }
       : null,
-    completion_tokens_details: reasoningDetails(counts, details),
+    completion_tokens_details: chat ? reasoningDetails(counts, details) : null,
   };
 }

@@ -39,11 +39,14 @@ export function checkWindow(given: Window): number {
       `${maximum}your prompt contains ${promptCharacters} characters (more than ${mostCharacters} characters, which is the upper bound for ${window} input tokens). Please reduce the length of the input prompt.`,
       promptCharacters,
     );
+  // Of a text vLLM makes no more tokens than are needed to know.
+  const [tokens, counted] =
+    promptCharacters > 0 ? [window + 1, `at least ${window + 1}`] : [promptTokens, promptTokens];
   if (promptTokens > window)
     throw ApiError.badRequest(
       'input_tokens',
-      `${maximum}your prompt contains at least ${window + 1} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
-      window + 1,
+      `${maximum}your prompt contains ${counted} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
+      tokens,
     );
   if (promptTokens === window)
     throw ApiError.badRequest('max_tokens', 'max_tokens must be at least 1, got 0.', 0);

@@ -34,12 +34,31 @@ export const boolean: Check = (value) => (typeof value === 'boolean' ? null : 'm
 
 export const object: Check = (value) => (isObject(value) ? null : 'must be an object');
 
+export const every =
+  (...checks: Check[]): Check =>
+  (value) => {
+    for (const check of checks) {
+      const problem = check(value);
+      if (problem !== null) return problem;
+    }
+    return null;
+  };
+
+/** Half a surrogate pair is no text to a tokenizer: vLLM fails on it. */
+const HALF_A_PAIR = /\p{Surrogate}/u;
+
 export const string =
   (maxLength: number): Check =>
   (value) =>
     typeof value === 'string' && value.length > 0 && value.length <= maxLength
       ? null
       : `must be a text of 1 to ${maxLength} characters`;
+
+/** The same for what is given to a tokenizer. */
+export const tokenizable = (maxLength: number): Check =>
+  every(string(maxLength), (value) =>
+    HALF_A_PAIR.test(value as string) ? 'must not hold half a surrogate pair' : null,
+  );
 
 export const list =
   (max: number, item?: Check): Check =>

@@ -13,7 +13,7 @@ function sent(
 ): Record<string, unknown> {
   const checked = checkBody(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), endpoint);
   const call = new ProxiedCall(checked, MODEL, 'salt', 16_384, 0);
-  const budget = outputBudget(call.outputQuestion(call.promptBound));
+  const budget = outputBudget(call.outputQuestion({ ...call.promptBound, exact: true }));
   return JSON.parse(call.encode(budget).toString()) as Record<string, unknown>;
 }
 
@@ -115,6 +115,24 @@ describe('the field policy, row by row', () => {
     expect(sent({ ...CHAT, stream_options: null })).not.toHaveProperty('stream_options');
   });
 
+  it('forwards forms of many items, and tools of any, which vLLM compiles in another way', () => {
+    for (const more of [
+      { response_format: { json_schema: { schema: { properties: { maxItems: {} }, maxItems: 100_000 } } } },
+      { structured_outputs: { json: '{' } },
+      { structured_outputs: { grammar: 'root ::= "maxItems"' } },
+      { tools: [{ function: { parameters: { maxItems: 1e9 } } }], tool_choice: 'required' },
+      { tools: [{ function: { parameters: { pattern: 'a{1,20000}' } } }], tool_choice: 'required' },
+      { tools: [{ function: { strict: true, parameters: { maxItems: 1e9 } } }] },
+      {
+        structured_outputs: {
+          json: { pattern: '^[a-z]{1,63}(\\.[a-z]{2,}){3}$', properties: { pattern: {} } },
+        },
+      },
+    ]) {
+      expect(sent({ ...CHAT, ...more })).toMatchObject(more);
+    }
+  });
+
   it('drops what it does not know, as vLLM would ignore it', () => {
     const body = JSON.stringify({ ...CHAT, surprise: 1 }).replace('{', '{"__proto__":{"role":"admin"},');
     expect(Object.keys(sent(body))).toEqual(['model', 'messages', 'cache_salt']);
@@ -153,6 +171,17 @@ describe('the field policy, row by row', () => {
     [{ messages: null }, 'messages'],
     [{ model: 5 }, 'model'],
     [{ chat_template_kwargs: { chat_template: '{{x}}' } }, 'chat_template_kwargs'],
+    [{ stop: '\ud83d' }, 'stop'],
+    [{ bad_words: ['ok', 'a\udc00'] }, 'bad_words'],
+    [{ structured_outputs: 'x' }, 'structured_outputs'],
+    [{ structured_outputs: [] }, 'structured_outputs'],
+    [{ structured_outputs: { json: { type: 'array', minItems: 1e9 } } }, 'structured_outputs'],
+    [{ structured_outputs: { json: '{"a":[{"maxItems":1e9}]}' } }, 'structured_outputs'],
+    [{ response_format: { json_schema: { schema: { items: { maxItems: 1e9 } } } } }, 'response_format'],
+    [{ response_format: { json_schema: { schema: { pattern: '^a{1,20000}$' } } } }, 'response_format'],
+    [{ structured_outputs: { json: '{"a":{"pattern":"a{1500}b{2,1500}"}}' } }, 'structured_outputs'],
+    [{ tools: [{ function: { strict: true, parameters: { pattern: 'a{1,20000}' } } }] }, 'tools'],
+    [{ response_format: [{ maxItems: 60_000 }, { maxItems: 60_000 }] }, 'response_format'],
     [{ use_beam_search: true }, 'use_beam_search'],
   ])('refuses %j', (more, param) => {
     expect(refusal(more).param).toBe(param);
@@ -201,6 +230,14 @@ describe('the field policy, row by row', () => {
     expect(call.encode(outputBudget(call.outputQuestion(call.promptBound))).toString()).toBe(
       '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}],"temperature": 1.0,"seed":9007199254740993,"model":"served","cache_salt":"s"}',
     );
+  });
+
+  it('does not shorten the answer to a prompt that vLLM will truncate', () => {
+    const long = { prompt: 'x'.repeat(3_500), max_tokens: 1_000 };
+    const asked = (more: object) => sent({ ...COMPLETION, ...long, ...more }, 'completions').max_tokens;
+    expect(asked({ truncate_prompt_tokens: 10 })).toBe(1_000);
+    expect(asked({ truncate_prompt_tokens: 3_200 })).toBe(896);
+    expect(asked({ truncate_prompt_tokens: -1 })).toBeLessThan(600);
   });
 
   it('keeps max_completion_tokens for who used it, and lets it win', () => {

@@ -4,6 +4,7 @@ import {
   boolean,
   Check,
   either,
+  every,
   int64,
   integer,
   jsonSize,
@@ -17,7 +18,9 @@ import {
   prompt,
   streamOptions,
   string,
+  tokenizable,
 } from './field-checks';
+import { affordable, affordableAlsoInTexts, affordableWhenStrict } from './schema-cost';
 
 /**
  * What happens to one field of a request body on its way to vLLM:
@@ -82,10 +85,10 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
   ),
   ['top_k', forward(int64)],
   ['seed', forward(int64)],
-  ['stop', forward(either(string(1_024), list(32, string(1_024))))],
+  ['stop', forward(either(tokenizable(1_024), list(32, tokenizable(1_024))))],
   ['stop_token_ids', forward(list(256))],
   ['logit_bias', forward(atMostKeys(1_024))],
-  ['bad_words', forward(list(128, string(256)))],
+  ['bad_words', forward(list(128, tokenizable(256)))],
   ['allowed_token_ids', forward(list(10_000))],
   ['min_tokens', forward(integer(0, MAX_TOKENS))],
   ['ignore_eos', forward(boolean)],
@@ -106,9 +109,9 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
   ['stream_interval', forward(integer(1, 64))],
 
   // Structure and tools.
-  ['response_format', forward(jsonSize(65_536))],
-  ['structured_outputs', forward(jsonSize(65_536))],
-  ['tools', forward(nonEmpty(list(1_024, object)), 'chat_completions')],
+  ['response_format', forward(every(jsonSize(65_536), affordable))],
+  ['structured_outputs', forward(every(object, jsonSize(65_536), affordableAlsoInTexts))],
+  ['tools', forward(nonEmpty(list(1_024, every(object, affordableWhenStrict))), 'chat_completions')],
   ['tool_choice', forward(either(string(64), object), 'chat_completions')],
   ['parallel_tool_calls', forward(boolean, 'chat_completions')],
 

@@ -41,6 +41,8 @@ export class ProxiedCall {
   private readonly prompts: number;
   private readonly requested: number | null;
   private readonly minTokens: number;
+  /** The most tokens vLLM keeps of each prompt. */
+  private readonly keptOfPrompt: number;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
   private bound: PromptSize | null = null;
@@ -70,6 +72,8 @@ export class ProxiedCall {
         : 'max_tokens';
     this.requested = isNumber(fields[this.maxField]) ? (fields[this.maxField] as number) : null;
     this.minTokens = isNumber(fields.min_tokens) ? fields.min_tokens : 0;
+    const { truncate_prompt_tokens: kept } = fields;
+    this.keptOfPrompt = isNumber(kept) && kept >= 0 ? kept : Infinity;
     const options = (fields.stream_options ?? {}) as {
       include_usage?: boolean;
       continuous_usage_stats?: boolean;
@@ -136,7 +140,8 @@ export class ProxiedCall {
       choices: this.choices,
       prompts: this.prompts,
       window: this.model.window,
-      prompt,
+      // What is reserved is the whole prompt all the same: a vLLM that did not truncate shall not break a limit.
+      prompt: { ...prompt, largest: Math.min(prompt.largest, this.keptOfPrompt) },
       absentMeans: this.endpoint === 'completions' ? 16 : 'rest_of_window',
       defaultMax: this.defaultMax,
     };
