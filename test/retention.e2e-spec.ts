@@ -45,9 +45,11 @@ describe('retention', () => {
       )
     ).map(({ name }) => name);
   const record = async (at: Date, completion = 10) => {
+    // Last month may be this one still, where the limits live.
     await sql(
-      `UPDATE limit_windows SET used = used + $2 WHERE subject_id = $1 AND metric = 'tokens' AND period = 'total'`,
-      [user.id, 5 + completion],
+      `UPDATE limit_windows SET used = used + $2 WHERE subject_id = $1 AND metric = 'tokens'
+         AND (period = 'total' OR window_start BETWEEN '1970-01-01Z' AND $3::timestamptz)`,
+      [user.id, 5 + completion, at],
     );
     return recordGeneration(gateway, { userId: user.id, at, prompt: 5, completion });
   };
