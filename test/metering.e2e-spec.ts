@@ -163,6 +163,27 @@ describe('metering', () => {
     }
   });
 
+  it.each([
+    ['one answer, until vLLM goes on', 1, 'cancelled'],
+    ['several, to their end', 2, 'completed'],
+  ])('counts hidden thinking whose client left meanwhile: of %s', async (_, n, ending) => {
+    const messages = said({ reasoning: 40, tokens: 100, tbtMs: 20 });
+    const before = await ask({ messages, stream: true, n, include_reasoning: false }, { hangUpAfterMs: 400 });
+    expect(before.text).not.toContain('"content":" ');
+    const [row] = await settledRows(gateway, user.id, 10_000);
+    const [generation] = generations();
+    expect(row).toMatchObject({
+      outcome: 'client_closed',
+      status: 499,
+      source: 'exact',
+      prompt_tokens: generation?.promptTokens,
+    });
+    expect(generation?.outcome).toBe(ending);
+    expect(row?.completion_tokens).toBeGreaterThanOrEqual(40 * n);
+    expect(row?.completion_tokens).toBeLessThanOrEqual(generation?.completionTokens ?? 0);
+    expect((generation?.completionTokens ?? 0) - (row?.completion_tokens ?? 0)).toBeLessThan(5);
+  });
+
   it('finishes and bills an answer whose client left, when it is not a stream', async () => {
     await Promise.all(
       Array.from({ length: 10 }, () =>

@@ -13,12 +13,11 @@ import { settledRows, untilNothingOpen } from './support/ledger';
 import { ledgerLines, ledgerReport } from './support/ledger-report';
 
 const KEPT_MONTHS = 3;
+const TODAY = new Date();
 
 /** The middle of a month, counted from the current one. */
-const middleOf = (offset: number): Date => {
-  const today = new Date();
-  return new Date(Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + offset, 15, 12));
-};
+const middleOf = (offset: number): Date =>
+  new Date(Date.UTC(TODAY.getUTCFullYear(), TODAY.getUTCMonth() + offset, 15, 12));
 /** In a month, and not in the future: the middle of this one may be. */
 const pastIn = (offset: number): Date => (offset === 0 ? new Date() : middleOf(offset));
 const partitionOf = (offset: number): string =>
@@ -46,9 +45,9 @@ describe('retention', () => {
     ).map(({ name }) => name);
   const record = async (at: Date, completion = 10) => {
     // Last month may be this one still, where the limits live.
+    const counts = `(period = 'total' OR window_start BETWEEN '1970-01-01Z' AND $3::timestamptz)`;
     await sql(
-      `UPDATE limit_windows SET used = used + $2 WHERE subject_id = $1 AND metric = 'tokens'
-         AND (period = 'total' OR window_start BETWEEN '1970-01-01Z' AND $3::timestamptz)`,
+      `UPDATE limit_windows SET used = used + $2 WHERE subject_id = $1 AND metric = 'tokens' AND ${counts}`,
       [user.id, 5 + completion, at],
     );
     return recordGeneration(gateway, { userId: user.id, at, prompt: 5, completion });

@@ -8,6 +8,8 @@ export interface Exchange {
   readonly body: Buffer;
   /** What the client asked for; the answer's own content type decides how it is relayed and metered. */
   readonly stream: boolean;
+  /** vLLM sends nothing of a stream while it thinks, so that nobody knows how much that was until it goes on. */
+  readonly hidesThinking: boolean;
   readonly expected: StreamExpectations;
   /** performance.now() of its arrival. */
   readonly arrivedAt: number;

@@ -39,6 +39,7 @@ describe('a whole answer', () => {
     upstreamPath: '/v1/completions',
     body: Buffer.from('{}'),
     stream: false,
+    hidesThinking: false,
     arrivedAt: 0,
     expected: {
       servedModel: 'served',

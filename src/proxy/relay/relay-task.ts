@@ -48,6 +48,8 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private stream: StreamRelay | null = null;
   private reply: HeldReply | null = null;
   private draining = false;
+  /** Tokens that were known of a stream when its client left. */
+  private knownAtLeaving = 0;
   private clientIsSlow = false;
 
   constructor(
@@ -78,6 +80,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.resume = resume;
     if (status === 200 && headers.contentType.startsWith('text/event-stream')) {
       this.stream = new StreamRelay(this.exchange, this.response);
+      if (this.draining) this.stream.leave();
       this.response.on('drain', this.onClientDrain);
     } else {
       this.reply = new HeldReply(status, headers, this.limits.memory);
@@ -91,6 +94,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       this.clientIsSlow = !this.stream.push(chunk);
       if (this.clientIsSlow) this.deadline = this.watch.after(this.limits.clientStallMs);
       else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.limits.idleMs);
+      if (this.draining && this.isToldAgain(this.stream)) this.stop(this.stream.clientLeft());
       return !this.clientIsSlow;
     }
     this.deadline = this.watch.after(this.limits.idleMs);
@@ -144,15 +148,31 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
 
   private readonly onClientClose = (): void => {
     if (this.settled || this.response.writableFinished) return;
-    if (!this.exchange.stream && !this.stream && this.abort && this.limits.mayDrain()) {
-      // Nobody knows what a half-made answer cost: it is finished, and billed as it is.
-      this.draining = true;
-      this.limits.drainStarted();
-      return;
-    }
+    if (this.abort && this.isUncounted && this.limits.mayDrain()) return this.drain();
     const receipt = this.stream?.clientLeft();
     this.stop(receipt ?? this.unanswered(CLIENT_LEFT));
   };
+
+  /** Nobody knows what a half-made answer cost, nor hidden thinking before vLLM goes on. */
+  private get isUncounted(): boolean {
+    return this.exchange.stream ? this.exchange.hidesThinking : this.stream === null;
+  }
+
+  /** It is finished for nobody, or read on until it is known what it cost, and billed as it is. */
+  private drain(): void {
+    this.draining = true;
+    this.limits.drainStarted();
+    if (!this.stream) return;
+    this.knownAtLeaving = this.stream.progress().completion;
+    this.stream.leave();
+    this.onClientDrain();
+  }
+
+  /** Of several choices each may think on its own: only the end tells of them all. */
+  private isToldAgain(stream: StreamRelay): boolean {
+    const { choices, prompts } = this.exchange.expected;
+    return choices * prompts === 1 && stream.progress().completion > this.knownAtLeaving;
+  }
 
   private readonly onClientDrain = (): void => {
     this.clientIsSlow = false;
@@ -182,9 +202,10 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.abort?.(new Error('aborted by the gateway'));
   }
 
-  private close(receipt: Receipt): void {
+  private close(ended: Receipt): void {
     if (this.settled) return;
     this.settled = true;
+    const receipt = this.draining && this.stream ? this.stream.clientLeft() : ended;
     this.watch.remove(this);
     this.response.off('close', this.onClientClose);
     if (this.stream) this.response.off('drain', this.onClientDrain);

@@ -21,6 +21,7 @@ export class StreamRelay {
   private progressed = false;
   private refusal: string | null = null;
   private out = '';
+  private isLeft = false;
 
   constructor(
     private readonly exchange: Exchange,
@@ -98,6 +99,11 @@ export class StreamRelay {
     return this.close('upstream_error');
   }
 
+  /** From now on for nobody: it is only counted. */
+  leave(): void {
+    this.isLeft = true;
+  }
+
   clientLeft(): Receipt {
     return this.receipt('client_closed', 499);
   }
@@ -113,7 +119,7 @@ export class StreamRelay {
     if (this.out === '' || this.refusal !== null) return true;
     const events = this.out;
     this.out = '';
-    return this.writer.write(events);
+    return this.isLeft || this.writer.write(events);
   }
 
   private receipt(outcome: Receipt['outcome'], status: number): Receipt {

@@ -37,6 +37,7 @@ export class ProxiedCall {
   readonly upstreamPath: string;
   readonly expected: StreamExpectations;
   readonly hasTools: boolean;
+  readonly hidesThinking: boolean;
   private readonly choices: number;
   private readonly prompts: number;
   private readonly requested: number | null;
@@ -63,6 +64,7 @@ export class ProxiedCall {
     this.upstreamPath = ENDPOINTS[endpoint].upstreamPath;
     this.stream = fields.stream === true;
     this.hasTools = offersTools(body);
+    this.hidesThinking = fields.include_reasoning === false;
     this.choices = (fields.n as number | null | undefined) ?? 1;
     this.prompts = promptTexts(body).length || 1;
     // max_completion_tokens wins over max_tokens at vLLM, too.
