@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { cleanUp, emptyFolder, printedAdmin, ROOT, startProcess } from './support/gateway-process';
-import { recordGeneration } from './support/generations';
-import { untilNothingOpen } from './support/ledger';
-import { ledgerLines, ledgerReport } from './support/ledger-report';
-import { runScript } from './support/run-script';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { cleanUp, emptyFolder, printedAdmin, ROOT, startProcess } from '../support/gateway-process';
+import { recordGeneration } from '../support/generations';
+import { untilNothingOpen } from '../support/ledger';
+import { ledgerLines, ledgerReport } from '../support/ledger-report';
+import { runScript } from '../support/run-script';
 
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
 const AGREEMENT = /^0 differences in \d+ counters, \d+ daily rows, \d+ records, \d+ open requests\n$/;

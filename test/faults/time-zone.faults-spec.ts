@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { LimitsTimeZone } from '../src/usage/limits/limits-time-zone.service';
-import { Retention } from '../src/usage/retention/retention.service';
-import { rezone } from '../src/usage/rezone/rezone';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { recordGeneration } from './support/generations';
-import { untilNothingOpen } from './support/ledger';
-import { createDatabase, TestDatabase } from './support/postgres';
-import { ledgerDifferences } from '../src/usage/ledger-check/ledger-differences';
+import { LimitsTimeZone } from '../../src/usage/limits/limits-time-zone.service';
+import { Retention } from '../../src/usage/retention/retention.service';
+import { rezone } from '../../src/usage/rezone/rezone';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { recordGeneration } from '../support/generations';
+import { untilNothingOpen } from '../support/ledger';
+import { createDatabase, TestDatabase } from '../support/postgres';
+import { ledgerDifferences } from '../../src/usage/ledger-check/ledger-differences';
 
 const TOKYO = 'Asia/Tokyo';
 
