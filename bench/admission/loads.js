@@ -14,6 +14,8 @@ const BARE = 'UPDATE bare SET used = used + 1 WHERE id = $1 RETURNING used';
 
 function bareLoad(url) {
   const pool = new Pool({ connectionString: url, max: CONNECTIONS });
+  // The end of the pool does not wait for that of its connections, and the server is stopped right after it.
+  pool.on('error', () => undefined);
   return {
     one: (user) => pool.query({ name: 'bare', text: BARE, values: [user] }),
     workers: CONNECTIONS,
