@@ -82,9 +82,10 @@ describe('the counters of a user', () => {
     await sql(`UPDATE open_requests SET admitted_at = admitted_at - interval '1 day' WHERE user_id = $1`, [
       user.id,
     ]);
+    // On the first of a month it was admitted in another month, too.
     await sql(
-      `UPDATE limit_windows SET window_start = limit_window_start('day', now() - interval '1 day', 'UTC'), used = 77
-       WHERE subject_id = $1 AND period = 'day'`,
+      `UPDATE limit_windows SET window_start = limit_window_start(period, now() - interval '1 day', 'UTC'),
+         used = 77 * (period = 'day')::integer WHERE subject_id = $1 AND period IN ('day', 'month')`,
       [user.id],
     );
     await answer.text();
