@@ -9,8 +9,8 @@ import {
   GatewayProcess,
   listens,
   printedAdmin,
-  ROOT,
   startProcess,
+  ensureBuilt,
 } from './support/gateway-process';
 import { createDatabase, TestDatabase } from './support/postgres';
 import { send } from './support/send';
@@ -20,12 +20,7 @@ const BUILD_MS = 90_000;
 
 jest.setTimeout(60_000);
 
-beforeAll(async () => {
-  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-    buildIfNeeded(root: string): Promise<void>;
-  };
-  await buildIfNeeded(ROOT);
-}, BUILD_MS);
+beforeAll(ensureBuilt, BUILD_MS);
 
 afterAll(cleanUp, 60_000);
 

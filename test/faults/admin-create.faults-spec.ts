@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { auditOf } from '../support/administration';
 import { startGateway, TestGateway } from '../support/gateway';
-import { cleanUp, emptyFolder, ROOT, startProcess } from '../support/gateway-process';
+import { cleanUp, emptyFolder, startProcess, ensureBuilt } from '../support/gateway-process';
 import { runScript } from '../support/run-script';
 import { send } from '../support/send';
 
@@ -29,10 +29,7 @@ describe('npm run admin:create', () => {
   };
 
   beforeAll(async () => {
-    const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-      buildIfNeeded(root: string): Promise<void>;
-    };
-    await buildIfNeeded(ROOT);
+    await ensureBuilt();
     gateway = await startGateway();
   }, 90_000);
   afterAll(async () => {

@@ -2,19 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cleanUp, emptyFolder, ROOT, startProcess } from '../support/gateway-process';
+import { cleanUp, emptyFolder, ROOT, startProcess, ensureBuilt } from '../support/gateway-process';
 import { createDatabase, onServer, urlOf } from '../support/postgres';
 
 const BUILD_MS = 90_000;
 
 jest.setTimeout(60_000);
 
-beforeAll(async () => {
-  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-    buildIfNeeded(root: string): Promise<void>;
-  };
-  await buildIfNeeded(ROOT);
-}, BUILD_MS);
+beforeAll(ensureBuilt, BUILD_MS);
 
 afterAll(cleanUp, 60_000);
 

@@ -3,7 +3,7 @@ import { cpSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { cleanUp, emptyFolder, ROOT, startProcess } from '../support/gateway-process';
+import { cleanUp, emptyFolder, ensureBuilt, ROOT, startProcess } from '../support/gateway-process';
 import { createDatabase, TestDatabase } from '../support/postgres';
 import { send } from '../support/send';
 import { workersOf } from '../support/worker-processes';
@@ -13,9 +13,10 @@ jest.setTimeout(120_000);
 /** Built once: by those who start in it at the same time. */
 let fromSources = '';
 
-beforeAll(() => {
+beforeAll(async () => {
   fromSources = folderWith(SOURCES);
-});
+  await ensureBuilt();
+}, 90_000);
 afterAll(cleanUp, 60_000);
 
 const BUILT = ['dist', 'scripts', 'package.json'];

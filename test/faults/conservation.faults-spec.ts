@@ -18,7 +18,7 @@ import { client, Seen } from '../support/conservation/traffic';
 import { PassingWindows } from '../support/conservation/windows';
 import { openDatabaseGate } from '../support/database-gate';
 import { startGateway, TestGateway } from '../support/gateway';
-import { cleanUp, emptyFolder, ROOT } from '../support/gateway-process';
+import { cleanUp, emptyFolder, ensureBuilt } from '../support/gateway-process';
 
 const SECONDS = Number(process.env.CONSERVATION_SECONDS ?? 60);
 const SEED = Number(process.env.CONSERVATION_SEED ?? Date.now() % 1_000_000);
@@ -36,10 +36,7 @@ describe('the conservation of tokens', () => {
   it(
     `holds over ${SECONDS} s of kills, pauses and outages (CONSERVATION_SEED=${SEED})`,
     async () => {
-      const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-        buildIfNeeded: (root: string) => Promise<unknown>;
-      };
-      await buildIfNeeded(ROOT);
+      await ensureBuilt();
       const random = new Random(SEED);
       const folder = emptyFolder();
       const dataDir = join(folder, 'postgres');

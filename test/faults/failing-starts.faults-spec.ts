@@ -6,9 +6,9 @@ import {
   cleanUp,
   emptyFolder,
   GatewayProcess,
-  ROOT,
   startProcess,
   takenPort,
+  ensureBuilt,
 } from '../support/gateway-process';
 import { untilNothingOpen } from '../support/ledger';
 import { createDatabase, onServer, urlOf } from '../support/postgres';
@@ -17,12 +17,7 @@ const BUILD_MS = 90_000;
 
 jest.setTimeout(60_000);
 
-beforeAll(async () => {
-  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-    buildIfNeeded(root: string): Promise<void>;
-  };
-  await buildIfNeeded(ROOT);
-}, BUILD_MS);
+beforeAll(ensureBuilt, BUILD_MS);
 
 afterAll(cleanUp, 60_000);
 

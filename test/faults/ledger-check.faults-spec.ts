@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
-import { cleanUp, emptyFolder, printedAdmin, ROOT, startProcess } from '../support/gateway-process';
+import { cleanUp, emptyFolder, printedAdmin, startProcess, ensureBuilt } from '../support/gateway-process';
 import { recordGeneration } from '../support/generations';
 import { untilNothingOpen } from '../support/ledger';
 import { ledgerLines, ledgerReport } from '../support/ledger-report';
@@ -189,10 +188,7 @@ describe('the ledger check', () => {
 
 describe('npm run ledger:check', () => {
   beforeAll(async () => {
-    const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-      buildIfNeeded(root: string): Promise<void>;
-    };
-    await buildIfNeeded(ROOT);
+    await ensureBuilt();
   }, 90_000);
   afterAll(cleanUp, 60_000);
 

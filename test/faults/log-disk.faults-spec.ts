@@ -2,7 +2,7 @@ import { ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cleanUp, emptyFolder, freePort, listens, ROOT } from '../support/gateway-process';
+import { cleanUp, emptyFolder, freePort, listens, ROOT, ensureBuilt } from '../support/gateway-process';
 import { createDatabase, TestDatabase } from '../support/postgres';
 
 const MANY = 400;
@@ -16,10 +16,7 @@ let database: TestDatabase;
 const children = new Set<ChildProcess>();
 
 beforeAll(async () => {
-  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-    buildIfNeeded(root: string): Promise<void>;
-  };
-  await buildIfNeeded(ROOT);
+  await ensureBuilt();
   database = await createDatabase();
 }, 90_000);
 

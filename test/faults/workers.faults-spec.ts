@@ -11,8 +11,8 @@ import {
   GatewayProcess,
   listens,
   printedAdmin,
-  ROOT,
   startProcess,
+  ensureBuilt,
 } from '../support/gateway-process';
 import { createDatabase, TestDatabase } from '../support/postgres';
 import { call } from '../support/stream-client';
@@ -28,10 +28,7 @@ jest.setTimeout(60_000);
 let simulator: Simulator;
 
 beforeAll(async () => {
-  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
-    buildIfNeeded(root: string): Promise<void>;
-  };
-  await buildIfNeeded(ROOT);
+  await ensureBuilt();
   simulator = await startSimulator();
 }, 90_000);
 

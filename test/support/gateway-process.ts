@@ -22,6 +22,14 @@ export interface GatewayProcess {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
+/** Builds what is not up to date, for suites that start programs. */
+export async function ensureBuilt(): Promise<void> {
+  const { buildIfNeeded } = require(join(ROOT, 'scripts', 'start', 'build.js')) as {
+    buildIfNeeded(root: string): Promise<void>;
+  };
+  await buildIfNeeded(ROOT);
+}
+
 const running = new Set<ChildProcess>();
 const folders: string[] = [];
 
