@@ -80,7 +80,21 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     },
   );
   configureApp(app);
-  await app.listen(0, '127.0.0.1');
+  const close = async () => {
+    // As main.ts does: app.close() alone waits for connections that were opened and never used.
+    await shutDown(app, false);
+    rmSync(dataDir, { recursive: true, force: true });
+    if (replicaOf) return;
+    await simulator.close();
+    await database?.drop();
+  };
+  try {
+    await app.listen(0, '127.0.0.1');
+  } catch (error) {
+    // What it has opened by then would keep the test run from ending.
+    await close();
+    throw error;
+  }
   const { port } = app.getHttpServer().address() as AddressInfo;
   env.listensOn(port);
   const url = `http://127.0.0.1:${port}`;
@@ -130,13 +144,6 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     },
     post: (path, credential, body, headers) => request('POST', path, credential, body, headers),
     get: (path, credential) => request('GET', path, credential),
-    close: async () => {
-      // As main.ts does: app.close() alone waits for connections that were opened and never used.
-      await shutDown(app, false);
-      rmSync(dataDir, { recursive: true, force: true });
-      if (replicaOf) return;
-      await simulator.close();
-      await database?.drop();
-    },
+    close,
   };
 }
