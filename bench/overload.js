@@ -2,8 +2,9 @@
 /**
  * `npm run bench:overload`: the gateway at three times what it can do, in an open loop, with shedding and without it
  * (SHED_AFTER_MS=0): what is served in time beside the peak, how soon the rest is refused, and how long the gateway
- * takes to be itself again. `-- --seconds N` (10), `-- --times N` (3), `-- --after N` (another
- * SHED_AFTER_MS).
+ * takes to be itself again. Whole answers of a few words, the least that a request can cost, and streams of a hundred
+ * events, as short answers of a model are. `-- --seconds N` (10), `-- --times N` (3), `-- --events N` (100),
+ * `-- --after N` (another SHED_AFTER_MS), `-- --only json` or `streams`.
  */
 const { setTimeout: sleep } = require('node:timers/promises');
 const { measure, startLoad } = require('./measure');
@@ -24,15 +25,19 @@ const MOST_OPEN = 4_000;
 const LIGHT = { kind: 'json', rate: 20, seconds: 1 };
 const LONGEST_RECOVERY_S = 15;
 
-async function overloadOf(target, { seconds, times }) {
+/** @param events how many each answer has; 0 for whole answers */
+async function overloadOf(target, { seconds, times, events }) {
+  const closed = events > 0 ? { kind: 'first-byte', chunks: events } : { kind: 'json' };
   await measure(target, { kind: 'json', connections: 32, requests: 4_000 });
-  const peak = (await measure(target, { kind: 'json', connections: 64, seconds: 5 })).perSecond;
+  await measure(target, { ...closed, connections: 32, seconds: 2 });
+  const peak = (await measure(target, { ...closed, connections: 64, seconds: 5 })).perSecond;
   const calm = (await measure(target, LIGHT)).p50;
   const rate = Math.round(peak * times);
   console.log(
     `… ${target.name}: ${rate} requests a second for ${seconds} s, ${peak.toFixed(0)} at most are possible`,
   );
-  const load = startLoad(target, { kind: 'over', rate, seconds, mostOpen: MOST_OPEN, giveUpMs: GIVE_UP_MS });
+  const limits = { mostOpen: MOST_OPEN, giveUpMs: GIVE_UP_MS };
+  const load = startLoad(target, { kind: 'over', rate, seconds, events, ...limits });
   const over = await load.result;
   const recovery = await recoveryTime(target, calm);
   // The first seconds belong to finding out.
@@ -69,19 +74,30 @@ function print(result) {
   console.log(`\n${name}\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }
 
+/** The kinds of answers, each with and without refusals. */
+function* runs() {
+  const only = options.text('only');
+  const after = options.text('after') ?? String(SHED_AFTER_MS);
+  for (const [kind, events] of [
+    ['json', 0],
+    ['streams', options.number('events', 100)],
+  ]) {
+    if (only !== undefined && only !== kind) continue;
+    yield { name: `${kind}, with shedding`, events, after };
+    yield { name: `${kind}, without shedding`, events, after: '0' };
+  }
+}
+
 async function main() {
   const plan = { seconds: options.number('seconds', 10), times: options.number('times', 3) };
   const upstream = await startUpstream();
   const results = [];
   try {
-    for (const [name, after] of [
-      ['with shedding', options.text('after') ?? String(SHED_AFTER_MS)],
-      ['without shedding', '0'],
-    ]) {
+    for (const { name, events, after } of runs()) {
       const settings = { SHED_AFTER_MS: after };
       const gateway = await startGateway({ upstreamPort: upstream.port, name, settings });
       try {
-        results.push(await overloadOf(gateway, plan));
+        results.push(await overloadOf(gateway, { ...plan, events }));
         await sleep(1_000);
       } finally {
         await gateway.stop();

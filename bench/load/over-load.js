@@ -1,17 +1,20 @@
 'use strict';
 const { JsonLoad } = require('./json-load');
 const { quantiles } = require('./quantiles');
+const { requestBytes } = require('./request-bytes');
 
 const AT_ONCE = 50;
 
 /**
  * More than the target can serve, at a constant rate: what was answered in time, how soon the rest was refused, and
  * what was neither. Counts by second. The connections are there beforehand, as those of a load balancer are: how fast
- * a target takes new ones is another question.
+ * a target takes new ones is another question. With `events` the answers are streams of so many.
  */
 class OverLoad extends JsonLoad {
   constructor(plan) {
     super(plan);
+    if (plan.events)
+      this.requests = [requestBytes({ ...plan, stream: true, command: `bench burst chunks=${plan.events}` })];
     this.refusals = [];
     this.withoutRetryAfter = 0;
     this.unanswered = 0;
