@@ -66,27 +66,6 @@ describe('the HTTP edge', () => {
     expect(reached()).toEqual([]);
   });
 
-  it('refuses headers that are too large or too strange, and goes on', async () => {
-    expect(statusOf(await raw('/v1/models', [`x-big: ${'a'.repeat(17_000)}`], 'GET', ''))).toBe(431);
-    expect(statusOf(await raw(`/v1/models?${'a'.repeat(20_000)}`, [], 'GET', ''))).toBe(431);
-    expect([400, 404, 405]).toContain(statusOf(await raw('/v1/models', [], 'FOO', '')));
-    expect(statusOf(await raw('/v1/chat/completions', ['transfer-encoding: chunked']))).toBe(400);
-    expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
-  });
-
-  it('builds nothing from the Host header', async () => {
-    for (const host of ['a/?x=', 'evil.example', '']) {
-      const answer = await sendRaw(
-        gateway.url,
-        `GET /users/me HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
-        1_000,
-      );
-      expect([400, 401]).toContain(statusOf(answer));
-      expect(answer).not.toContain('evil.example');
-      if (statusOf(answer) === 401) expect(answer).toContain('https://llm.example/');
-    }
-  });
-
   it('shares nothing with other origins', async () => {
     for (const origin of ['https://evil.example', 'null']) {
       const plain = await fetch(`${gateway.url}/v1/models`, {
