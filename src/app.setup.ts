@@ -10,8 +10,10 @@ import { openRequestContext } from './common/request-context';
 import { managementValidation } from './common/validation';
 import { Env } from './config/env';
 import { setupDocs } from './docs/setup-docs';
+import { allowedMethods } from './http/allowed-methods';
 import { HotExpressAdapter } from './http/hot-express-adapter';
 import { answerMalformedRequests } from './http/malformed-requests';
+import { tooManyHeaders } from './http/request-heads';
 import { endSlowBodies } from './http/slow-bodies';
 import { endStalledReaders } from './http/stalled-readers';
 import { AppLogger } from './observability/app-logger';
@@ -43,8 +45,13 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     open(request, response);
     next();
   });
+  const failures = app.get(FailureAnswers, { strict: false });
   const adapter: unknown = app.getHttpAdapter();
   if (adapter instanceof HotExpressAdapter) {
+    adapter.refuseTooManyHeaders((request, response) => {
+      open(request, response);
+      failures.answer(tooManyHeaders(), request, response);
+    });
     adapter.beforeHotRoutes(open);
     adapter.turnAwayFromHotRoutes(
       refusalOfOverload(app.get(Overload, { strict: false }), app.get(Metrics), env),
@@ -59,17 +66,19 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   // Node would answer what it does not know how to expect with a bare 417; it may as well be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-  const failures = app.get(FailureAnswers, { strict: false });
   endSlowBodies(server, (failure, request, response) => failures.answer(failure, request, response));
   endStalledReaders(server, env.CLIENT_STALL_TIMEOUT_MS);
-  answerMalformedRequests(server, ({ failure, path, requestId: known }) => {
-    const requestId = known ?? uuidV7();
-    const described = describeFailure(failure);
-    const { status, code } = described;
-    // A balancer that connects ahead of its requests is not worth a line every 14 s.
-    const level = status === 408 ? 'debug' : 'info';
-    if (known === null) logger.closed(level, { request_id: requestId, status, code }, 'malformed request');
-    return { ...failureAnswer(path, described, env.publicUrl), requestId };
+  answerMalformedRequests(server, {
+    methodsAt: (path) => allowedMethods(app.getHttpAdapter().getInstance() as Express, path),
+    answer: ({ failure, path, requestId: known }) => {
+      const requestId = known ?? uuidV7();
+      const described = describeFailure(failure);
+      const { status, code } = described;
+      // A balancer that connects ahead of its requests is not worth a line every 14 s.
+      const level = status === 408 ? 'debug' : 'info';
+      if (known === null) logger.closed(level, { request_id: requestId, status, code }, 'malformed request');
+      return { ...failureAnswer(path, described, env.publicUrl), requestId };
+    },
   });
   return app;
 }

@@ -126,6 +126,8 @@ describe('the generating routes on the wire', () => {
     ['bare line feeds', () => wire.post(BODY).replaceAll('\r\n', '\n')],
     ['a lower-case method', () => wire.post(BODY).replace('POST', 'post')],
     ['no Host', () => wire.post(BODY).replace(/^host: .*\r\n/im, '')],
+    ['two Hosts', () => wire.post(BODY, ['host: evil.example'])],
+    ['two Hosts that are the same', () => wire.post(BODY, ['Host: gateway'])],
     ['no path', () => wire.post(BODY).replace(CHAT, '')],
     ['a path that does not begin with a slash', () => wire.post(BODY).replace(CHAT, 'v1/chat/completions')],
   ])('refuse %s, end the connection and read no further', async (_, request) => {
@@ -154,16 +156,6 @@ describe('the generating routes on the wire', () => {
     expect(statusOf(answer)).toBe(status);
     expect(responsesIn(answer)[0]?.body).toContain(status === 200 ? '"choices"' : '{"error":');
     expect(wire.dispatched.map((entry) => entry.target)).toEqual(status === 200 ? [CHAT] : []);
-  });
-
-  it('take many headers and refuse large ones', async () => {
-    const many = (count: number) => Array.from({ length: count }, (_, index) => `x-${index}: 1`);
-    expect(statusOf(await send(wire.post(BODY, many(500))))).toBe(200);
-    for (const headers of [many(3_000), [`x-large: ${'a'.repeat(17_000)}`]]) {
-      const [answer] = responsesIn(await wire.open(wire.post(BODY, headers)).closed);
-      expect([answer?.status, JSON.parse(answer?.body ?? '')]).toEqual([431, envelope('headers_too_large')]);
-    }
-    expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
   it('are not switched to another protocol', async () => {

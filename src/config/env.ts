@@ -90,6 +90,8 @@ export class Env {
   @IsInt() @Min(-1) DEFAULT_CONCURRENT_REQUESTS: number = -1;
   /** max_tokens of a request that names none; 0 = whatever the model's window allows. */
   @IsInt() @Min(0) DEFAULT_MAX_TOKENS: number = 16_384;
+  /** Different grammars (schemas of answers and of tools) one account may have vLLM compile a minute; 0 = no end. */
+  @IsInt() @Min(0) @Max(10_000) GRAMMARS_PER_MINUTE: number = 60;
   @IsTimeZone() LIMITS_TIME_ZONE: string = 'UTC';
   @IsIn([402, 403, 429]) QUOTA_EXCEEDED_STATUS: 402 | 403 | 429 = 402;
 

@@ -10,7 +10,7 @@ const ANYWHERE: readonly DocumentedFailure[] = [
   {
     status: 431,
     code: 'headers_too_large',
-    message: 'The request line and headers are larger than the 16 KiB this gateway accepts.',
+    message: 'The request line and headers are larger than 16 KiB, or more than 100.',
   },
   {
     status: 500,

@@ -1,4 +1,5 @@
 import type { Express } from 'express';
+import { ApiException } from '../common/api.exception';
 
 /** What of a layer of Express' router is read here; `@types/express` does not describe all of it. */
 interface Layer {
@@ -16,4 +17,16 @@ export function allowedMethods(express: Express, path: string): string[] {
   }
   if (methods.has('GET')) methods.add('HEAD');
   return [...methods].sort();
+}
+
+export function methodNotAllowed(method: string, allowed: readonly string[]): ApiException {
+  return new ApiException({
+    status: 405,
+    code: 'method_not_allowed',
+    message:
+      allowed.length > 0
+        ? `This path does not take ${method}; it takes ${allowed.join(', ')}.`
+        : `${method} is not served here.`,
+    headers: { allow: allowed.join(', ') },
+  });
 }

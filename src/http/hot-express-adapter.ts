@@ -1,12 +1,12 @@
-import { createServer, RequestListener, ServerOptions } from 'node:http';
+import { createServer, RequestListener, ServerOptions, ServerResponse } from 'node:http';
 import type { NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import type { Express, Request, RequestHandler } from 'express';
-import { ApiException } from '../common/api.exception';
-import { allowedMethods } from './allowed-methods';
+import type { Express, RequestHandler } from 'express';
+import { allowedMethods, methodNotAllowed } from './allowed-methods';
 import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
 import { closeWithItsConnection } from './queued-answers';
+import { holdsTooManyHeaders, namesOneHost } from './request-heads';
 
 /** The handler Nest compiles for a route: its guards, interceptors, parameters and filters included. */
 type Handler = (request: HotRequest, response: HotResponse, next: (error?: unknown) => void) => unknown;
@@ -22,11 +22,17 @@ const SLOW_CLIENT_CHECK_MS = 1_000;
 export class HotExpressAdapter extends ExpressAdapter {
   private readonly hotRoutes = new Map<string, { readonly handler: Handler; readonly path: string }>();
   private before: (request: HotRequest, response: HotResponse) => void = () => undefined;
+  private refuseHeaders: (request: HotRequest, response: ServerResponse) => void = () => undefined;
   private turnsAway: (request: HotRequest, response: HotResponse) => boolean = () => false;
 
   /** Runs `open` on every request of a hot route, as middleware would on the others. */
   beforeHotRoutes(open: (request: HotRequest, response: HotResponse) => void): void {
     this.before = open;
+  }
+
+  /** Answers a request with too many headers, whatever its route. */
+  refuseTooManyHeaders(refuse: (request: HotRequest, response: ServerResponse) => void): void {
+    this.refuseHeaders = refuse;
   }
 
   /** Asked first of all about a request of a hot route; true: it has been answered, for as little as can be. */
@@ -49,7 +55,7 @@ export class HotExpressAdapter extends ExpressAdapter {
       const allowed = allowedMethods(this.getInstance<Express>(), request.path);
       return allowed.length === 0
         ? handler(request, response, next)
-        : next(methodNotAllowed(request, allowed));
+        : next(methodNotAllowed(request.method, allowed));
     };
     super.setNotFoundHandler(notFound, ...rest);
   }
@@ -66,9 +72,10 @@ export class HotExpressAdapter extends ExpressAdapter {
     } as unknown as ServerOptions;
     this.httpServer = createServer(serverOptions, (request, response) => {
       closeWithItsConnection(request, response);
-      if (request.headers.host === undefined && request.httpVersion === '1.1') {
-        // RFC 9112, 3.2: to be refused, as what is no HTTP is.
-        this.httpServer.emit('clientError', new Error('no Host header'), request.socket);
+      if (holdsTooManyHeaders(request.rawHeaders)) return this.refuseHeaders(request as HotRequest, response);
+      if (!namesOneHost(request.rawHeaders, request.httpVersion)) {
+        // To be refused, as what is no HTTP is.
+        this.httpServer.emit('clientError', new Error('not one Host header'), request.socket);
         return;
       }
       const hot = request.method === 'POST' ? this.hotRoutes.get(request.url ?? '') : undefined;
@@ -91,13 +98,4 @@ export class HotExpressAdapter extends ExpressAdapter {
       fail();
     }
   }
-}
-
-function methodNotAllowed({ method }: Request, allowed: readonly string[]): ApiException {
-  return new ApiException({
-    status: 405,
-    code: 'method_not_allowed',
-    message: `This path does not take ${method}; it takes ${allowed.join(', ')}.`,
-    headers: { allow: allowed.join(', ') },
-  });
 }

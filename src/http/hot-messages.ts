@@ -7,7 +7,8 @@ export class HotRequest extends IncomingMessage {
   route: { readonly path: string } | undefined = undefined;
 
   get path(): string {
-    return this.route?.path ?? '/';
+    // Without a route where it was refused before anybody looked for one.
+    return this.route?.path ?? (this.url ?? '').replace(/[?#].*/, '');
   }
 
   get originalUrl(): string {

@@ -1,6 +1,7 @@
-import { Server, ServerResponse, STATUS_CODES } from 'node:http';
+import { METHODS, Server, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ApiException } from '../common/api.exception';
+import { methodNotAllowed } from './allowed-methods';
 
 /** What is said of a request that Node's parser refused, before any route knew of it. */
 export interface MalformedRequest {
@@ -17,26 +18,41 @@ export interface MalformedAnswer {
   readonly requestId: string;
 }
 
-/** Gives what is no HTTP an answer of the house, where Node would send a bare status; the connection ends with it. */
-export function answerMalformedRequests(
-  server: Server,
-  answer: (malformed: MalformedRequest) => MalformedAnswer,
-): void {
-  server.on('clientError', (error: ParserError, socket: Duplex) => {
-    // The answer whose turn it is on this connection: Node's own handler of this event goes by it too.
-    const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null };
+interface Answering {
+  readonly answer: (malformed: MalformedRequest) => MalformedAnswer;
+  /** The methods of the routes at a path; none: there is no route at this path. */
+  readonly methodsAt: (path: string) => readonly string[];
+}
+
+/**
+ * Gives what is no HTTP, or of a method nobody knows, an answer of the house, where Node would send a bare status or
+ * nothing; the connection ends with it.
+ */
+export function answerMalformedRequests(server: Server, { answer, methodsAt }: Answering): void {
+  const refuse = (socket: HttpSocket, failure: ApiException, path: string): void => {
+    const current = socket._httpMessage;
     // Bytes in the middle of another answer would be taken for a part of it.
-    if (error.code === 'ECONNRESET' || !socket.writable || current?.headersSent) return socket.destroy();
-    const failure = new ApiException(FAILURES[error.code ?? ''] ?? INVALID);
+    if (!socket.writable || current?.headersSent) return void socket.destroy();
     const id = current?.getHeader('x-request-id');
     const { type, text, requestId } = answer({
       failure,
-      path: current?.req.url ?? pathOf(error.rawPacket),
+      path: current?.req.url ?? path,
       requestId: typeof id === 'string' ? id : null,
     });
-    socket.end(responseOf(failure.getStatus(), { type, text, requestId }), () => socket.destroy());
+    socket.end(responseOf(failure, { type, text, requestId }), () => socket.destroy());
+  };
+  server.on('clientError', (error: ParserError, socket: HttpSocket) => {
+    if (error.code === 'ECONNRESET') return socket.destroy();
+    const unknown = error.code === 'HPE_INVALID_METHOD' ? unknownMethod(error.rawPacket) : null;
+    if (unknown) return refuse(socket, refusalOf(unknown, methodsAt), unknown.path);
+    return refuse(socket, new ApiException(FAILURES[error.code ?? ''] ?? INVALID), pathOf(error.rawPacket));
   });
+  // What it names is a host and no path of ours.
+  server.on('connect', (_request, socket: HttpSocket) => refuse(socket, methodNotAllowed('CONNECT', []), ''));
 }
+
+/** With what Node keeps on it: the answer whose turn it is; Node's own handling of errors goes by it, too. */
+type HttpSocket = Duplex & { readonly _httpMessage?: ServerResponse | null };
 
 interface ParserError extends NodeJS.ErrnoException {
   /** What was being parsed. */
@@ -63,17 +79,44 @@ const FAILURES: Readonly<Record<string, { status: number; code: string; message:
   },
 };
 
+/** A request line that is right but for its method: Node knows those of its list, and takes all others for no HTTP. */
+const REQUEST_LINE = /^([A-Z]{1,64}) (\/[^ ?#\r\n]*)\S* HTTP\/1\.[01]\r\n/;
+
+/** Null where the packet begins with something else, such as a request before the one that was refused. */
+function unknownMethod(packet: Buffer | undefined): { method: string; path: string } | null {
+  const [, method, path] = REQUEST_LINE.exec(packet?.toString('latin1', 0, 1_024) ?? '') ?? [];
+  return method === undefined || path === undefined || METHODS.includes(method) ? null : { method, path };
+}
+
+function refusalOf(
+  { method, path }: { method: string; path: string },
+  methodsAt: Answering['methodsAt'],
+): ApiException {
+  let allowed: readonly string[];
+  try {
+    allowed = methodsAt(path);
+  } catch {
+    // A broken % in the path.
+    return new ApiException(INVALID);
+  }
+  return allowed.length > 0
+    ? methodNotAllowed(method, allowed)
+    : new ApiException({ status: 404, code: 'not_found', message: 'There is no such route.' });
+}
+
 function pathOf(packet: Buffer | undefined): string {
   const line = packet?.toString('latin1', 0, 1_024) ?? '';
   return /^\S+ (\/[^ ?#\r\n]*)/.exec(line)?.[1] ?? '';
 }
 
-function responseOf(status: number, { type, text, requestId }: MalformedAnswer): string {
+function responseOf(failure: ApiException, { type, text, requestId }: MalformedAnswer): string {
+  const status = failure.getStatus();
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `x-request-id: ${requestId}`,
     'x-content-type-options: nosniff',
     'cache-control: no-store',
+    ...Object.entries(failure.headers).map(([name, value]) => `${name}: ${value}`),
     `content-type: ${type}`,
     `content-length: ${Buffer.byteLength(text)}`,
     'connection: close',

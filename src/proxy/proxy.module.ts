@@ -9,6 +9,7 @@ import { RelayService } from './relay/relay.service';
 import { StallWatch } from './relay/stall-watch';
 import { PromptCounter } from './request/prompt-counter';
 import { CacheSalts } from './request/cache-salts';
+import { GrammarLimit } from './request/grammar-limit';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
 import { ReservationService } from './reservation.service';
@@ -32,7 +33,7 @@ const metering = [
 @Module({
   imports: [HttpModule, AdmissionModule, RatesModule],
   controllers: [ChatController, UpstreamsController],
-  providers: [CacheSalts, ...metering, StallWatch, UpstreamClient, UpstreamStates, VllmApi, ModelCatalogue],
+  providers: [CacheSalts, GrammarLimit, ...metering, StallWatch, UpstreamClient, UpstreamStates, VllmApi, ModelCatalogue],
   exports: [...metering, AdmissionModule, RatesModule, ModelCatalogue, VllmApi],
 })
 export class ProxyModule {}

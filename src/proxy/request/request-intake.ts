@@ -10,6 +10,8 @@ import { BodyMemory } from './body-memory';
 import { CacheSalts } from './cache-salts';
 import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
+import { GrammarLimit } from './grammar-limit';
+import { grammarOf } from './grammars';
 import { duplicateKey, JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
 import { MAX_DEPTH, refuseHeavyJson, tooDeep } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
@@ -27,6 +29,7 @@ export class RequestIntake {
     private readonly catalogue: ModelCatalogue,
     private readonly salts: CacheSalts,
     private readonly templates: TemplateOverheads,
+    private readonly grammars: GrammarLimit,
     private readonly env: Env,
   ) {
     this.memory = new BodyMemory(env.MAX_BODY_BYTES);
@@ -35,7 +38,7 @@ export class RequestIntake {
   /**
    * Its body counts as held until `release`.
    * @param endpoint null: POST /chat/completions, where a body with `prompt` and no `messages` is a completion
-   * @throws ApiException 400, 404, 408, 413, 415 or 503
+   * @throws ApiException 400, 404, 408, 413, 415, 429 or 503
    */
   async read(
     request: IncomingMessage,
@@ -51,6 +54,7 @@ export class RequestIntake {
       principal,
     );
     const model = isPromise(found) ? await found : found;
+    this.grammars.count(principal.userId, grammarOf(body));
     const tokens =
       body.endpoint === 'chat_completions' ? this.templates.of(model.servedName, offersTools(body)) : 0;
     const templateTokens = isPromise(tokens) ? await tokens : tokens;
