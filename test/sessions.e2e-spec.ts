@@ -44,6 +44,22 @@ describe('sessions', () => {
     expect(second.headers.get('cache-control')).toBe('no-store');
   });
 
+  it.each(['password', 'authorization_code', 'REFRESH_TOKEN', ''])(
+    'are not exchanged at /auth/refresh by a grant %j, nor used up',
+    async (grant_type) => {
+      const ada = await gateway.register();
+      const asked = { grant_type, refresh_token: ada.refreshToken };
+      for (const sent of [{ json: asked }, { form: asked }]) {
+        const answer = await send(`${gateway.url}/auth/refresh`, sent);
+        expect([answer.status, answer.body.error]).toEqual([400, 'unsupported_grant_type']);
+      }
+      const json = { grant_type: null, refresh_token: ada.refreshToken };
+      expect((await send(`${gateway.url}/auth/refresh`, { json })).status).toBe(200);
+      const login = { grant_type: null, username: ada.username, password: ada.password };
+      expect((await send(`${gateway.url}/auth/token`, { json: login })).status).toBe(200);
+    },
+  );
+
   it('repeat a lost answer within 10 seconds', async () => {
     const ada = await gateway.register();
     const [first, again] = [await refresh(ada.refreshToken), await refresh(ada.refreshToken, replica)];
