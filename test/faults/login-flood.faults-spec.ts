@@ -1,8 +1,8 @@
 import { IncomingMessage, request } from 'node:http';
-import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Simulator, startSimulator } from '../../src/simulator/simulator';
+import { busyness } from '../support/busyness';
 import {
   cleanUp,
   emptyFolder,
@@ -127,9 +127,6 @@ describe('200 who log in at once and again for 10 s, beside 50 streams', () => {
     }
     return most;
   };
-
-  /** What is waited for longer when others keep every core busy twice over. */
-  const busyness = () => Math.max(1, (loadavg()[0] as number) / (2 * availableParallelism()));
 
   /** @returns how much longer the gaps between chunks are than without, at the 99th percentile, and on which scale */
   const attempt = async () => {
