@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { mintApiKey } from '../src/auth/api-keys/api-key-token';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { send } from './support/send';
 
@@ -169,5 +170,38 @@ describe('access tokens', () => {
       await gateway.dataSource.query('ALTER TABLE sessions_away RENAME TO sessions');
     }
     expect((await me(ada.accessToken)).status).toBe(200);
+  });
+
+  it('and keys are nobody’s while the database does not answer: 401 or 503, and vLLM hears of none', async () => {
+    const tables = ['sessions', 'api_keys', 'users'];
+    for (const table of tables)
+      await gateway.dataSource.query(`ALTER TABLE ${table} RENAME TO ${table}_away`);
+    try {
+      const bearers = [
+        'x'.repeat(40),
+        'llmk_',
+        mintApiKey(),
+        made({ sid: randomUUID() }),
+        made({ sub: randomUUID() }),
+        made({ exp: seconds() - 1 }),
+        ada.accessToken,
+        ada.refreshToken,
+        '',
+      ];
+      const json = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hi' }] };
+      for (const bearer of bearers) {
+        for (const path of ['/users/me', '/chat/completions', '/v1/chat/completions', '/v1/models']) {
+          const generates = path.endsWith('completions');
+          const { status } = await send(gateway.url + path, { bearer, ...(generates ? { json } : {}) });
+          expect([bearer, path, status]).toEqual([bearer, path, status === 503 ? 503 : 401]);
+        }
+      }
+      expect(gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('completions'))).toEqual(
+        [],
+      );
+    } finally {
+      for (const table of tables)
+        await gateway.dataSource.query(`ALTER TABLE ${table}_away RENAME TO ${table}`);
+    }
   });
 });

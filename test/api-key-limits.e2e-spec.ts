@@ -160,11 +160,12 @@ describe('/users/me/api-keys/{id}/limits', () => {
     [[A_DAY, A_DAY], 'limits'],
     [
       [
-        { metric: 'concurrent_requests', window: 'day', amount: 1 },
+        { metric: 'concurrent_requests', window: null, amount: 1 },
         { metric: 'concurrent_requests', amount: 2 },
       ],
       'limits',
     ],
+    [[{ metric: 'concurrent_requests', window: 'day', amount: 1 }], 'limits.0.window'],
     [[null], 'limits'],
     [[5], 'limits'],
     [A_DAY, 'limits'],

@@ -189,6 +189,15 @@ describe('logging in', () => {
     },
   );
 
+  it('counts whom its proxy names, not whom the client claims to be', async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < 12; i += 1) {
+      const json = { username: 'nobody-here', password: 'x' };
+      statuses.push((await token({ json, headers: from(`198.51.100.${i}, 192.0.2.50`) })).status);
+    }
+    expect(statuses.filter((status) => status === 429)).toHaveLength(2);
+  });
+
   it('keeps the address of a client without its port, and none that is no address', async () => {
     const ada = await gateway.register();
     const keptFor = async (forwarded: string, at = gateway) => {

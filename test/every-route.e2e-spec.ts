@@ -161,6 +161,14 @@ describe('every route', () => {
     ['with dots', (path: string) => `/.${path}/%2e`],
   ])('leaks nothing when its path is written %s', async (_, written) => {
     const faults: string[] = [];
+    for (const path of new Set(routes.map((route) => route.path))) {
+      const isOpen = PUBLIC.some((open) => open.split(' ')[1] === path);
+      const statuses = await Promise.all(
+        VERBS.map(async (verb) => (await requested(verb, written(path), {})).status),
+      );
+      const isShut = (status: number) => (isOpen ? status < 500 : [400, 401, 403, 404, 405].includes(status));
+      if (!statuses.every(isShut)) faults.push(`${written(path)} without a credential: ${statuses.join()}`);
+    }
     for (const { verb, path } of routes) {
       const target = written(path);
       const isOpen = PUBLIC.some((open) => open.split(' ')[1] === path);

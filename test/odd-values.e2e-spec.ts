@@ -98,6 +98,25 @@ describe('management bodies with odd values', () => {
     },
   );
 
+  it.each(['minute', 'day', 'total', '', 5])(
+    'concurrent requests of a window %j are refused by name: they have none',
+    async (window) => {
+      const limit = { metric: 'concurrent_requests', window, amount: 2 };
+      const keys = await send(`${gateway.url}/users/me/api-keys`, { bearer: user.accessToken });
+      const [key] = keys.body as unknown as { id: string }[];
+      const answers = [
+        await ask('PUT', '/admin/limits', JSON.stringify({ subject: 'user', subject_id: user.id, ...limit })),
+        await ask('PUT', '/admin/limits/default', JSON.stringify(limit)),
+        await ask('PUT', `/users/me/api-keys/${key?.id}/limits`, JSON.stringify(limit), user.accessToken),
+        await ask('POST', '/admin/invitations', JSON.stringify({ limits: [limit] })),
+      ];
+      expect(answers.map(refusal)).toEqual(
+        ['window', 'window', 'window', 'limits.0.window'].map((param) => [400, 'invalid_request', param]),
+      );
+      expect(answers[0]?.body.detail).toBe('window must be left out, or null: concurrent_requests have none');
+    },
+  );
+
   it.each(['{"__proto__":{"role":"admin"}}', '{"constructor":{"prototype":{"role":"admin"}}}'])(
     '%s makes nobody an administrator',
     async (json) => {

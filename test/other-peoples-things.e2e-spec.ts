@@ -8,6 +8,8 @@ import { Answer, send } from './support/send';
 const BODIES: Readonly<Record<string, object>> = {
   'PUT /users/me/api-keys/{id}/limits': { metric: 'tokens', window: 'day', amount: 1 },
 };
+/** Whether and until when there is one, not which. */
+const TELLS_NOTHING = ['"previous_secret":', '"has_password":', '"password_links":'];
 const NOBODYS_ID = '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b';
 
 describe('what belongs to another user', () => {
@@ -70,6 +72,10 @@ describe('what belongs to another user', () => {
       const bearer = takes.includes('session') ? ada.accessToken : ada.key;
       const { text } = await send(gateway.url + path, { bearer });
       expect([path, bobs.filter((secret) => text.includes(secret))]).toEqual([path, []]);
+      const own = [ada.password, ada.key, ada.accessToken, ada.refreshToken];
+      expect([path, own.filter((secret) => text.includes(secret))]).toEqual([path, []]);
+      const names = text.match(/"\w*(?:password|hash|secret)\w*":|\$argon2|llm[kripx]_\w{12}/gi) ?? [];
+      expect([path, names.filter((name) => !TELLS_NOTHING.includes(name))]).toEqual([path, []]);
     }
   });
 
@@ -101,8 +107,8 @@ describe('what belongs to another user', () => {
   });
 
   it('is never in an answer to the same question, asked at the same time', async () => {
-    const ask = async (user: TestUser, tokens: number) => {
-      const said = `for ${user.username} alone, ${tokens}`;
+    const ask = async (user: TestUser, tokens: number, isSame: boolean) => {
+      const said = isSame ? `for everybody, ${tokens}` : `for ${user.username} alone, ${tokens}`;
       const messages = [{ role: 'user', content: `SIM:${JSON.stringify({ text: said })}` }];
       const body = { model: 'opencode-llm', messages, stream: tokens % 2 === 0 };
       const answer = await gateway.post('/v1/chat/completions', user.key, body);
@@ -110,7 +116,10 @@ describe('what belongs to another user', () => {
       const heard = [...parts].map(([, part]) => part).join('');
       return [heard === said ? null : heard, answer.headers.get('x-request-id')];
     };
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(i % 2 ? ada : bob, i >> 1)));
+    // Both ask each question at once: a hundred times the very same one, a hundred times each for itself.
+    const answers = await Promise.all(
+      Array.from({ length: 400 }, (_, i) => ask(i % 2 ? ada : bob, i >> 2, i % 4 > 1)),
+    );
     expect(answers.filter(([mixed]) => mixed)).toEqual([]);
     const rows = [await settledRows(gateway, ada.id), await settledRows(gateway, bob.id)];
     const billed = rows.map((own) => new Set(own.map((row) => row.request_id)));

@@ -89,9 +89,10 @@ export class AuthController {
   @ApiConsumes(...FORM_OR_JSON)
   @ApiOperation({ summary: 'Exchange a refresh token for new tokens; each refresh token works once' })
   @ApiOkResponse({ type: TokenResponse })
+  @ApiOAuthError(400, 'unsupported_grant_type', 'grant_type must be refresh_token here.')
   @ApiOAuthError(401, 'invalid_grant', 'This refresh token is not valid (any more): log in again.')
   refresh(@Body() request: RefreshRequest, @CurrentClient() client: Client): Promise<TokenResponse> {
-    return this.auth.refresh(request.refresh_token, client);
+    return this.auth.refresh(request, client);
   }
 
   @Post('password')

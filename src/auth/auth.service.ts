@@ -11,7 +11,7 @@ import { AuditLog } from './audit-log';
 import { ChangeThrottle } from './changes/change-throttle.service';
 import type { Client } from './current-client.decorator';
 import type { ChangePassword } from './dto/change-password.dto';
-import type { TokenRequest, TokenResponse } from './dto/token.dto';
+import type { RefreshRequest, TokenRequest, TokenResponse } from './dto/token.dto';
 import { PasswordResets } from './password-reset/password-resets.service';
 import { RefreshService } from './refresh.service';
 import { SessionsService } from './sessions.service';
@@ -36,21 +36,16 @@ export class AuthService {
   ) {}
 
   token(request: TokenRequest, client: Client): Promise<TokenResponse> {
-    const { grant_type: grant = 'password', username = '', password = '', refresh_token = '' } = request;
+    const { username = '', password = '', refresh_token = '' } = request;
+    const grant = request.grant_type ?? 'password';
     if (grant === 'password') return this.logIn(username, password, client);
-    if (grant === 'refresh_token') return this.refresh(refresh_token, client);
-    throw new ApiException({
-      status: 400,
-      code: 'unsupported_grant_type',
-      message: 'grant_type must be password or refresh_token.',
-      param: 'grant_type',
-    });
+    if (grant === 'refresh_token') return this.exchange(refresh_token, client);
+    throw unsupportedGrantType('grant_type must be password or refresh_token.');
   }
 
-  async refresh(refreshToken: string, client: Client): Promise<TokenResponse> {
-    const refreshed = await this.refreshing.refresh(refreshToken, client);
-    if (!refreshed) throw invalidGrant('This refresh token is not valid (any more): log in again.');
-    return this.answer(refreshed.userId, refreshed.sessionId, refreshed.refreshToken);
+  refresh({ grant_type, refresh_token }: RefreshRequest, client: Client): Promise<TokenResponse> {
+    if ((grant_type ?? 'refresh_token') === 'refresh_token') return this.exchange(refresh_token, client);
+    throw unsupportedGrantType('grant_type must be refresh_token here; POST /auth/token takes others.');
   }
 
   /**
@@ -96,6 +91,12 @@ export class AuthService {
     });
   }
 
+  private async exchange(refreshToken: string, client: Client): Promise<TokenResponse> {
+    const refreshed = await this.refreshing.refresh(refreshToken, client);
+    if (!refreshed) throw invalidGrant('This refresh token is not valid (any more): log in again.');
+    return this.answer(refreshed.userId, refreshed.sessionId, refreshed.refreshToken);
+  }
+
   private async logIn(username: string, password: string, client: Client): Promise<TokenResponse> {
     const user = await this.checkPassword(username, client, () =>
       this.users.verifyCredentials(username, password),
@@ -131,6 +132,10 @@ export class AuthService {
       refresh_token: refreshToken,
     };
   }
+}
+
+function unsupportedGrantType(message: string): ApiException {
+  return new ApiException({ status: 400, code: 'unsupported_grant_type', message, param: 'grant_type' });
 }
 
 function invalidGrant(message: string): ApiException {

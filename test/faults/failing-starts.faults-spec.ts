@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { busyness } from '../support/busyness';
 import { startGateway } from '../support/gateway';
 import {
   cleanUp,
@@ -25,6 +26,25 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
   const rows: [what: string, settings: () => Promise<Record<string, string>>, sentence: RegExp][] = [
     ['a wrong setting', async () => ({ PORT: 'many' }), /PORT must be a whole number/],
     ['a short secret', async () => ({ JWT_SECRET: 'secret' }), /JWT_SECRET must be longer/],
+    [
+      'a secret of 31 characters',
+      async () => ({ JWT_SECRET: randomBytes(32).toString('hex').slice(0, 31) }),
+      /JWT_SECRET must be longer/,
+    ],
+    [
+      'an empty secret in production',
+      async () => ({
+        NODE_ENV: 'production',
+        JWT_SECRET: '',
+        API_KEY_PEPPER: randomBytes(32).toString('hex'),
+      }),
+      /needs .*JWT_SECRET/,
+    ],
+    [
+      'a blank secret in production',
+      async () => ({ NODE_ENV: 'production', JWT_SECRET: ' '.repeat(40) }),
+      /needs .*JWT_SECRET/,
+    ],
     ['a guessable secret', async () => ({ JWT_SECRET: 'ab'.repeat(20) }), /JWT_SECRET is too easy to guess/],
     [
       'the secret of an example',
@@ -97,14 +117,19 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
   ];
 
   const starts: GatewayProcess[] = [];
+  const given: Record<string, string>[] = [];
+  const times: number[] = [];
 
   beforeAll(async () => {
     // Two at a time, one for each core of a small machine.
     for (let index = 0; index < rows.length; index += 2) {
       const pair = rows.slice(index, index + 2).map(async ([, settings], place) => {
-        const gateway = await startProcess(emptyFolder(), await settings());
+        given[index + place] = await settings();
+        const startedAt = performance.now();
+        const gateway = await startProcess(emptyFolder(), given[index + place]);
         starts[index + place] = gateway;
         await gateway.ended;
+        times[index + place] = performance.now() - startedAt;
       });
       await Promise.all(pair);
     }
@@ -118,8 +143,17 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
       expect(gateway.errors()).toMatch(sentence);
       expect(gateway.errors()).toMatch(/^[^\n]+\n$/);
       expect(gateway.output()).not.toContain('listening');
+      const { JWT_SECRET = '', API_KEY_PEPPER = '' } = given[index] ?? {};
+      for (const secret of [JWT_SECRET, API_KEY_PEPPER].filter((value) => value.trim() !== ''))
+        expect(gateway.errors() + gateway.output()).not.toContain(secret);
     },
   );
+
+  it('within 5 s, when a secret is no good', () => {
+    const ofSecrets = times.filter((_, index) => rows[index]?.[0].includes('secret'));
+    // The fastest of them, and more of a busy machine.
+    expect(Math.min(...ofSecrets)).toBeLessThan(5_000 * busyness());
+  });
 });
 
 function aFile(): string {

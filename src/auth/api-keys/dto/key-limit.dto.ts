@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, Max, Min, ValidateIf } from 'class-validator';
+import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsLimitWindow } from '../../../common/limit-window.decorator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
 
 const METRICS = ['tokens', 'requests', 'concurrent_requests'] as const;
@@ -22,8 +23,7 @@ export class KeyLimit {
     example: 'day',
     description: 'Required, but for concurrent_requests, which have none',
   })
-  @ValidateIf(({ metric, window }: KeyLimit) => metric !== 'concurrent_requests' || (window ?? null) !== null)
-  @IsIn(WINDOWS)
+  @IsLimitWindow(WINDOWS)
   window?: Window | null;
 
   @ApiPropertyOptional({

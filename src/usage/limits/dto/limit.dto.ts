@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsUUID, Max, Min, ValidateIf } from 'class-validator';
+import { IsLimitWindow } from '../../../common/limit-window.decorator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
 import { TIME_AHEAD } from '../../../common/time-ahead';
 import { IsMoment } from '../../moment';
@@ -12,10 +13,6 @@ export const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as co
 /** One sentence, whichever of the three is broken: an amount that is missing is first of all no number. */
 const WHOLE = { message: `$property must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}` };
 const AMOUNT = { type: 'integer', format: 'int64', minimum: 0 } as const;
-
-/** What a list shows as null may be sent as null. */
-const hasWindow = ({ metric, window }: { metric: Limit['metric']; window?: LimitPeriod | null }): boolean =>
-  metric !== 'concurrent_requests' || (window !== undefined && window !== null);
 
 /** What a limit holds: which counter, and how much. */
 export class PutLimit {
@@ -49,8 +46,7 @@ export class PutLimit {
     example: 'minute',
     description: 'Required, but for concurrent_requests, which have none',
   })
-  @ValidateIf(hasWindow)
-  @IsIn(WINDOWS)
+  @IsLimitWindow(WINDOWS)
   window?: LimitPeriod | null;
 
   @ApiPropertyOptional({
@@ -76,8 +72,7 @@ export class DefaultLimit {
   metric: Limit['metric'];
 
   @ApiPropertyOptional({ type: String, enum: WINDOWS, nullable: true, example: 'month' })
-  @ValidateIf(hasWindow)
-  @IsIn(WINDOWS)
+  @IsLimitWindow(WINDOWS)
   window?: LimitPeriod | null;
 
   @ApiProperty({ ...AMOUNT, nullable: true, example: 500_000, description: 'null takes the default away' })
