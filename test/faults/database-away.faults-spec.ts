@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { ProcessLease } from '../../src/usage/leases/process-lease.service';
 import { DatabaseGate, openDatabaseGate } from '../support/database-gate';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { counterDifferences, settledRows, untilNothingOpen } from '../support/ledger';
@@ -18,6 +19,7 @@ import { call } from '../support/stream-client';
 
 /** Longer than the gateway waits for an answer of PostgreSQL. */
 const LEASE_MS = 6_000;
+const STREAMS = 100;
 const settings = {
   PROCESS_LEASE_MS: String(LEASE_MS),
   DEFAULT_TOKEN_LIMIT: '1000000000',
@@ -69,22 +71,30 @@ describe('PostgreSQL goes away', () => {
   };
 
   it('while streams run: they end as if nothing were, lie on disk, and are in the ledger once it is back', async () => {
-    const answers = Array.from({ length: 20 }, (_, index) => ask(body(10 + index, { tbtMs: 100 })));
-    await opened(20);
+    const { journal, settings: vllm } = gateway.simulator;
+    vllm.hung = true;
+    const answers = Array.from({ length: STREAMS }, (_, index) => ask(body(30 + index, { tbtMs: 20 })));
+    await until(() => journal.running === STREAMS);
+    const shutAt = performance.now();
     gate.shut();
+    vllm.hung = false;
     const done = await Promise.all(answers);
     expect(done.filter((answer) => !answer.text.endsWith('data: [DONE]\n\n'))).toEqual([]);
     expect(spooled()).toHaveLength(1);
     const file = join(spoolFolder(), spooled()[0] as string);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(20);
+    expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(STREAMS);
+    // For longer than all leases.
+    await sleep(Math.max(0, 1.5 * LEASE_MS - (performance.now() - shutAt)));
 
     gate.open();
-    const rows = await settledRows(watcher, user.id, 15_000);
-    expect(rows.map((row) => row.completion_tokens).sort((a, b) => a - b)).toEqual(
-      Array.from({ length: 20 }, (_, index) => 10 + index),
+    const exact = () => watcher.dataSource.query(`SELECT 1 FROM usage_records WHERE source = 'exact'`);
+    await until(async () => (await exact()).length === STREAMS, 30_000);
+    const rows = await settledRows(watcher, user.id);
+    const generated = rows.map(({ request_id }) => journal.find(request_id));
+    expect(rows.map((row) => [row.outcome, row.prompt_tokens, row.completion_tokens])).toEqual(
+      generated.map((entry) => ['completed', entry?.promptTokens, entry?.completionTokens]),
     );
-    expect(rows.filter((row) => row.source !== 'exact')).toEqual([]);
     expect(await counterDifferences(watcher)).toEqual([]);
     await until(() => spooled().length === 0);
   });
@@ -170,16 +180,28 @@ describe('PostgreSQL goes away', () => {
   });
 
   it('keeps quiet about the dead until the living have had time to come back', async () => {
-    const answer = ask(body(60, { tbtMs: 200 }));
-    await opened(1);
-    gate.shut();
-    // Nobody can renew: for the whole time the lease of the other one runs out, and its row must survive the return.
-    await sleep(1.5 * LEASE_MS);
-    gate.open();
-    await answer;
-    expect(await settledRows(watcher, user.id, 15_000)).toMatchObject([
-      { completion_tokens: 60, source: 'exact' },
-    ]);
+    const otherGate = await openDatabaseGate(watcher.env.DATABASE_URL as string);
+    const its = { ...settings, DATABASE_URL: otherGate.url };
+    const other = await startGateway({ settings: its, replicaOf: watcher });
+    // Nobody else may take anybody for dead.
+    await watcher.app.get(ProcessLease, { strict: false }).end();
+    try {
+      const answer = ask(body(70, { tbtMs: 200 }));
+      await opened(1);
+      for (const shut of [gate, otherGate]) shut.shut();
+      await sleep(1.5 * LEASE_MS);
+      otherGate.open();
+      // All leases have run out, and the other one is the first to be back.
+      await sleep(LEASE_MS / 2);
+      await opened(1);
+      gate.open();
+      await answer;
+      const exact = { completion_tokens: 70, source: 'exact' };
+      expect(await settledRows(watcher, user.id, 15_000)).toMatchObject([exact]);
+    } finally {
+      await other.close();
+      await otherGate.close();
+    }
   });
 
   it('has what a dead process left on disk entered by the next one, as often as it is found', async () => {

@@ -186,6 +186,21 @@ describe('two workers', () => {
     expect(settlements(text)).toBe(before + finished);
   });
 
+  it('leave no client waiting for one that is killed before it has taken its connection', async () => {
+    const serving = () => gateway.output().match(/ serves \(process/g)?.length ?? 0;
+    const [before, victim] = [serving(), workersOf(gateway)[1] as number];
+    process.kill(victim, 'SIGSTOP');
+    // A new connection each. One of them is dealt to the one that is stopped, and no more.
+    const answers = Array.from({ length: 6 }, () => chat(gateway.url, key, { tokens: 1 }));
+    let ended = 0;
+    for (const answer of answers) void answer.then(() => (ended += 1));
+    while (ended < answers.length - 1) await sleep(20);
+    process.kill(victim, 'SIGKILL');
+    const all = await Promise.race([Promise.all(answers), sleep(10_000, [], { ref: false })]);
+    expect(all.map(({ status }) => status).sort()).toEqual([0, 200, 200, 200, 200, 200]);
+    while (serving() === before) await sleep(20);
+  });
+
   it('finish their streams at SIGTERM, and the primary ends last with 0', async () => {
     const streams = await streamsOfBoth();
     gateway.kill('SIGTERM');

@@ -1,6 +1,7 @@
 import cluster, { Worker } from 'node:cluster';
 import { join } from 'node:path';
 import type { MetricsSnapshot } from '../../observability/merged-metrics';
+import { closeWhatIsNotConfirmed } from './unconfirmed-connections';
 import type { FromWorker, Handover, ToWorker } from './messages';
 
 const PROGRAM = join(__dirname, 'worker.js');
@@ -24,6 +25,7 @@ export class WorkerHandle {
   constructor(handover: Handover) {
     cluster.setupPrimary({ exec: PROGRAM, args: [] });
     this.worker = cluster.fork();
+    closeWhatIsNotConfirmed(this.worker.process);
     this.worker.on('message', (message: FromWorker) => this.receive(message));
     this.ended = new Promise((resolve) => {
       this.worker.once('exit', (code: number, signal: string) => resolve(signal || `exit code ${code}`));

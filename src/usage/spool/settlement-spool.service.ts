@@ -48,8 +48,11 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
     });
   }
 
-  onApplicationShutdown(): void {
+  /** The file stays as long as there is something in it, for the next process; what it was not given yet is tried once more. */
+  async onApplicationShutdown(): Promise<void> {
+    if (this.ownFile) await this.writes.submit(TIDY).catch(() => undefined);
     clearTimeout(this.retrying);
+    await this.ownFile?.close();
   }
 
   /** Resolves when it is safe on disk. When the disk fails it is still held in memory, and the next write has it too. */

@@ -96,6 +96,18 @@ describe('SettlementSpool on a disk that fails for a while', () => {
     expect(spool.isFull).toBe(false);
   }, 10_000);
 
+  it('is closed at the end, with what the disk had refused before', async () => {
+    const appended = jest.spyOn(handles, 'appendFile');
+    await spool.append(settlement('before'));
+    const file = appended.mock.contexts[0] as FileHandle;
+    failsAfter(20);
+    await spool.append(settlement('refused'));
+    expect(file.fd).toBeGreaterThan(0);
+    await spool.onApplicationShutdown();
+    expect(await found()).toEqual({ requests: ['before', 'refused'], unreadable: 0 });
+    expect(file.fd).toBe(-1);
+  });
+
   it('does not write what PostgreSQL has taken meanwhile', async () => {
     await spool.append(settlement('before'));
     failsAfter(20);
