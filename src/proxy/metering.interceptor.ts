@@ -105,10 +105,19 @@ export class MeteringInterceptor implements NestInterceptor {
     const headers = rateLimitHeaders(rates, new Date());
     for (const name in headers) response.setHeader(name, headers[name] as string);
     if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
-    const { upstreamPath, stream, expected, hidesThinking } = call;
+    const { upstreamPath, stream, expected, hidesThinking, promptPart } = call;
     const body = call.encode(budget);
     const waiting = request as WithExchange;
-    waiting[EXCHANGE] = { requestId, arrivedAt, upstreamPath, body, stream, hidesThinking, expected };
+    waiting[EXCHANGE] = {
+      requestId,
+      arrivedAt,
+      upstreamPath,
+      body,
+      promptPart,
+      stream,
+      hidesThinking,
+      expected,
+    };
     if (stream) this.metrics.streamStarted();
     const running = await lastValueFrom<Running>(next.handle());
     waiting[EXCHANGE] = undefined;

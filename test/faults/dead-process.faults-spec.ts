@@ -72,6 +72,47 @@ describe('a process that is taken for dead', () => {
     expect(await dailyOf(survivor, user.id)).toEqual(totalOf(rows));
   });
 
+  it.each([
+    ['a stream', { stream: true }, { tokens: 5, ttftMs: 4_000 }],
+    ['a whole answer', {}, { tokens: 80, tbtMs: 50 }],
+  ])('pays at least for a part of the prompt of %s that vLLM had not told of', async (_, more, steps) => {
+    const messages = [
+      {
+        role: 'system',
+        content: 'Answer in one short sentence, and say where you know it from. '.repeat(20),
+      },
+      { role: 'user', content: `SIM:${JSON.stringify(steps)}` },
+    ];
+    const body = { model: 'opencode-llm', messages, ...more };
+    const answer = call({ url: gateway.url, path: '/v1/chat/completions', credential: user.key, body });
+    const estimate = await until(async () => {
+      const [row] = await gateway.dataSource.query<{ prompt: number; completion: number; age: number }[]>(
+        `SELECT prompt_tokens::int AS prompt, completion_tokens::int AS completion,
+           extract(epoch FROM checkpoint_at - admitted_at)::float AS age
+         FROM open_requests WHERE checkpoint_at IS NOT NULL`,
+      );
+      return row;
+    }, 10_000);
+    await loseLease();
+    const [reaped] = await settledRows(survivor, user.id, 10 * LEASE_MS);
+    const [generation] = generationsOf(gateway);
+    const prompt = generation?.promptTokens as number;
+    expect(estimate.prompt).toBeGreaterThan(prompt / 4);
+    expect(estimate.prompt).toBeLessThanOrEqual(prompt);
+    // Most requests have been told of by then, and cost no checkpoint.
+    expect(estimate.age).toBeGreaterThan(0.9);
+    expect([reaped?.prompt_tokens, reaped?.completion_tokens]).toEqual([estimate.prompt, 0]);
+    expect(reaped).toMatchObject({ source: 'estimated', outcome: 'upstream_error' });
+
+    await answer;
+    const rows = await settledRows(survivor, user.id);
+    expect(rows).toEqual([
+      expect.objectContaining({ source: 'exact', outcome: 'completed', prompt_tokens: prompt }),
+    ]);
+    expect(await counterDifferences(survivor)).toEqual([]);
+    expect(await dailyOf(survivor, user.id)).toEqual(totalOf(rows));
+  });
+
   it('frees its place among concurrent requests', async () => {
     await gateway.dataSource.query(
       `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by)
@@ -153,9 +194,11 @@ describe('a process that is taken for dead', () => {
   });
 });
 
-async function until(holds: () => Promise<boolean>, withinMs: number): Promise<void> {
+async function until<T>(look: () => Promise<T>, withinMs: number): Promise<NonNullable<T>> {
   const deadline = Date.now() + withinMs;
-  while (!(await holds())) {
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms`);
     await sleep(20);
   }

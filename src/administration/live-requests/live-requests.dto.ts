@@ -30,7 +30,12 @@ export class LiveRequest {
     description: 'The most it can use; held of the limits until it ends',
   })
   reserved_tokens: number;
-  @ApiProperty({ ...COUNT, nullable: true, example: 280, description: 'null: nothing is known yet' })
+  @ApiProperty({
+    ...COUNT,
+    nullable: true,
+    example: 280,
+    description: 'About half of it until vLLM has told; null: nothing is known yet',
+  })
   prompt_tokens: number | null;
   @ApiProperty({ ...COUNT, nullable: true, example: 120, description: 'So far; null: nothing is known yet' })
   completion_tokens: number | null;

@@ -1,4 +1,5 @@
 import type { TokenUsage, Outcome, Source } from '../../usage/token-usage';
+import type { PromptPart } from '../request/prompt-guess';
 import type { StreamExpectations } from './stream-meter';
 
 /** An admitted request, ready for vLLM. */
@@ -6,6 +7,7 @@ export interface Exchange {
   readonly requestId: string;
   readonly upstreamPath: string;
   readonly body: Buffer;
+  readonly promptPart: PromptPart;
   /** What the client asked for; the answer's own content type decides how it is relayed and metered. */
   readonly stream: boolean;
   /** vLLM sends nothing of a stream while it thinks, so that nobody knows how much that was until it goes on. */

@@ -38,6 +38,7 @@ describe('a whole answer', () => {
     requestId: 'id',
     upstreamPath: '/v1/completions',
     body: Buffer.from('{}'),
+    promptPart: { bytes: 0, most: Infinity },
     stream: false,
     hidesThinking: false,
     arrivedAt: 0,

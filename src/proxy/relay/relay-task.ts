@@ -9,6 +9,7 @@ import {
   upstreamTimedOut,
   upstreamUnreachable,
 } from '../upstream/upstream.exceptions';
+import { leastPromptTokens } from '../request/prompt-guess';
 import type { Exchange, Receipt } from './exchange';
 import { HeldReply } from './held-reply';
 import { readJsonReply } from './json-reply';
@@ -26,6 +27,10 @@ export interface RelayLimits {
   readonly drainEnded: () => void;
   readonly memory: ReplyMemory;
 }
+
+/** Prompts of which vLLM has not told by then are estimated, in milliseconds after a request's arrival. */
+const LOOKED_AT_AFTER_MS = 1_000;
+const UNTOLD = { prompt: 0, completion: 0, promptKnown: false };
 
 /** Nobody is there to read a failure, and none has happened. */
 const CLIENT_LEFT: Receipt = {
@@ -48,6 +53,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private stream: StreamRelay | null = null;
   private reply: HeldReply | null = null;
   private draining = false;
+  private leastPrompt: number | null = null;
   /** Tokens that were known of a stream when its client left. */
   private knownAtLeaving = 0;
   private clientIsSlow = false;
@@ -66,8 +72,25 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (response.destroyed) this.onClientClose();
   }
 
+  /**
+   * What vLLM has told so far. Of a prompt that it says nothing of, as before the first event and with a whole answer, what
+   * it has at least: a prefill is not free because this process died.
+   */
   progress(): Progress | null {
-    return this.stream?.progress() ?? null;
+    const { prompt, completion, promptKnown } = this.stream?.progress() ?? UNTOLD;
+    if (promptKnown) return { prompt, completion };
+    const least = this.hasWaited ? (this.leastPrompt ??= this.countLeastPrompt()) : 0;
+    return completion + least > 0 ? { prompt: Math.max(prompt, least), completion } : null;
+  }
+
+  /** It is at vLLM, and not only for a moment: most prompts are told by then. */
+  private get hasWaited(): boolean {
+    if (this.abort === null || this.settled) return false;
+    return performance.now() - this.exchange.arrivedAt >= LOOKED_AT_AFTER_MS;
+  }
+
+  private countLeastPrompt(): number {
+    return leastPromptTokens(this.exchange.body, this.exchange.promptPart);
   }
 
   onDispatched(abort: (reason: Error) => void): void {

@@ -64,10 +64,10 @@ export class StreamRelay {
         (this.meter.sawError ? sanitiseErrorFrame(visible, this.exchange.expected) : visible) + '\n\n';
   };
 
-  /** Tokens so far, for a checkpoint. */
-  progress(): Progress {
-    const { prompt, completion } = this.meter.usage().usage;
-    return { prompt, completion };
+  /** Tokens so far. */
+  progress(): Progress & { readonly promptKnown: boolean } {
+    const { usage, promptKnown } = this.meter.usage();
+    return { prompt: usage.prompt, completion: usage.completion, promptKnown };
   }
 
   /** vLLM ended the stream; whether it is whole is for the meter to say. */

@@ -4,6 +4,8 @@ export interface JsonMember {
   readonly start: number;
   readonly valueStart: number;
   readonly end: number;
+  /** Keys written inside its value, however deep. */
+  readonly keysInside: number;
 }
 
 export class JsonTooDeepError extends Error {}
@@ -11,6 +13,7 @@ export class JsonTooDeepError extends Error {}
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
@@ -28,23 +31,13 @@ export function topLevelMembers(json: Buffer, maxDepth: number): JsonMember[] {
     const start = at;
     const keyEnd = stringEnd(json, at);
     const valueStart = skipSpace(json, skipSpace(json, keyEnd) + 1);
-    const end = valueEnd(json, valueStart, maxDepth);
-    members.push({ key: keyOf(json.toString('utf8', start + 1, keyEnd - 1)), start, valueStart, end });
+    const { end, keysInside } = scanValue(json, valueStart, maxDepth);
+    members.push({ key: keyAt(json, start, keyEnd), start, valueStart, end, keysInside });
     at = skipSpace(json, end);
     if (json[at] !== COMMA) break;
     at = skipSpace(json, at + 1);
   }
   return members;
-}
-
-/** The first key that stands twice: clients and servers disagree about which of the two counts. */
-export function duplicateKey(members: readonly JsonMember[]): string | null {
-  const seen = new Set<string>();
-  for (const { key } of members) {
-    if (seen.has(key)) return key;
-    seen.add(key);
-  }
-  return null;
 }
 
 /**
@@ -83,10 +76,13 @@ export function withEdits(
 const MOST_BYTES = 3;
 const LONGEST_ESCAPE = 6;
 
-/** @param text what stands between the quotes */
-const keyOf = (text: string): string => (text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text);
+/** The key that stands in quotes there. */
+export function keyAt(json: Buffer, start: number, end: number): string {
+  const text = json.toString('utf8', start + 1, end - 1);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
+}
 
-function skipSpace(json: Buffer, at: number): number {
+export function skipSpace(json: Buffer, at: number): number {
   let index = at;
   while (index < json.length && (json[index] as number) <= 0x20) index += 1;
   return index;
@@ -109,26 +105,28 @@ function isEscaped(json: Buffer, quote: number): boolean {
   return backslashes % 2 === 1;
 }
 
-function valueEnd(json: Buffer, at: number, maxDepth: number): number {
+function scanValue(json: Buffer, at: number, maxDepth: number): Pick<JsonMember, 'end' | 'keysInside'> {
   let depth = 0;
+  let keysInside = 0;
   let index = at;
   for (;;) {
     const byte = json[index];
-    if (byte === undefined) return index;
+    if (byte === undefined) return { end: index, keysInside };
     if (byte === QUOTE) {
       index = stringEnd(json, index);
-      if (depth === 0) return index;
+      if (depth === 0) return { end: index, keysInside };
       continue;
     }
-    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+    if (byte === COLON) keysInside += 1;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth += 1;
       if (depth > maxDepth) throw new JsonTooDeepError();
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      if (depth === 0) return index;
+      if (depth === 0) return { end: index, keysInside };
       depth -= 1;
-      if (depth === 0) return index + 1;
+      if (depth === 0) return { end: index + 1, keysInside };
     } else if (depth === 0 && (byte === COMMA || byte <= 0x20)) {
-      return index;
+      return { end: index, keysInside };
     }
     index += 1;
   }

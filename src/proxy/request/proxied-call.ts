@@ -5,7 +5,7 @@ import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from './json-members';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 import { promptBytes, textBytes } from './prompt-bytes';
-import { guessedPromptTokens } from './prompt-guess';
+import { guessedPromptTokens, PromptPart } from './prompt-guess';
 import { promptTexts, tokenIdCounts } from './prompt-texts';
 import { repeatedBytes } from './repetitions';
 import { constraintTokens, suffixTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
@@ -129,6 +129,18 @@ export class ProxiedCall {
     // The suffix stands once in the body and behind each prompt.
     const suffixes = (this.prompts - 1) * suffixTokens(body.fields);
     return { tokens: tokens + suffixes, largest: largestPrompt(body), exact: false, bounded };
+  }
+
+  /** Nothing of what holds media, of whose bytes nobody knows what they are in tokens. */
+  get promptPart(): PromptPart {
+    const { members, fields } = this.content;
+    const content = this.endpoint === 'completions' ? 'prompt' : 'messages';
+    const showsTools = this.hasTools && fields.tool_choice !== 'none';
+    let bytes = 0;
+    for (const { key, valueStart, end } of this.promptBound.bounded ? members : []) {
+      if (key === content || (key === 'tools' && showsTools)) bytes += end - valueStart;
+    }
+    return { bytes, most: this.keptOfPrompt * this.prompts };
   }
 
   get guessedPromptTokens(): number {

@@ -12,7 +12,8 @@ import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
 import { GrammarLimit } from './grammar-limit';
 import { grammarOf } from './grammars';
-import { duplicateKey, JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
+import { DuplicateKey, duplicateKey } from './json-duplicates';
+import { JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
 import { MAX_DEPTH, refuseHeavyJson, tooDeep } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
 import { readJsonBytes } from './request-body';
@@ -83,9 +84,8 @@ export function checkBody(bytes: Buffer, endpoint: EndpointName | null): Checked
   refuseHeavyJson(bytes);
   const fields = parseObject(bytes);
   const members = findMembers(bytes);
-  const duplicate = duplicateKey(members);
-  if (duplicate !== null)
-    throw invalidField(duplicate, `${duplicate} stands twice in the body; send it once.`);
+  const duplicate = duplicateKey(bytes, members, fields);
+  if (duplicate !== null) throw standsTwice(duplicate);
   const isCompletion = endpoint === null && 'prompt' in fields && !('messages' in fields);
   const actual = isCompletion ? 'completions' : (endpoint ?? 'chat_completions');
   const content = actual === 'completions' ? 'prompt' : 'messages';
@@ -103,6 +103,11 @@ export function checkBody(bytes: Buffer, endpoint: EndpointName | null): Checked
   }
   checkTogether(fields, actual);
   return { endpoint: actual, bytes, members, fields, dropped };
+}
+
+function standsTwice({ path, isInside }: DuplicateKey): ApiException {
+  const what = isInside ? 'has a key inside that stands twice in one object' : 'stands twice in the body';
+  return invalidField(path, `${path} ${what}; send it once.`);
 }
 
 /** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */

@@ -20,10 +20,12 @@ export interface UnderWay {
   cutShort(failure: ApiException): void;
 }
 
+const NOTHING: Progress = { prompt: 0, completion: 0 };
+
 interface OpenRequest {
   underWay: UnderWay | null;
-  /** Tokens at the last checkpoint that was written. */
-  written: number;
+  /** The last checkpoint that was written. */
+  written: Progress;
 }
 
 /**
@@ -35,7 +37,7 @@ export class OpenRequests {
   private readonly requests = new Map<string, OpenRequest>();
 
   begin(requestId: string): void {
-    if (!this.requests.has(requestId)) this.requests.set(requestId, { underWay: null, written: 0 });
+    if (!this.requests.has(requestId)) this.requests.set(requestId, { underWay: null, written: NOTHING });
   }
 
   /** From now on it can be asked how far it is, and be ended. */
@@ -64,9 +66,10 @@ export class OpenRequests {
   /** What has changed since the last ones that were written. */
   checkpoints(): Checkpoint[] {
     const due: Checkpoint[] = [];
-    for (const [requestId, request] of this.requests) {
-      const progress = request.underWay?.progress();
-      if (progress && progress.prompt + progress.completion > request.written)
+    for (const [requestId, { underWay, written }] of this.requests) {
+      const progress = underWay?.progress();
+      // Any change: what vLLM tells of a prompt may be less than what it was taken for.
+      if (progress && (progress.prompt !== written.prompt || progress.completion !== written.completion))
         due.push({ requestId, ...progress });
     }
     return due;
@@ -75,7 +78,7 @@ export class OpenRequests {
   written(checkpoints: readonly Checkpoint[]): void {
     for (const { requestId, prompt, completion } of checkpoints) {
       const request = this.requests.get(requestId);
-      if (request) request.written = prompt + completion;
+      if (request) request.written = { prompt, completion };
     }
   }
 }

@@ -68,7 +68,7 @@ export function boundsOf(
   const whole = about(generated, estimate, sequences);
   // Its text is counted, by about as much, also when its client did not wait for it.
   const isCounted = isWholeText && saysNothing;
-  // A checkpoint is what vLLM told by then; killed before the first, nothing.
+  // A checkpoint is what vLLM told by then, or what its prompt had at least; killed before the first, nothing.
   if (row.provisional) return { prompt: { least: 0, most: prompt }, completion: counted };
   return {
     // A client that left while vLLM refused its request: vLLM never counted the prompt.

@@ -3,13 +3,18 @@ import type { DataSource } from 'typeorm';
 
 const LOOK_MS = 250;
 
+export interface SeenTokens {
+  readonly prompt: number;
+  readonly completion: number;
+}
+
 /**
  * The checkpoints of running requests as they were seen in the database, and what was settled at one. A row goes when its
  * request is settled, and the ledger does not keep them: one that was written and settled between two looks is not known.
  */
 export class SeenCheckpoints {
-  /** Completion tokens by request id, the latest seen. */
-  readonly seen = new Map<string, number>();
+  /** By request id, the latest seen. */
+  readonly seen = new Map<string, SeenTokens>();
   /** Settled at a checkpoint, whether corrected later or not: their process was taken for dead. */
   readonly settledAt = new Set<string>();
 
@@ -19,11 +24,11 @@ export class SeenCheckpoints {
     while (goesOn()) {
       await sleep(LOOK_MS);
       try {
-        const rows = await this.dataSource.query<{ id: string; completion: number }[]>(
-          `SELECT request_id AS id, completion_tokens::int AS completion FROM open_requests
-           WHERE checkpoint_at IS NOT NULL`,
+        const rows = await this.dataSource.query<({ id: string } & SeenTokens)[]>(
+          `SELECT request_id AS id, prompt_tokens::int AS prompt, completion_tokens::int AS completion
+           FROM open_requests WHERE checkpoint_at IS NOT NULL`,
         );
-        for (const { id, completion } of rows) this.seen.set(id, completion);
+        for (const { id, ...tokens } of rows) this.seen.set(id, tokens);
         const settled = await this.dataSource.query<{ id: string }[]>(
           'SELECT request_id AS id FROM usage_records WHERE provisional',
         );

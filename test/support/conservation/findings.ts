@@ -1,4 +1,5 @@
 import type { JournalEntry } from '../../../src/simulator/journal';
+import type { SeenTokens } from './checkpoints';
 import { boundsOf, Estimate, Truth, truthOf } from './bounds';
 import type { Seen } from './traffic';
 
@@ -17,8 +18,8 @@ export interface Evidence {
   readonly journal: ReadonlyMap<string, readonly JournalEntry[]>;
   readonly ledger: readonly LedgerLine[];
   readonly clients: readonly Seen[];
-  /** Completion tokens of the last checkpoint that was seen, by request. */
-  readonly checkpoints: ReadonlyMap<string, number>;
+  /** The last checkpoint that was seen, by request. */
+  readonly checkpoints: ReadonlyMap<string, SeenTokens>;
   /** Guessed, when /tokenize was missing at any time. */
   readonly estimates: Estimate;
 }
@@ -47,20 +48,26 @@ function rowMissing(id: string, truth: Truth, row: LedgerLine | undefined): stri
 }
 
 const invented = (row: LedgerLine): string[] =>
-  row.completion > 0 ? [`invented: ${rowText(row)}, but vLLM was never asked`] : [];
+  row.completion > 0 || (row.provisional && row.prompt > 0)
+    ? [`invented: ${rowText(row)}, but vLLM was never asked`]
+    : [];
 
 /** What vLLM did against what was billed for it. */
 function badly(
   row: LedgerLine,
   truth: Truth,
   { prompt, completion }: ReturnType<typeof boundsOf>,
-  checkpoint: number | undefined,
+  checkpoint: SeenTokens | undefined,
 ): string[] {
   const found: string[] = [];
   if (row.prompt > prompt.most || row.completion > completion.most) found.push('too much');
   if (row.prompt < prompt.least || row.completion < completion.least) found.push('too little');
-  if (row.provisional && checkpoint !== undefined && row.completion < checkpoint)
-    found.push(`below its checkpoint of ${checkpoint}`);
+  if (row.provisional && checkpoint) {
+    // Until vLLM says that it was nothing.
+    const isLess = row.prompt < checkpoint.prompt && !truth.saysZero;
+    if (isLess || row.completion < checkpoint.completion)
+      found.push(`below its checkpoint of ${checkpoint.prompt} + ${checkpoint.completion}`);
+  }
   return found.map((what) => `${what}: ${rowText(row)}, but vLLM: ${truth.text}`);
 }
 
