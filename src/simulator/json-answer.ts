@@ -36,7 +36,8 @@ async function generate(generation: Generation, connection: Connection): Promise
   const startedAt = performance.now();
   await connection.pause(first + between * Math.max(0, rounds - 1));
   const left = connection.isGone;
-  const elapsed = performance.now() - startedAt;
+  // An engine that stands still has generated nothing for who left meanwhile.
+  const elapsed = generation.settings.hung ? -1 : performance.now() - startedAt;
   const reached = elapsed < first ? 0 : between === 0 ? rounds : 1 + Math.floor((elapsed - first) / between);
   for (const choice of generation.choices) {
     let tokens = 0;

@@ -213,6 +213,29 @@ describe('the end of a simulated server', () => {
     }
   });
 
+  it('by hanging generates nothing for who leaves meanwhile, and its counters stand still', async () => {
+    const simulator = await startSimulator({ hung: true });
+    try {
+      for (const stream of [true, false])
+        await call({
+          url: simulator.baseUrl,
+          path: '/v1/completions',
+          credential: 'any',
+          body: { prompt: 'hello', stream },
+          hangUpAfterMs: 60,
+        });
+      await simulator.journal.waitForIdle(1_000);
+      expect(simulator.journal.entries.map(({ completionTokens }) => completionTokens)).toEqual([0, 0]);
+      const { text } = await send(`${simulator.baseUrl}/metrics`);
+      expect(text.match(/^vllm:(prompt|generation)_tokens_total.* (\S+)$/gm)).toEqual([
+        expect.stringMatching(/ 0\.0$/),
+        expect.stringMatching(/ 0\.0$/),
+      ]);
+    } finally {
+      await simulator.close();
+    }
+  });
+
   it('by hanging goes on with comments, and with the answer once it does not hang any more', async () => {
     const simulator = await startSimulator({ hung: true, sseKeepAliveMs: 10 });
     try {
