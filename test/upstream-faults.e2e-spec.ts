@@ -167,6 +167,22 @@ describe('faults of vLLM', () => {
     shut();
   });
 
+  it('half of all requests failing is no reason to ask vLLM more often: one request, one question', async () => {
+    gateway.simulator.journal.clear();
+    const kinds = [{ status: 500 }, { status: 503 }, { refuse: true }, { dieAfterChunks: 2, tokens: 9 }];
+    const asked = Array.from({ length: 40 }, (_, turn) =>
+      fails(turn % 2 === 0 ? { tokens: 3 } : (kinds[(turn >> 1) % 4] as object), turn % 3 === 0),
+    );
+    const answers = await Promise.all(
+      asked.map(async (answer) => [(await answer).status, await (await answer).text()]),
+    );
+    expect(
+      answers.filter(([status, text]) => status === 200 && !String(text).includes('"error"')),
+    ).toHaveLength(20);
+    const calls = gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('/completions'));
+    expect(calls).toHaveLength(40);
+  });
+
   it('silence before the first byte is a 504', async () => {
     for (const stream of [false, true]) expect((await fails({ neverAnswer: true }, stream)).status).toBe(504);
   });
