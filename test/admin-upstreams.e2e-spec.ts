@@ -37,6 +37,7 @@ describe('vLLM as administrators see it', () => {
         base_url: gateway.simulator.baseUrl,
         simulated: false,
         reachable: true,
+        answering: true,
         checked_at: expect.stringMatching(/Z$/),
         version: expect.stringMatching(/^\d+\./),
         running_requests: 0,

@@ -101,6 +101,10 @@ export class Env {
   @IsInt() @Min(100) @Max(DAY_MS) UPSTREAM_FIRST_BYTE_TIMEOUT_MS: number = 600_000;
   /** Silence allowed inside a stream. */
   @IsInt() @Min(100) @Max(DAY_MS) UPSTREAM_IDLE_TIMEOUT_MS: number = 300_000;
+  /** When nothing has been heard of vLLM for so long although generations wait, it is asked for one token; 0 = never. */
+  @IsInt() @Min(0) @Max(DAY_MS) UPSTREAM_PROBE_AFTER_MS: number = 10_000;
+  /** Without an answer to that for so long, new generations are refused until there is one. */
+  @IsInt() @Min(100) @Max(DAY_MS) UPSTREAM_PROBE_TIMEOUT_MS: number = 15_000;
   /** A client that reads nothing for so long is cut off. */
   @IsInt() @Min(100) @Max(DAY_MS) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
 

@@ -59,6 +59,7 @@ export const GENERATION_FAILURES: readonly DocumentedFailure[] = [
   },
   { status: 502, code: 'answer_too_large', message: 'The answer was larger than what can be returned.' },
   { status: 503, code: 'upstream_busy', message: 'The model server is busy.' },
+  { status: 503, code: 'upstream_unavailable', message: 'The model server does not answer at the moment.' },
   { status: 503, code: 'overloaded', message: 'The gateway has more to do than it can.' },
   { status: 504, code: 'upstream_timeout', message: 'The model server did not answer in time.' },
 ];

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { EngineWatch } from '../proxy/upstream/engine-watch.service';
 import { VllmApi } from '../proxy/upstream/vllm-api.service';
 import { SettlementSpool } from '../usage/spool/settlement-spool.service';
 import type { ReadinessReport } from './health.dto';
@@ -21,6 +22,7 @@ export class Readiness {
   constructor(
     private readonly dataSource: DataSource,
     private readonly vllm: VllmApi,
+    private readonly engine: EngineWatch,
     private readonly spool: SettlementSpool,
   ) {}
 
@@ -39,11 +41,13 @@ export class Readiness {
   }
 
   private async check(): Promise<ReadinessReport> {
-    const [database, upstream] = await Promise.all([
+    const [database, health] = await Promise.all([
       upWithinTimeout(this.dataSource.query('SELECT 1')),
       upWithinTimeout(this.vllm.isHealthy()),
     ]);
     const spool = this.spool.isFull ? 'down' : 'up';
+    // Its front end may answer for an engine that does not.
+    const upstream = this.engine.isDown ? 'down' : health;
     const isReady = database === 'up' && spool === 'up';
     return { status: isReady ? 'ok' : 'unavailable', database, spool, upstream };
   }

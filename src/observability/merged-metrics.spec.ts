@@ -43,6 +43,19 @@ describe('MergedMetrics', () => {
     expect(await line('workers')).toEqual(['llm_gateway_workers 2']);
   });
 
+  it('has vLLM down as long as one worker has', async () => {
+    for (const [first, second, up] of [
+      [false, false, 1],
+      [true, false, 0],
+      [true, true, 0],
+    ] as const) {
+      workers[0]?.upstreamIsDown(first);
+      workers[1]?.upstreamIsDown(second);
+      await hear();
+      expect(await line('upstream_up')).toEqual([`llm_gateway_upstream_up ${up}`]);
+    }
+  });
+
   it('tells the lag of each event loop apart', async () => {
     await hear();
     expect(await line('nodejs_eventloop_lag_max_seconds')).toEqual([

@@ -75,6 +75,13 @@ export class Metrics {
     help: 'Streams being relayed now',
     registers: [this.registry],
   });
+  private readonly upstreamUp = new Gauge({
+    name: `${PREFIX}upstream_up`,
+    help: '0 while new generations are refused because vLLM answers none',
+    registers: [this.registry],
+    // Of workers, who each judge for themselves, the one that has given it up must be seen.
+    aggregator: 'min',
+  });
   private readonly admissions = this.counter('admissions_total', 'Admission decisions', ['verdict']);
   private readonly settlements = this.counter('settlements_total', 'Settled generations', ['outcome']);
   private readonly refused = this.counter('shed_total', 'Generations refused for overload', []).with({});
@@ -91,6 +98,7 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: PREFIX });
+    this.upstreamUp.set(1);
   }
 
   admitted(verdict: string): void {
@@ -121,6 +129,10 @@ export class Metrics {
 
   shed(): void {
     this.refused.value += 1;
+  }
+
+  upstreamIsDown(isDown: boolean): void {
+    this.upstreamUp.set(isDown ? 0 : 1);
   }
 
   usageMissing(): void {

@@ -13,6 +13,8 @@ import type { Settlement, TokenUsage } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
+import { EngineWatch } from './upstream/engine-watch.service';
+import { upstreamUnavailable } from './upstream/upstream.exceptions';
 import { idempotencyKey } from './request/idempotency-key';
 import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
@@ -56,6 +58,7 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly prompts: PromptCounter,
     private readonly templates: TemplateOverheads,
     private readonly live: LiveRequests,
+    private readonly engine: EngineWatch,
     private readonly metrics: Metrics,
     private readonly failures: FailureAnswers,
   ) {}
@@ -88,6 +91,7 @@ export class MeteringInterceptor implements NestInterceptor {
     endpoint: EndpointName | null,
     next: CallHandler,
   ): Promise<{ call: ProxiedCall; running: Running }> {
+    if (this.engine.isDown) throw upstreamUnavailable();
     const { requestId, arrivedAt } = requestContext(request);
     let call: ProxiedCall;
     let reservation: Reservation;

@@ -13,6 +13,7 @@ import { GrammarLimit } from './request/grammar-limit';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
 import { ReservationService } from './reservation.service';
+import { EngineWatch } from './upstream/engine-watch.service';
 import { ModelCatalogue } from './upstream/model-catalogue';
 import { UpstreamStates } from './upstream/upstream-states.service';
 import { UpstreamsController } from './upstream/upstreams.controller';
@@ -33,7 +34,17 @@ const metering = [
 @Module({
   imports: [HttpModule, AdmissionModule, RatesModule],
   controllers: [ChatController, UpstreamsController],
-  providers: [CacheSalts, GrammarLimit, ...metering, StallWatch, UpstreamClient, UpstreamStates, VllmApi, ModelCatalogue],
-  exports: [...metering, AdmissionModule, RatesModule, ModelCatalogue, VllmApi],
+  providers: [
+    CacheSalts,
+    GrammarLimit,
+    ...metering,
+    StallWatch,
+    UpstreamClient,
+    UpstreamStates,
+    VllmApi,
+    EngineWatch,
+    ModelCatalogue,
+  ],
+  exports: [...metering, AdmissionModule, RatesModule, ModelCatalogue, VllmApi, EngineWatch],
 })
 export class ProxyModule {}

@@ -59,6 +59,7 @@ describe('a whole answer', () => {
     drainStarted: () => undefined,
     drainEnded: () => undefined,
     memory,
+    heard: () => undefined,
   };
   /** Whether large answers still fit beside five of 100 MiB: 12 MiB more do. */
   const hasRoom = () => {

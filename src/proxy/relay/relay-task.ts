@@ -10,6 +10,7 @@ import {
   upstreamUnreachable,
 } from '../upstream/upstream.exceptions';
 import { leastPromptTokens } from '../request/prompt-guess';
+import type { Question } from '../upstream/vllm-api.service';
 import type { Exchange, Receipt } from './exchange';
 import { HeldReply } from './held-reply';
 import { readJsonReply } from './json-reply';
@@ -26,6 +27,8 @@ export interface RelayLimits {
   readonly drainStarted: () => void;
   readonly drainEnded: () => void;
   readonly memory: ReplyMemory;
+  /** Something was generated. */
+  readonly heard: () => void;
 }
 
 /** Prompts of which vLLM has not told by then are estimated, in milliseconds after a request's arrival. */
@@ -93,6 +96,16 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     return leastPromptTokens(this.exchange.body, this.exchange.promptPart);
   }
 
+  /** For vLLM: not while its client does not read, nor for a connection. */
+  get isWaiting(): boolean {
+    return this.abort !== null && !this.clientIsSlow;
+  }
+
+  get question(): Question {
+    const { upstreamPath, expected } = this.exchange;
+    return { path: upstreamPath, model: expected.servedModel };
+  }
+
   onDispatched(abort: (reason: Error) => void): void {
     this.abort = abort;
     if (this.settled) abort(new Error('client left'));
@@ -115,12 +128,15 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) return true;
     if (this.stream) {
       this.clientIsSlow = !this.stream.push(chunk);
+      if (this.stream.hasProgressed) this.limits.heard();
       if (this.clientIsSlow) this.deadline = this.watch.after(this.limits.clientStallMs);
       else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.limits.idleMs);
       if (this.draining && this.isToldAgain(this.stream)) this.stop(this.stream.clientLeft());
       return !this.clientIsSlow;
     }
     this.deadline = this.watch.after(this.limits.idleMs);
+    // A refusal comes from vLLM's front end alone.
+    if (this.reply?.status === 200) this.limits.heard();
     if (this.reply && !this.reply.push(chunk)) this.stop(this.tooLarge());
     return true;
   }

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { Env } from '../../config/env';
 import { OpenRequests } from '../../usage/leases/open-requests';
+import { EngineWatch } from '../upstream/engine-watch.service';
 import { UpstreamClient } from '../upstream/upstream.client';
+import type { Question } from '../upstream/vllm-api.service';
 import type { Exchange, Running } from './exchange';
 import { RelayLimits, RelayTask } from './relay-task';
 import { ReplyMemory } from './reply-memory';
@@ -24,8 +26,10 @@ export class RelayService {
     private readonly upstream: UpstreamClient,
     private readonly watch: StallWatch,
     private readonly open: OpenRequests,
+    engine: EngineWatch,
     env: Env,
   ) {
+    engine.follow(() => this.oldestWaiting());
     this.limits = {
       firstByteMs: env.UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
       idleMs: env.UPSTREAM_IDLE_TIMEOUT_MS,
@@ -34,6 +38,7 @@ export class RelayService {
       drainStarted: () => (this.drains += 1),
       drainEnded: () => (this.drains -= 1),
       memory: new ReplyMemory(),
+      heard: () => engine.heard(),
     };
   }
 
@@ -45,6 +50,11 @@ export class RelayService {
     else task.endNow(this.ended);
     void task.receipt.then(() => this.tasks.delete(task));
     return task;
+  }
+
+  private oldestWaiting(): Question | null {
+    for (const task of this.tasks) if (task.isWaiting) return task.question;
+    return null;
   }
 
   /**

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Env } from '../../config/env';
+import { EngineWatch } from './engine-watch.service';
 import { upstreamBase } from './upstream-origin';
 import type { UpstreamList, UpstreamState } from './upstream.dto';
 import { VllmApi } from './vllm-api.service';
@@ -14,6 +15,7 @@ export class UpstreamStates {
 
   constructor(
     private readonly vllm: VllmApi,
+    private readonly engine: EngineWatch,
     private readonly env: Env,
   ) {}
 
@@ -34,6 +36,7 @@ export class UpstreamStates {
       base_url: origin + basePath,
       simulated: this.env.simulated,
       reachable,
+      answering: !this.engine.isDown,
       checked_at: new Date().toISOString(),
       version,
       running_requests: load?.running ?? null,

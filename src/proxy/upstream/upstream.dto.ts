@@ -6,6 +6,12 @@ export class UpstreamState {
   @ApiProperty({ example: false, description: 'The built-in simulator: no model is connected' })
   simulated: boolean;
   @ApiProperty({ example: true, description: 'Its health check was answered' }) reachable: boolean;
+  @ApiProperty({
+    example: true,
+    description:
+      'false: generations wait in vain, and new ones are refused until it answers one, whatever its health check says',
+  })
+  answering: boolean;
   @ApiProperty({ format: 'date-time', example: '2026-11-23T09:30:00.000Z' }) checked_at: string;
   @ApiProperty({ type: String, nullable: true, example: '0.32.0', description: 'null: it does not say' })
   version: string | null;

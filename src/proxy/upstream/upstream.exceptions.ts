@@ -51,6 +51,15 @@ export const upstreamBusy = (status: 429 | 503, retryAfter: string | undefined):
   });
 };
 
+/** It takes requests and answers none of them; what is refused costs nothing. */
+export const upstreamUnavailable = (): ApiException =>
+  new ApiException({
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'The model server does not answer at the moment. Retry after 5 s.',
+    headers: { 'retry-after': '5' },
+  });
+
 export const endpointMissing = (): ApiException =>
   new ApiException({
     status: 404,

@@ -3,7 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { Env } from '../../config/env';
+import { ENDPOINTS } from '../endpoints';
 import { upstreamBase } from './upstream-origin';
+import { neverConnected } from './upstream.client';
 
 /** One card of vLLM's model list, as far as it is trusted. */
 export interface ServedModel {
@@ -19,6 +21,15 @@ export interface EngineLoad {
   readonly running: number;
   readonly waiting: number;
 }
+
+/** A kind of generation: one of the paths of endpoints.ts, and the name vLLM knows its model by. */
+export interface Question {
+  readonly path: string;
+  readonly model: string;
+}
+
+/** What became of a question; 'unreachable': no connection was made. */
+export type Reaction = 'answered' | 'failed' | 'unreachable';
 
 const TIMEOUT_MS = 5_000;
 /** For what somebody waits for in front of a screen or a load balancer. */
@@ -77,6 +88,35 @@ export class VllmApi {
     }
   }
 
+  /**
+   * Asks for one token, for nobody, and waits for as long as `signal` lets it. Any answer is one that is not about a fault of
+   * vLLM: a refusal or a full queue keeps nobody waiting either. Never rejects.
+   */
+  async generateOne({ path, model }: Question, requestId: string, signal: AbortSignal): Promise<Reaction> {
+    const content =
+      path === ENDPOINTS.completions.upstreamPath
+        ? { prompt: '1' }
+        : { messages: [{ role: 'user', content: '1' }] };
+    try {
+      const { status } = await firstValueFrom(
+        this.http.post<unknown>(
+          this.base + path,
+          { model, ...content, max_tokens: 1 },
+          {
+            ...this.options,
+            timeout: 0,
+            signal,
+            validateStatus: null,
+            headers: { ...this.options.headers, 'x-request-id': requestId },
+          },
+        ),
+      );
+      return status < 500 || status === 503 ? 'answered' : 'failed';
+    } catch (error) {
+      return error instanceof Error && neverConnected(error) ? 'unreachable' : 'failed';
+    }
+  }
+
   async isHealthy(): Promise<boolean> {
     return (await this.ask('/health')) !== null;
   }
@@ -96,6 +136,17 @@ export class VllmApi {
     return running === null || waiting === null ? null : { running, waiting };
   }
 
+  /**
+   * Numbers that change while the engines work, and stand still when they do: tokens that were read and written, and the
+   * cache a long prompt fills bit by bit. Null when vLLM does not say.
+   */
+  async signsOfWork(): Promise<string | null> {
+    const text = await this.ask('/metrics');
+    if (typeof text !== 'string') return null;
+    const values = SIGNS_OF_WORK.map((series) => sumOf(text, series));
+    return values.every((value) => value === null) ? null : values.join();
+  }
+
   /** Null when there is no good answer. */
   private async ask(path: '/health' | '/version' | '/metrics'): Promise<unknown> {
     try {
@@ -109,10 +160,14 @@ export class VllmApi {
 }
 
 const LONGEST_VERSION = 100;
+const SIGNS_OF_WORK = ['prompt_tokens_total', 'generation_tokens_total', 'kv_cache_usage_perc'] as const;
 
-/** Of a gauge of vLLM in Prometheus' text, one line for each engine. */
-function sumOf(text: string, gauge: 'num_requests_running' | 'num_requests_waiting'): number | null {
-  const values = [...text.matchAll(new RegExp(`^vllm:${gauge}(?:\\{.*\\})? (\\S+)$`, 'gm'))].map(
+/** Of a series of vLLM in Prometheus' text, one line for each engine. */
+function sumOf(
+  text: string,
+  series: 'num_requests_running' | 'num_requests_waiting' | (typeof SIGNS_OF_WORK)[number],
+): number | null {
+  const values = [...text.matchAll(new RegExp(`^vllm:${series}(?:\\{.*\\})? (\\S+)$`, 'gm'))].map(
     ([, value]) => Number(value),
   );
   return values.length > 0 && values.every(Number.isFinite)
