@@ -16,6 +16,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # The optional packages are the embedded database, which an image does not need.
 RUN npm ci --omit=dev --omit=optional
+COPY scripts/check-versions.js ./scripts/
+RUN node scripts/check-versions.js --node
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \

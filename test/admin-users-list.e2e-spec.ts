@@ -114,6 +114,7 @@ describe('GET /admin/users', () => {
     'search=',
     'search=%00',
     `search=${'x'.repeat(129)}`,
+    `search=${'_'.repeat(1_000)}`,
     'search[]=a',
     'search=a&search=b',
     'offset=1',
@@ -144,7 +145,7 @@ describe('GET /admin/users', () => {
     }
   });
 
-  it('answers within 200 ms among 20,000 accounts, however it is sorted and searched', async () => {
+  it('answers within 100 ms among 20,000 accounts, however it is sorted and searched', async () => {
     await gateway.dataSource.query(
       `INSERT INTO users (id, username, username_key, created_at)
        SELECT gen_random_uuid(), 'crowd' || i, 'crowd' || i, now() - i * interval '1 minute'
@@ -154,13 +155,26 @@ describe('GET /admin/users', () => {
     for (const query of [
       '',
       '?sort=username',
-      '?search=%25%25%25',
+      '?search=%25%25%25%25',
+      `?search=${'_'.repeat(128)}`,
+      `?search=${'%25_'.repeat(64)}`,
       '?search=crowd1999&sort=-last_login_at',
+      '?limit=100',
+      // Refused, and that at once.
+      `?search=${'_'.repeat(1_000)}`,
+      '?limit=1e9',
+      '?limit=-1',
+      '?cursor=junk',
     ]) {
-      await list(query);
-      const begun = performance.now();
-      expect((await list(query)).status).toBe(200);
-      expect([query, performance.now() - begun < 200]).toEqual([query, true]);
+      const times: number[] = [];
+      for (let n = 0; n < 5; n += 1) {
+        const begun = performance.now();
+        const answer = await list(query);
+        times.push(performance.now() - begun);
+        expect(answer.status === 200 ? users(answer).length <= 100 : answer.status === 400).toBe(true);
+      }
+      // The fastest of some: a busy machine may be slow.
+      expect([query, Math.min(...times) <= 100]).toEqual([query, true]);
     }
   });
 });

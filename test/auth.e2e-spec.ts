@@ -189,6 +189,29 @@ describe('logging in', () => {
     },
   );
 
+  it('counts guesses however a name is spelled, whichever route takes them, and whoever logs in between', async () => {
+    const ada = await gateway.register('sigmaσ');
+    const mine = await gateway.register();
+    const headers = from('198.51.100.7');
+    const at = (path: string, method: string, json: object, bearer?: string) =>
+      send(gateway.url + path, { method, json, headers, bearer });
+    const statuses: number[] = [];
+    for (const username of ['sigmaσ', 'SIGMAΣ', 'ｓigmaσ', 'sigmaς', 'sigMaΣ', 'ſigmaσ']) {
+      statuses.push((await at('/auth/token', 'POST', { username, password: 'x' })).status);
+      // An account of one's own opens nothing but itself.
+      const { username: own, password } = mine;
+      expect((await at('/auth/token', 'POST', { username: own, password })).status).toBe(200);
+    }
+    const current_password = 'x';
+    for (let i = 0; i < 3; i += 1) {
+      const changed = { current_password, new_password: 'seven lamps by the harbour' };
+      statuses.push((await at('/auth/password', 'POST', changed, ada.accessToken)).status);
+      statuses.push((await at('/users/me', 'DELETE', { current_password }, ada.accessToken)).status);
+    }
+    const failed = [401, 401, 401, 401, 401, 401, 400, 400, 400, 400];
+    expect(statuses).toEqual([...failed, 429, 429]);
+  });
+
   it('counts whom its proxy names, not whom the client claims to be', async () => {
     const statuses: number[] = [];
     for (let i = 0; i < 12; i += 1) {

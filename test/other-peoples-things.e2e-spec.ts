@@ -1,3 +1,4 @@
+import { asOwner, makeKey } from './support/api-keys';
 import { DocumentedRoute, documentedRoutes } from './support/documented-routes';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { recordGeneration } from './support/generations';
@@ -61,6 +62,25 @@ describe('what belongs to another user', () => {
     }
     const after = [await seenBy(bob, '/users/me/api-keys'), await seenBy(bob, '/auth/sessions')];
     expect(after).toEqual(before);
+  });
+
+  it('is not reached through a thing of one’s own', async () => {
+    const limit = { metric: 'tokens', window: 'day', amount: 7 };
+    const [adas, bobs] = [await makeKey(gateway, ada), await makeKey(gateway, bob)];
+    const { body: bobsLimit } = await asOwner(gateway, bob)(`/${bobs.id}/limits`, {
+      method: 'PUT',
+      json: limit,
+    });
+    const path = (id: unknown) => `/${adas.id}/limits/${String(id)}`;
+    const foreign = await asOwner(gateway, ada)(path(bobsLimit.id), { method: 'DELETE' });
+    const missing = await asOwner(gateway, ada)(path(NOBODYS_ID), { method: 'DELETE' });
+    expect([foreign.status, foreign.text]).toEqual([404, missing.text]);
+    expect((await asOwner(gateway, bob)(`/${bobs.id}/limits`)).text).toContain(String(bobsLimit.id));
+    // Nor is a user a key, or a key somebody else's to limit.
+    for (const id of [ada.id, bob.id, bobs.id]) {
+      const answer = await asOwner(gateway, ada)(`/${id}/limits`, { method: 'PUT', json: limit });
+      expect(answer.status).toBe(404);
+    }
   });
 
   it('is in no answer of any route that can be read', async () => {

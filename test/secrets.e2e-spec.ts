@@ -65,6 +65,20 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
     await database.drop();
   });
 
+  /** Of the server that the tests share; what went wrong is in it, as PostgreSQL writes it down by itself. */
+  const logOfTheDatabase = async (): Promise<string> => {
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ log: string }>(
+        `SELECT pg_read_file(coalesce(pg_current_logfile(), current_setting('data_directory') || '/../server.log')) AS log`,
+      );
+      return rows[0]?.log ?? '';
+    } finally {
+      await client.end();
+    }
+  };
+
   /** Secrets in every place where somebody may put one, rightly or by mistake. */
   const sendings = (bearer: string): Sent[] => {
     const { password, prompt, key, accessToken, refreshToken } = secrets;
@@ -162,6 +176,8 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
     expect(metrics).toContain('llm_gateway_');
     expect(metrics).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-7|"ada"/);
     expect(metrics.split('\n').filter((line) => /^\w/.test(line)).length).toBeLessThan(2_000);
+    const databaseLog = await logOfTheDatabase();
+    expect(databaseLog).toMatch(/ERROR:/);
     gateway.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);
     const log = gateway.output() + gateway.errors();
@@ -172,7 +188,8 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
     expect({
       log: found(log),
       metrics: found(metrics),
+      databaseLog: found(databaseLog),
       failures: failures.flatMap((failure) => found(failure).map((name) => [name, failure.slice(0, 200)])),
-    }).toEqual({ log: [], metrics: [], failures: [] });
+    }).toEqual({ log: [], metrics: [], databaseLog: [], failures: [] });
   });
 });
