@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HotStatements } from '../../src/database/hot-statements';
 import { startGateway, TestGateway } from '../support/gateway';
 import { counterDifferences, untilNothingOpen } from '../support/ledger';
 import { ledgerLines } from '../support/ledger-report';
@@ -6,6 +8,8 @@ import { findings, LedgerLine } from '../support/conservation/findings';
 import { Random } from '../support/conservation/random';
 import type { Account } from '../support/conservation/requests';
 import { client, Seen } from '../support/conservation/traffic';
+import { call } from '../support/stream-client';
+import { CHAT, says } from '../support/wire';
 import type { JournalEntry } from '../../src/simulator/journal';
 
 const REQUESTS = 1_000;
@@ -71,6 +75,43 @@ describe(`a thousand mixed requests (MIXED_TRAFFIC_SEED=${SEED})`, () => {
     );
     expect(ledger.length).toBeGreaterThan(0.8 * REQUESTS);
   }, 120_000);
+});
+
+describe('a thousand streams of one user that end at the same moment', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startGateway({ settings: { DEFAULT_TOKEN_LIMIT: '1000000000' } });
+  });
+  afterAll(() => gateway.close());
+
+  it('are settled within seconds of their ends, in few statements', async () => {
+    const user = await gateway.register();
+    const { journal, settings: vllm } = gateway.simulator;
+    vllm.hung = true;
+    const body = JSON.parse(says({ tokens: 2 }, { stream: true })) as object;
+    const streams = Array.from({ length: REQUESTS }, () =>
+      call({ url: gateway.url, path: CHAT, credential: user.key, body }),
+    );
+    while (journal.running < REQUESTS) await sleep(20);
+    const statements = jest.spyOn(gateway.app.get(HotStatements, { strict: false }), 'run');
+    vllm.hung = false;
+    const answers = await Promise.all(streams);
+    expect(answers.filter(({ text }) => !text.endsWith('data: [DONE]\n\n'))).toEqual([]);
+    await untilNothingOpen(gateway, 15_000);
+    const settling = statements.mock.calls.filter(([name]) => name === 'settle_requests').length;
+    statements.mockRestore();
+    // The id of a request has the millisecond of its arrival in it.
+    const [settled] = await gateway.dataSource.query<{ rows: number; longest: number }[]>(
+      `SELECT count(*)::int AS rows, max(extract(epoch FROM settled_at) * 1000 - duration_ms
+         - ('x' || substr(replace(request_id::text, '-', ''), 1, 12))::bit(48)::bigint)::int AS longest
+       FROM usage_records WHERE source = 'exact' AND completion_tokens = 2`,
+    );
+    expect(settled?.rows).toBe(REQUESTS);
+    // Two seconds, and as much for a machine that has other things to do.
+    expect(settled?.longest).toBeLessThan(4_000);
+    expect(settling).toBeLessThan(REQUESTS / 4);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  }, 60_000);
 });
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
