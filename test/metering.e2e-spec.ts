@@ -108,6 +108,31 @@ describe('metering', () => {
     }
   });
 
+  it('ends and bills a stream that has said [DONE], also when vLLM keeps its connection', async () => {
+    const began = performance.now();
+    const answer = await ask({ messages: said({ tokens: 4, holdAfterDone: true }), stream: true });
+    expect(answer.text.endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(answer.text).not.toContain('"error"');
+    // Far less than UPSTREAM_IDLE_TIMEOUT_MS.
+    expect(performance.now() - began).toBeLessThan(20_000);
+    const [row] = await settledRows(gateway, user.id);
+    expect(row).toMatchObject({ outcome: 'completed', source: 'exact', completion_tokens: 4 });
+  });
+
+  it('has one row for each of fifty streams that are left at once, with the prompt of those that vLLM got', async () => {
+    const body = { messages: said({ ttftMs: 3_000 }), stream: true };
+    await Promise.all(Array.from({ length: 50 }, () => ask(body, { hangUpAfterMs: 50 })));
+    const rows = await settledRows(gateway, user.id);
+    const asked = new Map(generations().map((entry) => [entry.requestId, entry.promptTokens]));
+    expect(asked.size).toBeGreaterThan(0);
+    expect(rows.filter((row) => row.outcome !== 'client_closed' || row.completion_tokens > 0)).toEqual([]);
+    // One that leaves between dispatch and vLLM's ear may have been billed, too.
+    for (const [id, prompt] of asked)
+      expect(rows.find((row) => row.request_id === id)?.prompt_tokens).toBe(prompt);
+    expect(generations().filter(({ outcome }) => outcome === 'completed')).toEqual([]);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
   it('bills the prompt of a stream that was left before its first token', async () => {
     await ask({ messages: said({ ttftMs: 3_000 }), stream: true }, { hangUpAfterMs: 300 });
     const rows = await settledRows(gateway, user.id);

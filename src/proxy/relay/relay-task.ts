@@ -33,6 +33,8 @@ export interface RelayLimits {
 
 /** Prompts of which vLLM has not told by then are estimated, in milliseconds after a request's arrival. */
 const LOOKED_AT_AFTER_MS = 1_000;
+/** How long a stream that has said [DONE] may take to end, in milliseconds. */
+const AFTER_DONE_MS = 1_000;
 const UNTOLD = { prompt: 0, completion: 0, promptKnown: false };
 
 /** Nobody is there to read a failure, and none has happened. */
@@ -130,7 +132,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       this.clientIsSlow = !this.stream.push(chunk);
       if (this.stream.hasProgressed) this.limits.heard();
       if (this.clientIsSlow) this.deadline = this.watch.after(this.limits.clientStallMs);
-      else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.limits.idleMs);
+      else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.patienceFor(this.stream));
       if (this.draining && this.isToldAgain(this.stream)) this.stop(this.stream.clientLeft());
       return !this.clientIsSlow;
     }
@@ -178,6 +180,9 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       // The client has stopped reading: it is as good as gone.
       this.response.destroy();
       this.stop(this.stream.clientLeft());
+    } else if (this.stream?.isDone) {
+      // Whole or not: that it stays open tells nothing more.
+      this.stop(this.stream.end());
     } else if (this.stream) {
       this.stop(this.stream.cut('The model server fell silent.', upstreamTimedOut()));
     } else {
@@ -213,9 +218,13 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     return choices * prompts === 1 && stream.progress().completion > this.knownAtLeaving;
   }
 
+  private patienceFor({ isDone }: StreamRelay): number {
+    return isDone ? Math.min(AFTER_DONE_MS, this.limits.idleMs) : this.limits.idleMs;
+  }
+
   private readonly onClientDrain = (): void => {
     this.clientIsSlow = false;
-    this.deadline = this.watch.after(this.limits.idleMs);
+    if (this.stream) this.deadline = this.watch.after(this.patienceFor(this.stream));
     this.resume?.();
   };
 

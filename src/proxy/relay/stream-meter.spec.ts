@@ -22,6 +22,17 @@ describe('StreamMeter', () => {
     expect(seen).toBe(chunk(0, 'hi', '').replace('"served"', '"public"'));
   });
 
+  it('reads events without a space behind the colon as well', () => {
+    const one = meter();
+    const frames = [chunk(0, 'hi', `,${usage(3, 1)}`), chunk(0, '!', `,${usage(3, 2)}`, '"stop"')];
+    for (const frame of frames) expect(one.see(frame.replace(': ', ':'))).toBe(meter().see(frame));
+    expect(one.usage()).toMatchObject({ usage: { prompt: 3, completion: 2 }, source: 'exact' });
+    expect([one.isWhole, one.see('data:[DONE]'), one.sawDone]).toEqual([true, null, true]);
+    const failing = meter();
+    const error = '{"error":{"message":"dead","code":500}}';
+    expect([failing.see(`data:${error}`), failing.sawError]).toEqual([`data: ${error}`, true]);
+  });
+
   it('hides usage in the middle of an event, as in the role chunk of vLLM', () => {
     const seen = meter().see(
       chunk(0, '', `,${usage(3, 1, ',"completion_tokens_details":null')},"prompt_text":null`),

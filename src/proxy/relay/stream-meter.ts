@@ -15,6 +15,7 @@ export interface StreamExpectations {
 
 const DONE = 'data: [DONE]';
 const DATA = 'data: {';
+const FIELD = 'data:';
 const ERROR = 'data: {"error"';
 const LAST_OF_ERROR = 0x72;
 /** By how many characters the usage of one event may be longer than that of the one before. */
@@ -60,7 +61,10 @@ export class StreamMeter {
       this.sawDone = true;
       return null;
     }
-    if (frame.charCodeAt(DATA.length - 1) !== OPEN_BRACE || !frame.startsWith(DATA)) return frame;
+    if (frame.charCodeAt(DATA.length - 1) !== OPEN_BRACE || !frame.startsWith(DATA)) {
+      // vLLM writes a space behind the colon; what is between may not, and means the same.
+      return isUnspaced(frame) ? this.see(`${FIELD} ${frame.slice(FIELD.length)}`) : frame;
+    }
     // vLLM writes its error events with spaces, unlike all others.
     if (frame.charCodeAt(ERROR.length - 2) === LAST_OF_ERROR && frame.startsWith(ERROR)) {
       this.sawError = true;
@@ -150,6 +154,8 @@ export class StreamMeter {
     };
   }
 }
+
+const isUnspaced = (frame: string): boolean => frame.startsWith('data:{') || frame === 'data:[DONE]';
 
 /** The index of the one choice an event carries; 0 when it names none. */
 function choiceIndex(frame: string, choices: number): number {

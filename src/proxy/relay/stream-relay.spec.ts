@@ -62,7 +62,8 @@ describe('StreamRelay', () => {
   it.each(ends)('is what vLLM said when it is %s after an error', async (_, end) => {
     const failed = { outcome: 'upstream_error', errors: ['"code":500'], done: true };
     expect(await relayed([chunk('null'), ERROR], end)).toEqual(failed);
-    // Whether the two come in one piece or not.
+    // Whether the two come in one piece or not, and with or without a space.
     expect(await relayed([chunk('null') + ERROR], end)).toEqual(failed);
+    expect(await relayed([chunk('null'), ERROR.replace(': ', ':')], end)).toEqual(failed);
   });
 });

@@ -36,13 +36,18 @@ export class StreamRelay {
     this.progressed = false;
     this.frames.push(chunk.toString('latin1'), this.onFrame);
     const { begun } = this.frames;
-    this.progressed ||= begun !== '' && !isComment(begun);
+    this.progressed ||= begun !== '' && !isComment(begun) && !this.meter.sawDone;
     return this.flush();
   }
 
   /** Whether the last chunk brought anything but comments: a dead engine's front end can send those for ever. */
   get hasProgressed(): boolean {
     return this.progressed;
+  }
+
+  /** vLLM has said that nothing more will come. */
+  get isDone(): boolean {
+    return this.meter.sawDone;
   }
 
   private readonly onFrame = (frame: string): void => {
@@ -55,7 +60,7 @@ export class StreamRelay {
     this.progressed = true;
     const visible = this.meter.see(frame);
     if (this.meter.sawError && this.firstEventAt === null) {
-      this.refusal ??= frame;
+      this.refusal ??= visible;
       return;
     }
     this.firstEventAt ??= performance.now();

@@ -211,6 +211,22 @@ describe('the field policy, row by row', () => {
     }
   });
 
+  it('refuses tools without a name where tool_choice names one', () => {
+    const named = { type: 'function', function: { name: 'f' } };
+    for (const tool of [
+      {},
+      { type: 'function' },
+      { function: null },
+      { function: 'f' },
+      { function: { name: 1 } },
+    ])
+      expect(refusal({ tools: [named, tool], tool_choice: named }).param).toBe('tools');
+    expect(sent({ ...CHAT, tools: [named], tool_choice: named }).tool_choice).toEqual(named);
+    // Otherwise vLLM says itself what is wrong with them, as it does of a choice without tools.
+    expect(sent({ ...CHAT, tools: [{}], tool_choice: 'auto' }).tools).toEqual([{}]);
+    expect(sent({ ...CHAT, tool_choice: named }).tool_choice).toEqual(named);
+  });
+
   it('refuses numbers that overflow, duplicate keys and depth', () => {
     const text = JSON.stringify(CHAT);
     for (const [more, code] of [

@@ -120,10 +120,25 @@ function checkTogether(fields: Readonly<Record<string, unknown>>, endpoint: Endp
   if (streams && typeof fields.prompt_logprobs === 'number' && fields.prompt_logprobs > 0) {
     throw invalidField('prompt_logprobs', 'prompt_logprobs is not available with "stream": true.');
   }
+  if (endpoint === 'chat_completions' && namesOneTool(fields) && !isEach(fields.tools, hasFunctionName)) {
+    throw invalidField('tools', 'tools must each have a function with a name, as tool_choice names one.');
+  }
   const onlyEchoes = endpoint === 'completions' && fields.echo === true;
   if (fields.max_tokens === 0 && !onlyEchoes) {
     throw invalidField('max_tokens', 'max_tokens must be at least 1.');
   }
+}
+
+const namesOneTool = ({ tool_choice: choice }: Readonly<Record<string, unknown>>): boolean =>
+  typeof choice === 'object' && choice !== null;
+
+const isEach = (list: unknown, is: (item: unknown) => boolean): boolean =>
+  !Array.isArray(list) || list.every(is);
+
+/** vLLM looks for the named one before it has checked them, and fails on one that has no name. */
+function hasFunctionName(tool: unknown): boolean {
+  const { function: described } = tool as { function?: { name?: unknown } | null };
+  return typeof described?.name === 'string';
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> {
