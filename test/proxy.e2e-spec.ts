@@ -47,6 +47,17 @@ describe('the proxy', () => {
       });
     });
 
+    it('end once a stream has said [DONE], also when vLLM keeps its connection', async () => {
+      const began = performance.now();
+      const steps = { tokens: 4, holdAfterDone: true };
+      const text = await (await chat({ messages: script(steps), stream: true })).text();
+      expect([text.endsWith('data: [DONE]\n\n'), text.includes('"error"')]).toEqual([true, false]);
+      // Far less than UPSTREAM_IDLE_TIMEOUT_MS.
+      expect(performance.now() - began).toBeLessThan(20_000);
+      const rows = await settledRows(gateway, user.id);
+      expect(rows.at(-1)).toMatchObject({ outcome: 'completed', source: 'exact', completion_tokens: 4 });
+    });
+
     it('show exactly the usage that was asked for, for one choice and for three', async () => {
       const usages = async (stream_options: unknown, n: number) => {
         const text = await (

@@ -35,6 +35,12 @@ describe('running requests, over two replicas', () => {
         stream,
       },
     });
+  const lowerCap = (user: TestUser, token_limit: number) =>
+    fetch(`${here.url}/admin/users/${user.id}/token-limit`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ token_limit }),
+    });
   const running = async (user: TestUser, count = 1, withinMs = 5_000): Promise<Live[]> => {
     const deadline = Date.now() + withinMs;
     for (;;) {
@@ -216,14 +222,18 @@ describe('running requests, over two replicas', () => {
     expect(await counterDifferences(here)).toEqual([]);
   });
 
-  it('a revoked key lets running requests finish', async () => {
+  it('a revoked key and a lowered cap let running requests finish, and all of it is billed', async () => {
     const bob = await here.register();
     const answer = start(there, bob, { steps: { tokens: 60, tbtMs: 50 } });
     await running(bob);
     await request(`/users/${bob.id}/api-keys`, { method: 'DELETE' });
+    expect((await lowerCap(bob, 1)).status).toBe(200);
     const { text } = await answer;
     expect(text).toContain('"finish_reason":"stop"');
-    await untilNothingOpen(here);
+    expect(await settledRows(here, bob.id)).toMatchObject([
+      { outcome: 'completed', source: 'exact', completion_tokens: 60, key_id: expect.any(String) },
+    ]);
+    expect(await counterDifferences(here)).toEqual([]);
   });
 
   it('are filtered, and walked page by page, newest first', async () => {
