@@ -98,7 +98,7 @@ describe('a rolling restart of three replicas under load', () => {
     const stream = (url: string, steps: object) =>
       call({ url, path: CHAT, credential: user.key, body: JSON.parse(says(steps, { stream: true })) });
     for (const replica of replicas) {
-      streams.short.push(stream(replica.process.url, { tokens: 40, tbtMs: 20 }));
+      streams.short.push(stream(replica.process.url, { tokens: 5, tbtMs: 50 }));
       const long = stream(replica.process.url, { tokens: 3_000, tbtMs: 100 });
       streams.long.push(long);
       await sleep(500);

@@ -69,6 +69,17 @@ describe('a whole answer', () => {
     return fits;
   };
 
+  it.each(['EMFILE', 'ENFILE'])(
+    'is refused as overload when no connection can be made for %s',
+    async (code) => {
+      const task = new RelayTask(exchange, await response, watch, limits);
+      task.onError(Object.assign(new Error('connect'), { code }));
+      const { status, usage, failure } = await task.receipt;
+      expect([status, usage.prompt]).toEqual([503, 0]);
+      expect(failure).toMatchObject({ code: 'overloaded', headers: { 'retry-after': expect.any(String) } });
+    },
+  );
+
   it('counts among what is held until its client has read it, or left', async () => {
     const task = new RelayTask(exchange, await response, watch, limits);
     task.onDispatched(() => undefined);

@@ -2,7 +2,13 @@ import type { ServerResponse } from 'node:http';
 import type { ApiException } from '../../common/api.exception';
 import type { Progress, UnderWay } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
-import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
+import { overloaded } from '../overload/overload.service';
+import {
+  hadNoFileLeft,
+  neverConnected,
+  UpstreamHeaders,
+  UpstreamReceiver,
+} from '../upstream/upstream.client';
 import {
   answerTooLarge,
   upstreamFailed,
@@ -159,6 +165,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
     else if (this.reply?.isTooLarge) this.close(this.tooLarge());
     else if (!this.abort && neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
+    else if (!this.abort && hadNoFileLeft(error)) this.close(failed(overloaded(), 503));
     else this.close(failed(upstreamFailed(error), 502));
   }
 

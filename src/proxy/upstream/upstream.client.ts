@@ -105,6 +105,11 @@ export function neverConnected(error: Error): boolean {
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code);
 }
 
+/** Of a request that was not dispatched: this process, or its machine, may open no more files. */
+export function hadNoFileLeft(error: Error): boolean {
+  return 'code' in error && ['EMFILE', 'ENFILE'].includes(String(error.code));
+}
+
 function readHeaders(raw: Buffer[]): UpstreamHeaders {
   let contentType = '';
   let retryAfter: string | undefined;
