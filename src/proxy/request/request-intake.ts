@@ -14,12 +14,10 @@ import { GrammarLimit } from './grammar-limit';
 import { grammarOf } from './grammars';
 import { DuplicateKey, duplicateKey } from './json-duplicates';
 import { JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
-import { MAX_DEPTH, refuseHeavyJson, tooDeep } from './json-weight';
+import { MAX_DEPTH, MAX_FIELDS, refuseHeavyJson, tooDeep, tooManyFields } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
 import { readJsonBytes } from './request-body';
 import { TemplateOverheads } from './template-overheads';
-
-const MAX_FIELDS = 256;
 
 /** Reads a request body and makes it safe: whatever is wrong with it is said before anything is reserved. */
 @Injectable()
@@ -148,11 +146,7 @@ function findMembers(bytes: Buffer): JsonMember[] {
   try {
     const members = topLevelMembers(bytes, MAX_DEPTH);
     if (members.length <= MAX_FIELDS) return members;
-    throw new ApiException({
-      status: 400,
-      code: 'invalid_json',
-      message: `The body has more than ${MAX_FIELDS} fields.`,
-    });
+    throw tooManyFields();
   } catch (error) {
     throw error instanceof JsonTooDeepError ? tooDeep() : error;
   }
