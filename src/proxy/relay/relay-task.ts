@@ -156,8 +156,10 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.stream)
       this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
     else if (this.reply?.isTooLarge) this.close(this.tooLarge());
-    else if (!this.abort && neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
-    else this.close(failed(upstreamFailed(error), 502));
+    else if (!this.abort && neverConnected(error)) {
+      const failure = upstreamUnreachable(error);
+      this.close(failed(failure, failure.getStatus()));
+    } else this.close(failed(upstreamFailed(error), 502));
   }
 
   endNow(message: string): void {
