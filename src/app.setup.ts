@@ -11,6 +11,7 @@ import { managementValidation } from './common/validation';
 import { Env } from './config/env';
 import { setupDocs } from './docs/setup-docs';
 import { allowedMethods } from './http/allowed-methods';
+import { leaveRoomForRequests } from './http/connection-room';
 import { HotExpressAdapter } from './http/hot-express-adapter';
 import { answerMalformedRequests } from './http/malformed-requests';
 import { tooManyHeaders } from './http/request-heads';
@@ -66,6 +67,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   // Node would answer what it does not know how to expect with a bare 417; it may as well be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  leaveRoomForRequests(server, (message) => logger.warn(message, 'HTTP'));
   endSlowBodies(server, (failure, request, response) => failures.answer(failure, request, response));
   endStalledReaders(server, env.CLIENT_STALL_TIMEOUT_MS);
   answerMalformedRequests(server, {

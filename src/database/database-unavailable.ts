@@ -33,6 +33,9 @@ const AWAY_CODES: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
+  // No file left for a connection.
+  'EMFILE',
+  'ENFILE',
 ]);
 /** What pg and its pool say without a code. */
 const AWAY_MESSAGES =

@@ -42,6 +42,13 @@ export function emptyFolder(): string {
   return folder;
 }
 
+interface StartOptions {
+  readonly root?: string;
+  readonly words?: readonly string[];
+  /** How many files it may have open. */
+  readonly openFiles?: number;
+}
+
 /**
  * Starts `npm start`'s program in a folder, with nothing in its environment but these settings.
  * @param program where it is, and the words of its command line
@@ -49,10 +56,13 @@ export function emptyFolder(): string {
 export async function startProcess(
   cwd: string,
   settings: Record<string, string> = {},
-  { root = ROOT, words = [] }: { readonly root?: string; readonly words?: readonly string[] } = {},
+  { root = ROOT, words = [], openFiles }: StartOptions = {},
 ): Promise<GatewayProcess> {
   const port = settings.PORT ?? String(await freePort());
-  const child = spawn(process.execPath, [join(root, 'scripts', 'start.js'), ...words], {
+  const program = [process.execPath, join(root, 'scripts', 'start.js'), ...words];
+  const [command = '', ...args] =
+    openFiles === undefined ? program : ['bash', '-c', `ulimit -n ${openFiles}; exec "$@"`, '-', ...program];
+  const child = spawn(command, args, {
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, METRICS_PORT: '0', ...settings, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,13 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { ApiException } from '../../common/api.exception';
 import type { Progress, UnderWay } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
-import { overloaded } from '../overload/overload.service';
-import {
-  hadNoFileLeft,
-  neverConnected,
-  UpstreamHeaders,
-  UpstreamReceiver,
-} from '../upstream/upstream.client';
+import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
 import {
   answerTooLarge,
   upstreamFailed,
@@ -164,9 +158,10 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.stream)
       this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
     else if (this.reply?.isTooLarge) this.close(this.tooLarge());
-    else if (!this.abort && neverConnected(error)) this.close(failed(upstreamUnreachable(error), 502));
-    else if (!this.abort && hadNoFileLeft(error)) this.close(failed(overloaded(), 503));
-    else this.close(failed(upstreamFailed(error), 502));
+    else if (!this.abort && neverConnected(error)) {
+      const failure = upstreamUnreachable(error);
+      this.close(failed(failure, failure.getStatus()));
+    } else this.close(failed(upstreamFailed(error), 502));
   }
 
   endNow(message: string): void {

@@ -46,4 +46,21 @@ describe('the memory of request bodies', () => {
     take('large again', MIB + 1);
     expect(gaveUp).toEqual(['large']);
   });
+
+  it('counts what they are parsed to, and takes one by itself whatever it weighs', () => {
+    const memory = new BodyMemory(32 * MIB, 600 * MIB);
+    const [one, other, third] = [{}, {}, {}] as [IncomingMessage, IncomingMessage, IncomingMessage];
+    expect(memory.weigh(one, 150 * MIB)).toBe(true);
+    expect([memory.weigh(other, 0), memory.weigh(other, 1)]).toEqual([true, false]);
+    memory.release(one);
+    expect([memory.weigh(other, 60 * MIB), memory.weigh(third, 60 * MIB)]).toEqual([true, false]);
+    expect(memory.weigh(third, 40 * MIB)).toBe(true);
+  });
+
+  it('has less room where the heap of the process is small', () => {
+    const memory = new BodyMemory(32 * MIB, 240 * MIB);
+    const gaveUp: number[] = [];
+    for (let i = 0; i < 6; i += 1) memory.take({} as IncomingMessage, 8 * MIB, () => gaveUp.push(i));
+    expect(gaveUp).toEqual([0]);
+  });
 });

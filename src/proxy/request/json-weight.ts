@@ -5,9 +5,14 @@ import { stringEnd } from './json-members';
 const LOOKED_AT_FROM = 64 * 1_024;
 /** Lists, objects and members of objects: each costs some twenty times its bytes once it is parsed. */
 const MOST_PARTS = 300_000;
+/** Fields of the body itself. */
+export const MAX_FIELDS = 256;
 /** Items of lists: as many as a prompt of token ids may have. */
 const MOST_ITEMS = 2_000_000;
 export const MAX_DEPTH = 64;
+
+const BYTES_PER_PART = 64;
+const BYTES_PER_ITEM = 8;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -21,25 +26,31 @@ const CLOSE_BRACE = 0x7d;
  * Refuses a body of which more would be made than can be borne, before it is parsed: ten million empty objects fit into
  * 32 MiB, and would stop the process for ten seconds and take more than a gigabyte.
  * @param json of which nobody knows yet whether it is JSON
+ * @returns the bytes of heap that its lists, objects and members will take, about; its texts come on top
  * @throws ApiException 400
  */
-export function refuseHeavyJson(json: Buffer): void {
-  if (json.length < LOOKED_AT_FROM) return;
+export function refuseHeavyJson(json: Buffer): number {
+  if (json.length < LOOKED_AT_FROM) return 0;
   let depth = 0;
+  let fields = 0;
   let parts = 0;
   let items = 0;
   for (let at = 0; at < json.length; at += 1) {
     const byte = json[at];
     if (byte === QUOTE) at = stringEnd(json, at) - 1;
     else if (byte === COMMA) items += 1;
-    else if (byte === COLON) parts += 1;
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+    else if (byte === COLON) {
+      parts += 1;
+      if (depth === 1) fields += 1;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       parts += 1;
       depth += 1;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
     if (depth > MAX_DEPTH + 1) throw tooDeep();
+    if (fields > MAX_FIELDS) throw tooManyFields();
     if (parts > MOST_PARTS || items > MOST_ITEMS) throw tooHeavy();
   }
+  return parts * BYTES_PER_PART + items * BYTES_PER_ITEM;
 }
 
 export const tooDeep = (): ApiException =>
@@ -47,6 +58,13 @@ export const tooDeep = (): ApiException =>
     status: 400,
     code: 'invalid_json',
     message: `The body nests deeper than ${MAX_DEPTH} levels.`,
+  });
+
+export const tooManyFields = (): ApiException =>
+  new ApiException({
+    status: 400,
+    code: 'invalid_json',
+    message: `The body has more than ${MAX_FIELDS} fields.`,
   });
 
 const tooHeavy = (): ApiException =>

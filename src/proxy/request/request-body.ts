@@ -92,7 +92,7 @@ const bodyTooLarge = (limit: number): ApiException =>
     headers: { connection: 'close' },
   });
 
-const noRoom = (): ApiException =>
+export const noRoom = (): ApiException =>
   new ApiException({
     status: 503,
     code: 'overloaded',

@@ -14,12 +14,10 @@ import { GrammarLimit } from './grammar-limit';
 import { grammarOf } from './grammars';
 import { DuplicateKey, duplicateKey } from './json-duplicates';
 import { JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
-import { MAX_DEPTH, refuseHeavyJson, tooDeep } from './json-weight';
+import { MAX_DEPTH, MAX_FIELDS, refuseHeavyJson, tooDeep, tooManyFields } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
-import { readJsonBytes } from './request-body';
+import { noRoom, readJsonBytes } from './request-body';
 import { TemplateOverheads } from './template-overheads';
-
-const MAX_FIELDS = 256;
 
 /** Reads a request body and makes it safe: whatever is wrong with it is said before anything is reserved. */
 @Injectable()
@@ -48,7 +46,9 @@ export class RequestIntake {
   ): Promise<ProxiedCall> {
     // Body, model and template are at hand as a rule, and a promise costs more than any of them: hence `isPromise`.
     const bytes = readJsonBytes(request, this.env.MAX_BODY_BYTES, this.memory);
-    const body = checkBody(isPromise(bytes) ? await bytes : bytes, endpoint);
+    const body = checkBody(isPromise(bytes) ? await bytes : bytes, endpoint, (weight) => {
+      if (!this.memory.weigh(request, weight)) throw noRoom();
+    });
     const name = body.fields.model;
     const found = this.catalogue.resolve(
       typeof name === 'string' ? name : await this.onlyModel(endpoint, principal),
@@ -79,9 +79,16 @@ export class RequestIntake {
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise;
 
-/** Parses and checks a body against the field policy. */
-export function checkBody(bytes: Buffer, endpoint: EndpointName | null): CheckedBody {
-  refuseHeavyJson(bytes);
+/**
+ * Parses and checks a body against the field policy.
+ * @param weigh is told what it will weigh once it is parsed, and may refuse it
+ */
+export function checkBody(
+  bytes: Buffer,
+  endpoint: EndpointName | null,
+  weigh: (weight: number) => void = () => undefined,
+): CheckedBody {
+  weigh(refuseHeavyJson(bytes));
   const fields = parseObject(bytes);
   const members = findMembers(bytes);
   const duplicate = duplicateKey(bytes, members, fields);
@@ -163,11 +170,7 @@ function findMembers(bytes: Buffer): JsonMember[] {
   try {
     const members = topLevelMembers(bytes, MAX_DEPTH);
     if (members.length <= MAX_FIELDS) return members;
-    throw new ApiException({
-      status: 400,
-      code: 'invalid_json',
-      message: `The body has more than ${MAX_FIELDS} fields.`,
-    });
+    throw tooManyFields();
   } catch (error) {
     throw error instanceof JsonTooDeepError ? tooDeep() : error;
   }

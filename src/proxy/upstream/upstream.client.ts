@@ -2,6 +2,7 @@ import { Injectable, OnApplicationShutdown } from '@nestjs/common';
 import { Dispatcher, Pool } from 'undici';
 import { Env } from '../../config/env';
 import { upstreamBase } from './upstream-origin';
+import { outOfFiles } from './upstream.exceptions';
 
 export interface UpstreamRequest {
   /** One of the constant paths of endpoints.ts. */
@@ -99,15 +100,18 @@ export class UpstreamClient implements OnApplicationShutdown {
   }
 }
 
+const NEVER_CONNECTED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
 /** Of a request that was not dispatched. */
 export function neverConnected(error: Error): boolean {
   const code = 'code' in error ? String(error.code) : '';
-  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code);
-}
-
-/** Of a request that was not dispatched: this process, or its machine, may open no more files. */
-export function hadNoFileLeft(error: Error): boolean {
-  return 'code' in error && ['EMFILE', 'ENFILE'].includes(String(error.code));
+  return NEVER_CONNECTED.has(code) || outOfFiles(error);
 }
 
 function readHeaders(raw: Buffer[]): UpstreamHeaders {

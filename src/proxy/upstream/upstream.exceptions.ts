@@ -1,12 +1,25 @@
 import { ApiException } from '../../common/api.exception';
 
 export const upstreamUnreachable = (cause: unknown): ApiException =>
-  new ApiException({
-    status: 502,
-    code: 'upstream_unreachable',
-    message: 'The model server cannot be reached. Retry in a moment.',
-    cause,
-  });
+  outOfFiles(cause)
+    ? new ApiException({
+        status: 503,
+        code: 'overloaded',
+        message:
+          'The gateway has no room for another connection at the moment. Send this request again shortly.',
+        headers: { 'retry-after': '2' },
+        cause,
+      })
+    : new ApiException({
+        status: 502,
+        code: 'upstream_unreachable',
+        message: 'The model server cannot be reached. Retry in a moment.',
+        cause,
+      });
+
+/** It is this process or this machine that has no file left for a connection, and not vLLM that is away. */
+export const outOfFiles = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
 
 export const upstreamFailed = (cause: unknown): ApiException =>
   new ApiException({
