@@ -67,7 +67,7 @@ export function usageOfMany(gateway: TestGateway, request: (path: string, sent?:
   };
   /** Pages of the database that a page of the report reads. */
   const readBy = async (query: string): Promise<number> => {
-    const run = jest.spyOn(gateway.app.get(ReportStatements, { strict: false }), 'run');
+    const run = jest.spyOn(gateway.app.get(ReportStatements, { strict: false }), 'each');
     await report(query);
     const statements = [...run.mock.calls];
     run.mockRestore();
