@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ReportStatements } from '../src/database/report-statements';
 import { asAdmin } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 
 const REPORTS = 8;
+const ROWS = 20_000;
+/** Some times what one reading of the socket holds; 32 of them can come in one turn. */
+const MANY_ROWS = 1_500;
 
 describe('reports that take long', () => {
   let gateway: TestGateway;
@@ -35,6 +39,26 @@ describe('reports that take long', () => {
       if (holder.isTransactionActive) await holder.rollbackTransaction();
       await holder.release();
     }
+  });
+
+  it('take few rows in one turn of the event loop, and so let others in between', async () => {
+    let [taken, inTurn, most] = [0, 0, 0];
+    const turn = (): void => {
+      inTurn = 0;
+      if (taken < ROWS) setImmediate(turn);
+    };
+    turn();
+    await gateway.app
+      .get(ReportStatements, { strict: false })
+      .each(`SELECT repeat('x', 200) AS text FROM generate_series(1, ${ROWS})`, [], () => {
+        // Many more are there meanwhile.
+        if (taken % 1_000 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+        taken += 1;
+        inTurn += 1;
+        most = Math.max(most, inTurn);
+      });
+    expect(taken).toBe(ROWS);
+    expect(most).toBeLessThan(MANY_ROWS);
   });
 
   it('do not hold up the end of the gateway', async () => {

@@ -1,5 +1,5 @@
 import { Injectable, OnApplicationShutdown } from '@nestjs/common';
-import { Client, Pool, PoolClient, PoolConfig, QueryResultRow } from 'pg';
+import { Client, Pool, PoolClient, PoolConfig, Query, QueryResultRow } from 'pg';
 import { ApiException } from '../common/api.exception';
 import { Env } from '../config/env';
 import { orUnavailable } from './database-unavailable';
@@ -44,10 +44,17 @@ export class ReportStatements implements OnApplicationShutdown {
     this.pool.on('error', ignore);
   }
 
-  /** @throws ApiException 422 when it takes too long, 503 when there is no connection for it, or it breaks */
-  async run<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+  /**
+   * Each row is taken as it comes, and forgotten: those of a long part would be copied by collections of young objects.
+   * @throws ApiException 422 when it takes too long, 503 when there is no connection for it, or it breaks
+   */
+  async each<Row extends QueryResultRow>(
+    text: string,
+    values: unknown[],
+    take: (row: Row) => void,
+  ): Promise<void> {
     try {
-      return await this.runWithin<Row>(STATEMENT_TIMEOUT_MS, text, values);
+      await this.within(STATEMENT_TIMEOUT_MS, (client) => takeEach(client, text, values, take));
     } catch (error) {
       throw isCanceled(error) ? tooMuch(error) : error;
     }
@@ -62,6 +69,12 @@ export class ReportStatements implements OnApplicationShutdown {
     text: string,
     values: unknown[],
   ): Promise<Row[]> {
+    const rows: Row[] = [];
+    await this.within(timeoutMs, (client) => takeEach<Row>(client, text, values, (row) => rows.push(row)));
+    return rows;
+  }
+
+  private async within(timeoutMs: number, work: (client: PoolClient) => Promise<void>): Promise<void> {
     const client = await orUnavailable(this.pool.connect());
     let failure: Error | undefined;
     this.running.add(client);
@@ -71,9 +84,8 @@ export class ReportStatements implements OnApplicationShutdown {
     watched.allowSilence(silenceBeyond(timeoutMs));
     try {
       await client.query(begin(timeoutMs));
-      const { rows } = await client.query<Row>(text, values);
+      await work(client);
       await client.query('COMMIT');
-      return rows;
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
       throw error;
@@ -94,6 +106,34 @@ export class ReportStatements implements OnApplicationShutdown {
 }
 
 const ignore = (): void => undefined;
+
+/** So many rows are taken in one turn of the event loop, a few more that came with them aside. */
+const ROWS_AT_ONCE = 200;
+
+/** With nobody who waits for all rows together, pg keeps none of them. */
+function takeEach<Row extends QueryResultRow>(
+  client: PoolClient,
+  text: string,
+  values: unknown[],
+  take: (row: Row) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const query = client.query(new Query<Row>(text, values));
+    let taken = 0;
+    query.on('row', (row) => {
+      taken += 1;
+      if (taken % ROWS_AT_ONCE === 0) (client as unknown as WatchedClient).breathe();
+      try {
+        take(row);
+      } catch (error) {
+        // Thrown on from here, it would end the process; the rest of the rows comes all the same.
+        reject(error as Error);
+      }
+    });
+    query.on('end', () => resolve());
+    query.on('error', reject);
+  });
+}
 
 /** Whether PostgreSQL gave a statement up for the time it took. */
 export const isCanceled = (error: unknown): boolean =>

@@ -4,38 +4,41 @@ import type { Request } from 'express';
 import { csvLine, CsvValue } from './csv';
 
 /** A part of a table, and how to get the next one. */
-export interface CsvPart<Row> {
-  readonly rows: readonly Row[];
-  readonly next: (() => Promise<CsvPart<Row>>) | null;
+export interface CsvPart {
+  readonly lines: readonly string[];
+  readonly next: (() => Promise<CsvPart>) | null;
 }
+
+/** So many lines are sent at once: a long part must not keep others waiting while it becomes bytes. */
+const LINES_AT_ONCE = 500;
 
 /** Whether CSV is asked for, by name or by the Accept header; JSON when in doubt. */
 export function wantsCsv({ format }: { format?: 'json' | 'csv' }, request: Request): boolean {
   return (format ?? (request.accepts(['json', 'csv']) === 'csv' ? 'csv' : 'json')) === 'csv';
 }
 
+/** Makes a line of a row. */
+export const csvLinesOf =
+  <Row extends object>(columns: readonly (keyof Row & string)[]) =>
+  (row: Row): string =>
+    csvLine(columns.map((column) => row[column] as CsvValue));
+
 /**
  * A CSV download, read part by part while the client reads.
  * @param first read before the answer begins: a failure so far is still a proper error
  */
-export function csvFile<Row extends object>(
-  name: string,
-  columns: readonly (keyof Row & string)[],
-  first: CsvPart<Row>,
-): StreamableFile {
+export function csvFile(name: string, columns: readonly string[], first: CsvPart): StreamableFile {
   return new StreamableFile(Readable.from(textOf(columns, first), { objectMode: false }), {
     type: 'text/csv; charset=utf-8',
     disposition: `attachment; filename="${name}"`,
   });
 }
 
-async function* textOf<Row extends object>(
-  columns: readonly (keyof Row & string)[],
-  first: CsvPart<Row>,
-): AsyncGenerator<string> {
+async function* textOf(columns: readonly string[], first: CsvPart): AsyncGenerator<string> {
   yield csvLine(columns);
-  for (let part: CsvPart<Row> | undefined = first; part; part = await part.next?.()) {
-    const lines = part.rows.map((row) => csvLine(columns.map((column) => row[column] as CsvValue)));
-    if (lines.length > 0) yield lines.join('');
+  for (let part: CsvPart | undefined = first; part; part = await part.next?.()) {
+    for (let at = 0; at < part.lines.length; at += LINES_AT_ONCE) {
+      yield part.lines.slice(at, at + LINES_AT_ONCE).join('');
+    }
   }
 }

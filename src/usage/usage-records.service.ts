@@ -2,15 +2,15 @@ import { Injectable, StreamableFile } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { DEFAULT_PAGE_SIZE } from '../common/page-query';
 import { Env } from '../config/env';
-import { csvFile, CsvPart } from './csv-file';
+import { csvFile, csvLinesOf, CsvPart } from './csv-file';
 import type { UsageRecord, UsageRecordsPage, UsageRecordsQuery } from './dto/usage-records.dto';
 import { LedgerFilter, LedgerReader } from './ledger-reader.service';
 import { resolveRecentRange } from './recent-range';
 import { RECORD_COLUMNS } from './record-columns';
 import { fromCursor, toCursor } from './record-cursor';
 
-/** Where all records are read. */
-const LONG_PAGE = 1_000;
+/** Where all records are read: few enough to be forgotten early, and to keep nobody waiting while they are written. */
+const LONG_PAGE = 250;
 
 /** A user's own ledger rows, newest first. */
 @Injectable()
@@ -44,9 +44,13 @@ export class UsageRecords {
   async csv(userId: string, query: UsageRecordsQuery): Promise<StreamableFile> {
     const place = placeOf(query);
     const filter = await this.filterOf(userId, query);
-    const part = async (before: string | null): Promise<CsvPart<UsageRecord>> => {
+    const line = csvLinesOf<UsageRecord>(RECORD_COLUMNS);
+    const part = async (before: string | null): Promise<CsvPart> => {
       const { records, next } = await this.ledger.part(filter, before, LONG_PAGE);
-      return { rows: records.map(({ record }) => record), next: next === null ? null : () => part(next) };
+      return {
+        lines: records.map(({ record }) => line(record)),
+        next: next === null ? null : () => part(next),
+      };
     };
     return csvFile('usage-records.csv', RECORD_COLUMNS, await part(place));
   }

@@ -9,12 +9,12 @@ describe('reports of all users in the order of their ids', () => {
   let gateway: TestGateway;
   let request: (path: string, sent?: Sent) => Promise<Answer>;
 
-  let { report, walk, readBy, settle } = {} as ReturnType<typeof usageOfMany>;
+  let { report, walk, plansOf, readBy, settle } = {} as ReturnType<typeof usageOfMany>;
 
   beforeAll(async () => {
     gateway = await startGateway();
     request = asAdmin(gateway, await gateway.registerAdmin());
-    ({ report, walk, readBy, settle } = usageOfMany(gateway, request));
+    ({ report, walk, plansOf, readBy, settle } = usageOfMany(gateway, request));
     await useAsMany(gateway, 1, USERS);
     await recordInTheMidst(gateway);
     await retain(gateway);
@@ -92,6 +92,20 @@ describe('reports of all users in the order of their ids', () => {
       // What is rare is looked for among 2,000 users at most, a few pages of the database each.
       const most = 2 * small + (query.includes('rare') ? 10_000 : 500);
       expect({ query, small, large, isFlat: large < most }).toMatchObject({ query, isFlat: true });
+    }
+  });
+
+  it('read no account as CSV but those of each part, however many there are', async () => {
+    await gateway.dataSource.query(
+      `INSERT INTO users (id, username, username_key, password_hash)
+       SELECT md5('user' || who)::uuid, 'many' || who, 'many' || who, '-'
+       FROM generate_series(1, ${50 * USERS}) AS who`,
+    );
+    await settle();
+    for (const group of ['user', 'key']) {
+      const plans = JSON.stringify(await plansOf(`${RANGES[0]}&group_by=${group}&format=csv`));
+      const scans = [...plans.matchAll(/"Node Type":"([^"]+)"[^{}]*"Relation Name":"users"/g)];
+      expect(new Set(scans.map(([, scan]) => scan))).toEqual(new Set(['Index Scan']));
     }
   });
 });

@@ -65,7 +65,7 @@ export async function startWithLeaders(database: TestDatabase, zone = 'Asia/Kolk
     first: async (query: string) => (await report(`${query}&sort=-tokens&limit=5`)).data,
     /** Whether the first page was read from leaders; else all were added up for it. */
     isLed: async (query: string) => {
-      const run = jest.spyOn(gateway.app.get(ReportStatements, { strict: false }), 'run');
+      const run = jest.spyOn(gateway.app.get(ReportStatements, { strict: false }), 'each');
       await report(`${query}&sort=-tokens&limit=5`);
       const isLed = run.mock.calls.at(-1)?.[0].includes('usage_leaders');
       run.mockRestore();

@@ -65,23 +65,29 @@ export function usageOfMany(gateway: TestGateway, request: (path: string, sent?:
     }
     return { all, lengths };
   };
-  /** Pages of the database that a page of the report reads. */
-  const readBy = async (query: string): Promise<number> => {
-    const run = jest.spyOn(gateway.app.get(ReportStatements, { strict: false }), 'run');
-    await report(query);
-    const statements = [...run.mock.calls];
-    run.mockRestore();
-    let pages = 0;
+  /** How PostgreSQL does what a report asks of it. */
+  const plansOf = async (query: string): Promise<Record<string, number>[]> => {
+    const each = jest.spyOn(gateway.app.get(ReportStatements, { strict: false }), 'each');
+    const { status } = await request(`/usage?${query}`);
+    const statements = [...each.mock.calls];
+    each.mockRestore();
+    expect(status).toBe(200);
+    const plans: Record<string, number>[] = [];
     for (const [text, values] of statements) {
       const [row] = await gateway.dataSource.query<[{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }]>(
         `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
         values,
       );
-      const { Plan: plan } = row['QUERY PLAN'][0];
-      pages += (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0);
+      plans.push(row['QUERY PLAN'][0].Plan);
     }
-    return pages;
+    return plans;
   };
+  /** Pages of the database that a page of the report reads. */
+  const readBy = async (query: string): Promise<number> =>
+    (await plansOf(query)).reduce(
+      (pages, plan) => pages + (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0),
+      0,
+    );
   const settle = async () => {
     await retain(gateway);
     for (const table of [
@@ -94,5 +100,5 @@ export function usageOfMany(gateway: TestGateway, request: (path: string, sent?:
     ])
       await gateway.dataSource.query(`VACUUM ANALYZE ${table}`);
   };
-  return { report, walk, readBy, settle };
+  return { report, walk, plansOf, readBy, settle };
 }

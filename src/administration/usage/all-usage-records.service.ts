@@ -2,7 +2,7 @@ import { Injectable, StreamableFile } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
 import { PartStatements } from '../../database/part-statements';
-import { csvFile, CsvPart } from '../../usage/csv-file';
+import { csvFile, csvLinesOf, CsvPart } from '../../usage/csv-file';
 import { LedgerFilter, LedgerReader, LedgerRecord } from '../../usage/ledger-reader.service';
 import { RECORD_COLUMNS } from '../../usage/record-columns';
 import { fromCursor, toCursor } from '../../usage/record-cursor';
@@ -37,11 +37,12 @@ export class AllUsageRecords {
   async csv(query: AllUsageRecordsQuery): Promise<StreamableFile> {
     const place = placeOf(query);
     const filter = await this.filterOf(query);
-    const part = async (before: string | null): Promise<CsvPart<UsageRecordOfUser>> => {
-      const { records, next } = await this.ledger.part(filter, before, CSV_PAGE);
-      return { rows: await this.named(records), next: next === null ? null : () => part(next) };
-    };
     const columns = [...RECORD_COLUMNS, 'user_id', 'username', 'key_name'] as const;
+    const line = csvLinesOf<UsageRecordOfUser>(columns);
+    const part = async (before: string | null): Promise<CsvPart> => {
+      const { records, next } = await this.ledger.part(filter, before, CSV_PAGE);
+      return { lines: (await this.named(records)).map(line), next: next === null ? null : () => part(next) };
+    };
     return csvFile('usage-records-of-all.csv', columns, await part(place));
   }
 

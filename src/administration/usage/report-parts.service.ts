@@ -1,24 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Env } from '../../config/env';
 import { ReportStatements } from '../../database/report-statements';
-import {
-  CountedFilter,
-  countedParameters,
-  NO_KEY,
-  sumsOf,
-  SumsRow,
-  UsageSums,
-} from '../../usage/counted-usage';
+import { CountedFilter, countedParameters, NO_KEY } from '../../usage/counted-usage';
 import type { UsageRange } from '../../usage/usage-range';
+import { csvLineOf, GroupRow, Part, PartRows, Place, shownOf } from './part-rows';
 import { leadersPage, mayHaveLeaders } from './usage-by-leaders';
 import { IS_FEW, LOOK_AT, namedFrom, namedPage, ofFew } from './usage-by-name';
 import { mostUsedFrom, mostUsedPage } from './usage-by-tokens';
-import { GROUPINGS, reportPage, sortKey } from './usage-groups';
+import { reportPage, sortKey } from './usage-groups';
 import type { Group, ReportSort, UsageReportRow } from './usage-report.dto';
 import { behindAll, behindUser, reachOf, WalkedGroup, walkedFrom, walkedPage } from './usage-walk';
 
-type GroupRow = SumsRow &
-  Omit<UsageReportRow, keyof UsageSums> & { totals: SumsRow; id: string | null; place: string };
 type Led = GroupRow & { is_exact: boolean };
 type Bounded<Bound> = GroupRow & { bound: Bound | null };
 
@@ -30,23 +22,19 @@ export interface Question {
 }
 type WalkedQuestion = Question & { readonly group: WalkedGroup };
 
-export interface Place {
-  readonly value: string;
-  readonly id: string;
-}
-
-export interface Size {
+/** What of a part is wanted. */
+interface Wanted<Row> {
   readonly limit: number;
   /** Else it is part of a CSV: as much as is handy, and without totals. */
   readonly isPage: boolean;
+  readonly shape: (row: GroupRow) => Row;
 }
 
-export interface Part {
-  readonly rows: UsageReportRow[];
-  readonly totals: UsageSums;
-  /** Null: nothing comes behind it. */
-  readonly next: Place | null;
-}
+/**
+ * So many groups are read for a CSV at a time: by tokens all are added up for each part, so there are few of those. By name
+ * each part costs what it holds, and many small ones leave more room in between; by id they are as long as the walk is.
+ */
+const CSV_PART = { id: 25_000, tokens: 25_000, name: 1_000 } as const;
 
 /** Reads a part of a report: from an order that is kept where there is one, else from the sums of all. */
 @Injectable()
@@ -56,158 +44,167 @@ export class ReportParts {
     private readonly env: Env,
   ) {}
 
-  of(question: Question, place: Place | null, size: Size): Promise<Part> {
+  page(question: Question, place: Place | null, limit: number): Promise<Part<UsageReportRow>> {
+    return this.of(question, place, { limit, isPage: true, shape: shownOf(question.group) });
+  }
+
+  /** As lines: of many rows, texts are all that is kept. */
+  csv(question: Question, place: Place | null): Promise<Part<string>> {
+    const limit = CSV_PART[sortKey(question.sort)];
+    return this.of(question, place, { limit, isPage: false, shape: csvLineOf(question.group) });
+  }
+
+  private of<Row>(question: Question, place: Place | null, wanted: Wanted<Row>): Promise<Part<Row>> {
     const { group, filter } = question;
     const key = sortKey(question.sort);
     if (filter.userId !== undefined || (group !== 'user' && group !== 'key'))
-      return this.summed(question, place, size);
+      return this.summed(question, place, wanted);
     const walked = { ...question, group };
     switch (key) {
       case 'id':
-        return this.walked(walked, place, size);
+        return this.walked(walked, place, wanted);
       case 'name':
-        return this.named(walked, place, size);
+        return this.named(walked, place, wanted);
       case 'tokens':
-        return this.mostUsed(walked, place, size);
+        return this.mostUsed(walked, place, wanted);
     }
   }
 
-  private async summed(question: Question, place: Place | null, size: Size): Promise<Part> {
+  private async summed<Row>(
+    question: Question,
+    place: Place | null,
+    wanted: Wanted<Row>,
+  ): Promise<Part<Row>> {
     const { group, sort, filter } = question;
     const together = filter.userId === undefined && (group === 'model' || group === 'day');
     const statement = reportPage(group, sort, { hasCursor: place !== null, together });
-    const rows = await this.statements.run<GroupRow>(statement, [
+    const rows = await this.read(wanted, statement, [
       ...this.counted(question),
-      size.limit + 1,
+      wanted.limit + 1,
       ...(place ? [place.value, place.id] : []),
     ]);
-    return partOf(rows, group, size.limit, null);
+    return rows.part(null);
   }
 
   /** From the leaders that are kept, if they are enough; whoever is beyond them is known when all are added up. */
-  private async mostUsed(question: WalkedQuestion, place: Place | null, size: Size): Promise<Part> {
+  private async mostUsed<Row>(
+    question: WalkedQuestion,
+    place: Place | null,
+    wanted: Wanted<Row>,
+  ): Promise<Part<Row>> {
     const { group, sort } = question;
-    const values = [...this.counted(question), size.limit + 1, ...(place ? mostUsedFrom(place) : [])];
+    const values = [...this.counted(question), wanted.limit + 1, ...(place ? mostUsedFrom(place) : [])];
     const hasPlace = place !== null;
-    if (size.isPage && mayHaveLeaders(question)) {
-      const rows = await this.statements.run<Led>(leadersPage(group, { hasPlace }), values);
-      if (rows[0]?.is_exact) return partOf(rows, group, size.limit, null);
+    if (wanted.isPage && mayHaveLeaders(question)) {
+      const rows = await this.read<Led, Row>(wanted, leadersPage(group, { hasPlace }), values);
+      if (rows.first.is_exact) return rows.part(null);
     }
     const isDescending = sort.startsWith('-');
-    const statement = mostUsedPage(group, { isDescending, hasPlace, withTotals: size.isPage });
-    const rows = await this.statements.run<GroupRow>(statement, values);
-    return partOf(rows, group, size.limit, null);
+    const statement = mostUsedPage(group, { isDescending, hasPlace, withTotals: wanted.isPage });
+    return (await this.read(wanted, statement, values)).part(null);
   }
 
   /** In the order of the ids. */
-  private async walked(
+  private async walked<Row>(
     question: WalkedQuestion,
     place: Place | null,
-    size: Size,
+    wanted: Wanted<Row>,
     { ofSessions } = { ofSessions: question.filter.keyId === NO_KEY },
-  ): Promise<Part> {
+  ): Promise<Part<Row>> {
     const { group, filter, range } = question;
     const isDescending = question.sort.startsWith('-');
-    const limit = size.isPage ? size.limit : null;
+    const limit = wanted.isPage ? wanted.limit : null;
     const reach = reachOf(range, limit, filter.model !== undefined);
     const statement = walkedPage(group, {
       isDescending,
       ofSessions,
-      withTotals: size.isPage,
+      withTotals: wanted.isPage,
     });
-    const rows = await this.statements.run<Bounded<string>>(statement, [
+    const values = [
       ...this.counted(question),
       limit && limit + 1,
       reach.ofEachDay,
       reach.users,
       ...walkedFrom(group, place?.id, isDescending),
-    ]);
-    const bound = rows[0]?.bound;
-    return partOf(
-      rows,
-      group,
-      limit,
-      bound ? { value: '', id: behindUser(group, bound, isDescending) } : null,
-    );
+    ];
+    const rows = await this.read<Bounded<string>, Row>({ ...wanted, limit }, statement, values);
+    const { bound } = rows.first;
+    return rows.part(bound === null ? null : { value: '', id: behindUser(group, bound, isDescending) });
   }
 
   /** A page that would be short, because few of the names it came by used anything, is summed if all is little. */
-  private async named(question: WalkedQuestion, place: Place | null, size: Size): Promise<Part> {
+  private async named<Row>(
+    question: WalkedQuestion,
+    place: Place | null,
+    wanted: Wanted<Row>,
+  ): Promise<Part<Row>> {
     const part =
       question.group === 'user'
-        ? await this.namedRows(question, place, size)
-        : await this.namedKeys(question, place, size);
-    if (part.next === null || part.rows.length >= size.limit) return part;
+        ? await this.namedRows(question, place, wanted)
+        : await this.namedKeys(question, place, wanted);
+    if (part.next === null || part.rows.length >= wanted.limit) return part;
     const asked = ofFew(this.env.LIMITS_TIME_ZONE, question.range);
-    const [answer] = await this.statements.run<{ few: boolean }>(IS_FEW, asked);
-    return answer?.few ? this.summed(question, place, size) : part;
+    let isLittle = false;
+    await this.statements.each<{ few: boolean }>(IS_FEW, asked, ({ few }) => (isLittle = few));
+    return isLittle ? this.summed(question, place, wanted) : part;
   }
 
   /** What was used with sessions has no name, and so comes before all names, in the order of the users. */
-  private async namedKeys(question: WalkedQuestion, place: Place | null, size: Size): Promise<Part> {
-    const sessions = (from: Place | null, most: Size) =>
+  private async namedKeys<Row>(
+    question: WalkedQuestion,
+    place: Place | null,
+    wanted: Wanted<Row>,
+  ): Promise<Part<Row>> {
+    const sessions = (from: Place | null, most: Wanted<Row>) =>
       this.walked(question, from, most, { ofSessions: true });
-    if (question.filter.keyId === NO_KEY) return sessions(place, size);
-    const keys = (from: Place | null, most: Size) => this.namedRows(question, from, most);
+    if (question.filter.keyId === NO_KEY) return sessions(place, wanted);
+    const keys = (from: Place | null, most: Wanted<Row>) => this.namedRows(question, from, most);
     const isDescending = question.sort.startsWith('-');
     const [first, second] = isDescending ? [keys, sessions] : [sessions, keys];
-    if (place !== null && (place.value === '') === isDescending) return second(place, size);
-    const part = await first(place, size);
+    if (place !== null && (place.value === '') === isDescending) return second(place, wanted);
+    const part = await first(place, wanted);
     if (part.next !== null) return part;
-    const room = size.limit - part.rows.length;
-    const rest = await second(null, { ...size, limit: Math.max(room, 1) });
+    const room = wanted.limit - part.rows.length;
+    const rest = await second(null, { ...wanted, limit: Math.max(room, 1) });
     if (room > 0) return { ...rest, rows: [...part.rows, ...rest.rows] };
     const isLast = rest.rows.length === 0 && rest.next === null;
     return { ...part, next: isLast ? null : { value: '', id: behindAll('key') } };
   }
 
   /** Of accounts, or of keys: what was used with sessions is not among those. */
-  private async namedRows(question: WalkedQuestion, place: Place | null, size: Size): Promise<Part> {
+  private async namedRows<Row>(
+    question: WalkedQuestion,
+    place: Place | null,
+    wanted: Wanted<Row>,
+  ): Promise<Part<Row>> {
     const { group } = question;
-    const lookAt = LOOK_AT[size.isPage ? 'page' : 'csv'];
+    const lookAt = LOOK_AT[wanted.isPage ? 'page' : 'csv'];
     const statement = namedPage(group, {
       isDescending: question.sort.startsWith('-'),
       hasPlace: place !== null,
-      isPage: size.isPage,
+      isPage: wanted.isPage,
     });
-    const rows = await this.statements.run<Bounded<Place>>(statement, [
+    const rows = await this.read<Bounded<Place>, Row>(wanted, statement, [
       ...this.counted(question),
-      size.limit + 1,
+      wanted.limit + 1,
       lookAt.names,
       lookAt.sums,
       ...(place ? namedFrom(place) : []),
     ]);
-    return partOf(rows, group, size.limit, rows[0]?.bound ?? null);
+    return rows.part(rows.first.bound);
+  }
+
+  private async read<Answer extends GroupRow, Row>(
+    { limit, shape }: { limit: number | null; shape: Wanted<Row>['shape'] },
+    statement: string,
+    values: unknown[],
+  ): Promise<PartRows<Answer, Row>> {
+    const rows = new PartRows<Answer, Row>(limit, shape);
+    await this.statements.each<Answer>(statement, values, rows.take);
+    return rows;
   }
 
   private counted({ filter, range }: Question): unknown[] {
     return countedParameters(filter, this.env.LIMITS_TIME_ZONE, range);
   }
-}
-
-/**
- * @param limit null: of all rows
- * @param otherwise where to go on when there are no more than `limit` rows
- */
-function partOf(
-  rows: readonly GroupRow[],
-  group: Group,
-  limit: number | null,
-  otherwise: Place | null,
-): Part {
-  const [first] = rows;
-  if (!first) throw new Error('the usage report answered no total');
-  // Beside the totals of nothing stands a row of nulls.
-  const groups = rows.filter(({ id }) => id !== null);
-  const last = limit !== null && groups.length > limit ? groups[limit - 1] : undefined;
-  return {
-    rows: groups.slice(0, limit ?? undefined).map((row) => shown(row, GROUPINGS[group].columns)),
-    totals: sumsOf(first.totals),
-    next: last ? { value: last.place, id: last.id ?? '' } : otherwise,
-  };
-}
-
-function shown(row: GroupRow, columns: readonly (keyof UsageReportRow)[]): UsageReportRow {
-  const group = Object.fromEntries(columns.map((column) => [column, row[column as keyof GroupRow]]));
-  return { ...group, ...sumsOf(row) };
 }

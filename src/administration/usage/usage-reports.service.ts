@@ -7,22 +7,11 @@ import { fromCursor, toCursor } from '../../common/page-cursor';
 import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
 import { userOf } from './usage-filter';
 import { GROUPINGS, PLACE_FORMS, sortKey } from './usage-groups';
-import type { UsageReport, UsageReportQuery, UsageReportRow } from './usage-report.dto';
-import { Place, Question, ReportParts } from './report-parts.service';
-
-/** So many groups of a CSV are summed at one moment; the next ones are summed anew, unless their order is kept. */
-const CSV_PAGE = 10_000;
+import type { UsageReport, UsageReportQuery } from './usage-report.dto';
+import { csvColumnsOf, Place } from './part-rows';
+import { Question, ReportParts } from './report-parts.service';
 
 const DEFAULT_SORTS = { user: 'id', key: 'id', model: '-tokens', day: 'name' } as const;
-
-const SUM_COLUMNS = [
-  'requests',
-  'prompt_tokens',
-  'cached_tokens',
-  'completion_tokens',
-  'reasoning_tokens',
-  'total_tokens',
-] as const;
 
 /** What all users have used together, added up by one of four things. */
 @Injectable()
@@ -36,10 +25,8 @@ export class UsageReports {
   async page(query: UsageReportQuery): Promise<UsageReport> {
     const question = await this.questionOf(query);
     const { group, sort, range } = question;
-    const { rows, totals, next } = await this.parts.of(question, placeOf(query, question), {
-      limit: query.limit ?? DEFAULT_PAGE_SIZE,
-      isPage: true,
-    });
+    const place = placeOf(query, question);
+    const { rows, totals, next } = await this.parts.page(question, place, query.limit ?? DEFAULT_PAGE_SIZE);
     return {
       from: range.from.toISOString(),
       to: range.to.toISOString(),
@@ -52,11 +39,11 @@ export class UsageReports {
 
   async csv(query: UsageReportQuery): Promise<StreamableFile> {
     const question = await this.questionOf(query);
-    const part = async (place: Place | null): Promise<CsvPart<UsageReportRow>> => {
-      const { rows, next } = await this.parts.of(question, place, { limit: CSV_PAGE, isPage: false });
-      return { rows, next: next && (() => part(next)) };
+    const part = async (place: Place | null): Promise<CsvPart> => {
+      const { rows, next } = await this.parts.csv(question, place);
+      return { lines: rows, next: next && (() => part(next)) };
     };
-    const columns = [...GROUPINGS[question.group].columns, ...SUM_COLUMNS];
+    const columns = csvColumnsOf(question.group);
     return csvFile(`usage-by-${question.group}.csv`, columns, await part(placeOf(query, question)));
   }
 

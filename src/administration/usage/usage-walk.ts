@@ -5,8 +5,11 @@ import { GROUPINGS } from './usage-groups';
 /** Groups that are kept in the order of their ids. */
 export type WalkedGroup = 'user' | 'key';
 
-/** How many entries of the index, a user on a day each, are looked at when nobody knows how many are needed. */
-const LOOK_AT = { page: 2_000, csv: 10_000 } as const;
+/**
+ * How many entries of the index, a user on a day each, are looked at when nobody knows how many are needed. The fewer of a
+ * day, the more of the others' are in vain: of 27 users of each of 365 days less than half, of 109 two thirds count.
+ */
+const LOOK_AT = { page: 2_000, csv: 40_000 } as const;
 /** Said in full, for there is an index of these daily sums alone. */
 const OF_SESSIONS = `AND key_id = '${NO_KEY}'`;
 /** Of daily sums and of records, which have no key then. */
