@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { auditOf, asAdmin } from './support/administration';
-import { asOwner, Key, makeKey, refusedAfter, statusOf } from './support/api-keys';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { settledRows } from './support/ledger';
-import { Answer, send } from './support/send';
-import { call } from './support/stream-client';
+import { auditOf, asAdmin } from '../support/administration';
+import { asOwner, Key, makeKey, refusedAfter, statusOf } from '../support/api-keys';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { settledRows } from '../support/ledger';
+import { Answer, send } from '../support/send';
+import { call } from '../support/stream-client';
 
 const NOWHERE = '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b';
 const DAY_MS = 86_400_000;

@@ -11,9 +11,9 @@ import {
   printedAdmin,
   startProcess,
   ensureBuilt,
-} from './support/gateway-process';
-import { createDatabase, TestDatabase } from './support/postgres';
-import { send } from './support/send';
+} from '../support/gateway-process';
+import { createDatabase, TestDatabase } from '../support/postgres';
+import { send } from '../support/send';
 
 const ONCE = 'This is shown once';
 const BUILD_MS = 90_000;

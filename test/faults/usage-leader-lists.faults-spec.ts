@@ -1,9 +1,9 @@
 import { Client } from 'pg';
-import { rezone } from '../src/usage/rezone/rezone';
-import { untilLocksAreAwaited } from './support/lock-waiters';
-import { createDatabase, TestDatabase } from './support/postgres';
-import { FEBRUARY, LAST_YEAR, MONTH, startWithLeaders, TODAY } from './support/usage-leaders';
-import { SESSIONS, UsageRow } from './support/usage-of-many';
+import { rezone } from '../../src/usage/rezone/rezone';
+import { untilLocksAreAwaited } from '../support/lock-waiters';
+import { createDatabase, TestDatabase } from '../support/postgres';
+import { FEBRUARY, LAST_YEAR, MONTH, startWithLeaders, TODAY } from '../support/usage-leaders';
+import { SESSIONS, UsageRow } from '../support/usage-of-many';
 
 describe('the lists of leaders of months and years', () => {
   let database: TestDatabase;

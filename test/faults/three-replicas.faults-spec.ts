@@ -1,7 +1,7 @@
-import { asAdmin } from './support/administration';
-import { makeKey } from './support/api-keys';
-import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { Answer, send } from './support/send';
+import { asAdmin } from '../support/administration';
+import { makeKey } from '../support/api-keys';
+import { startGateway, TestGateway, TestUser } from '../support/gateway';
+import { Answer, send } from '../support/send';
 
 /** How long a credential that has ended may still be taken, on any replica. Milliseconds. */
 const PROMISED_MS = 5_000;
