@@ -42,7 +42,6 @@ describe('opencode, when something is in the way', () => {
       subject: 'user',
       subject_id: user.id,
       metric: 'concurrent_requests',
-      window: 'total',
       amount: 1,
     };
     await ask('PUT', `${url}/admin/limits`, { token: (await admin()).token, body: limit });
