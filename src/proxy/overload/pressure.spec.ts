@@ -38,14 +38,14 @@ describe('Pressure', () => {
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('after a second of lag refuses nine in ten for as long as the lag is above half the threshold', () => {
+  it('after a second of lag refuses nine in ten for as long as the lag is above a tenth of the threshold', () => {
     turns(3, 600);
     expect(admittedOf(100)).toBe(10);
-    turns(1, 250);
+    turns(1, 50);
     expect(admittedOf(100)).toBe(10);
-    turns(1, 249);
+    turns(1, 49);
     expect(admittedOf(100)).toBe(100);
-    turns(1, 250);
+    turns(1, 50);
     expect(admittedOf(100)).toBe(10);
   });
 
@@ -53,7 +53,7 @@ describe('Pressure', () => {
     queue = Object.assign(queue, { waitMs: 600, nextWaitsMs: 600 });
     turns(25, 0);
     expect(admittedOf(100)).toBe(10);
-    queue.nextWaitsMs = 100;
+    queue.nextWaitsMs = 40;
     expect(admittedOf(100)).toBe(100);
   });
 
@@ -63,9 +63,9 @@ describe('Pressure', () => {
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('is over after a second below half the threshold', () => {
+  it('is over after a second below a tenth of the threshold', () => {
     turns(3, 600);
-    turns(10, 240);
+    turns(15, 40);
     turns(1, 450);
     expect(admittedOf(100)).toBe(100);
   });

@@ -16,8 +16,8 @@ export interface Queue {
 /**
  * Whether there is more to do than can be done: by the lag of the event loop, or by how long requests wait for their
  * turn to be admitted. Overload is a wait that has not once fallen below the threshold for a second; it is over when the
- * wait has stayed below half of that for a second. Meanwhile a request is taken when the wait is below half just then:
- * what is taken is always less than can be done within the threshold, and never nothing.
+ * wait has stayed below a tenth of that for a second. Meanwhile a request is taken when the wait is below a tenth just
+ * then: whoever is refused has to wait in the same line, and shall not do so for long.
  */
 export class Pressure {
   private lastTick: number;
@@ -26,6 +26,8 @@ export class Pressure {
   private calmSince: number | null = null;
   private overloaded = false;
   private refused = 0;
+  /** The wait below which there is room for one more during overload; a shorter one than the samples is hardly a wait. */
+  private readonly room: number;
 
   /** @param threshold in milliseconds; times are those of one clock, in milliseconds */
   constructor(
@@ -34,6 +36,7 @@ export class Pressure {
     now: number,
   ) {
     this.lastTick = now;
+    this.room = Math.min(threshold / 2, Math.max(threshold / 10, SAMPLE_MS));
   }
 
   /** The event loop has come by; it was asked to do so every SAMPLE_MS. */
@@ -55,7 +58,7 @@ export class Pressure {
   }
 
   private get isBusy(): boolean {
-    return Math.max(this.lag, this.queue.nextWaitsMs) >= this.threshold / 2;
+    return Math.max(this.lag, this.queue.nextWaitsMs) >= this.room;
   }
 }
 
