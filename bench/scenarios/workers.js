@@ -3,7 +3,7 @@ const os = require('node:os');
 const { measure, median } = require('../measure');
 const { inRounds } = require('../rounds');
 const { startGateway } = require('../targets/gateway');
-const { WARM_UP } = require('./json');
+const { warmUp } = require('./json');
 
 /** Cores that upstream, load and PostgreSQL need beside the workers. */
 const OTHERS = 3;
@@ -12,7 +12,7 @@ const OTHERS = 3;
  * Several workers beside one: requests and events a second, and what each costs. Where there are too few cores the
  * rates say nothing, and the cost of a request, which must not grow with the workers, is what is left to go by.
  */
-async function workers({ upstreamPort, progress }, { rounds, seconds, count }) {
+async function workers({ upstreamPort, progress }, { rounds, seconds, count, warmUps }) {
   const many = count ?? Math.max(2, os.cpus().length - OTHERS);
   const targets = [
     await startGateway({ upstreamPort, name: 'one' }),
@@ -23,7 +23,7 @@ async function workers({ upstreamPort, progress }, { rounds, seconds, count }) {
     const { rows } = await inRounds(targets, rounds, {
       label: `${many} workers beside one`,
       progress,
-      warmUp: { ...WARM_UP, requests: WARM_UP.requests * many },
+      warmUp: warmUp(warmUps * many),
       one: async (target) => {
         const json = await measure(target, { kind: 'json', connections: 32 * many, seconds });
         const streams = await measure(target, burst);
