@@ -113,7 +113,7 @@ async function oneRound(database, load, pick, seconds) {
   return { rate, postgres: (database.cpu() - postgres) / done, own: (user + system) / done };
 }
 
-/** Medians of the median latencies, in milliseconds. */
+/** Medians of each round's latencies, in milliseconds: p50 and its ratio, and p99, which is the disk's more than anybody's. */
 function latency(database, { rounds, seconds, label, progress }) {
   const sides = [bareLoad, ourLoad].map((makeLoad) => ({ database, makeLoad }));
   return withBoth(sides, async (bare, ours) => {
@@ -126,8 +126,14 @@ function latency(database, { rounds, seconds, label, progress }) {
         await constantRate(ours.admit, among(SPREAD), { ...plan, after: ours.settle }),
       ]);
     }
-    const of = (which) => median(pairs.map((pair) => pair[which]));
-    return { label, bare: of(0), ours: of(1), ratio: median(pairs.map(([one, two]) => two / one)) };
+    const of = (which, at) => median(pairs.map((pair) => pair[which][at]));
+    return {
+      label,
+      bare: of(0, 'p50'),
+      ours: of(1, 'p50'),
+      ratio: median(pairs.map(([one, two]) => two.p50 / one.p50)),
+      p99: { bare: of(0, 'p99'), ours: of(1, 'p99') },
+    };
   });
 }
 

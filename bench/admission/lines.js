@@ -1,17 +1,18 @@
 'use strict';
 
 /** A line for each comparison. */
-function admissionLines({ hot, spread, latency: p50 }) {
+function admissionLines({ hot, spread, latency }) {
   const lines = [hot, spread].map(
     ({ label, bare, ours, ratio, postgresRatio }) =>
       `${label}: bare ${bare.rate.toFixed(0)}/s, admission and settlement ${ours.rate.toFixed(0)}/s: ${ratio.toFixed(2)}x; ` +
       `PostgreSQL CPU ${bare.postgres.toFixed(0)} and ${ours.postgres.toFixed(0)} µs: ${postgresRatio.toFixed(2)}x; ` +
       `own CPU ${bare.own.toFixed(0)} and ${ours.own.toFixed(0)} µs.`,
   );
-  if (p50) {
-    const { label, bare, ours, ratio } = p50;
+  if (latency) {
+    const { label, bare, ours, ratio, p99 } = latency;
     lines.push(
-      `${label}, p50: bare ${bare.toFixed(2)} ms, admission ${ours.toFixed(2)} ms: ${ratio.toFixed(2)}x.`,
+      `${label}, p50: bare ${bare.toFixed(2)} ms, admission ${ours.toFixed(2)} ms: ${ratio.toFixed(2)}x; ` +
+        `p99: ${p99.bare.toFixed(1)} and ${p99.ours.toFixed(1)} ms.`,
     );
   }
   return lines;

@@ -120,7 +120,7 @@ async function untilDue(due) {
   while (performance.now() < due) await turn();
 }
 
-/** At a constant rate, whether or not earlier ones were answered. @returns the median latency from the due time, in ms */
+/** At a constant rate, whether or not earlier ones were answered. @returns latencies from the due time, in milliseconds */
 async function constantRate(one, pick, { rate, seconds, after = () => undefined }) {
   const latencies = [];
   const running = [];
@@ -136,7 +136,8 @@ async function constantRate(one, pick, { rate, seconds, after = () => undefined 
     );
   }
   await Promise.all(running);
-  return latencies.sort((a, b) => a - b)[latencies.length >> 1];
+  latencies.sort((a, b) => a - b);
+  return { p50: latencies[latencies.length >> 1], p99: latencies[Math.floor(latencies.length * 0.99)] };
 }
 
 module.exports = { bareLoad, ourLoad, closedLoop, constantRate };
