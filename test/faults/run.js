@@ -1,0 +1,57 @@
+'use strict';
+/**
+ * `npm run test:faults`: first the suites that mostly wait (for leases, timeouts, starts), several at a time, then the
+ * others one by one: they load the machine or measure times, and would disturb each other. With arguments, which go to
+ * jest, all that they choose run one by one.
+ */
+const { spawnSync } = require('node:child_process');
+
+const AT_A_TIME = 3;
+/** Each uses less than a core for most of its time, and neither its bounds nor its order needs a quiet machine. */
+const WAITING = [
+  'admin-create',
+  'api-key-rotation',
+  'builds',
+  'commands',
+  'database-away',
+  'database-restarts',
+  'embedded-postgres',
+  'failing-starts',
+  'hung-connections',
+  'hung-engine',
+  'hung-management',
+  'lagging-standby',
+  'late-admissions',
+  'late-settlements',
+  'ledger-check',
+  'live-requests',
+  'log-disk',
+  'rolling-restart',
+  'shutdown',
+  'slow-clients',
+  'startup',
+  'template-overhead',
+  'three-replicas',
+  'time-zone',
+  'unsettleable',
+  'usage-leader-lists',
+  'workers',
+];
+const waiting = `/faults/(${WAITING.join('|')})\\.`;
+const chosen = process.argv.slice(2);
+const oneByOne = ['--runInBand'];
+const runs =
+  chosen.length > 0
+    ? [[...oneByOne, ...chosen]]
+    : [
+        [`--maxWorkers=${AT_A_TIME}`, '--testPathPatterns', waiting],
+        [...oneByOne, '--testPathIgnorePatterns', waiting],
+      ];
+
+for (const words of runs) {
+  const jest = [require.resolve('jest/bin/jest'), '--selectProjects', 'faults', '--forceExit', ...words];
+  const { status, signal } = spawnSync(process.execPath, jest, { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+  // Somebody wants it to end.
+  if (signal !== null) break;
+}
