@@ -1,5 +1,6 @@
 import * as argon2 from 'argon2';
 import { startGateway, TestGateway } from './support/gateway';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { send, Sent } from './support/send';
 
 const median = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1] ?? 0;
@@ -138,6 +139,29 @@ describe('logging in', () => {
     expect(answers.filter((answer) => answer.status === 401)).toHaveLength(10);
     expect(answers.filter((answer) => answer.status === 429)).toHaveLength(20);
   });
+
+  it.each(['the right', 'a wrong'])(
+    'tells nothing of %s password when the count is full by then',
+    async (which) => {
+      const ada = await gateway.register();
+      const attempt = (password: string) => token({ json: { username: ada.username, password } });
+      await attempt('wrong');
+      const holder = gateway.dataSource.createQueryRunner();
+      await holder.startTransaction();
+      await holder.query('LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+      const answer = attempt(which === 'the right' ? ada.password : 'wrong');
+      await untilLocksAreAwaited(gateway, 1);
+      // As other replicas fill it meanwhile.
+      await gateway.dataSource.query('UPDATE login_throttles SET failures = 10');
+      await holder.commitTransaction();
+      await holder.release();
+      expect([(await answer).status, (await answer).headers.get('retry-after')]).toEqual([
+        429,
+        expect.stringMatching(/^(8\d\d|900)$/),
+      ]);
+      expect((await attempt(ada.password)).status).toBe(429);
+    },
+  );
 
   it('starts from zero after a right password, and lets 20 right ones race', async () => {
     const ada = await gateway.register();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import type { OpenAPIObject, ParameterObject, SchemaObject } from '@nestjs/swagger';
+import { isApiKey } from '../src/auth/api-keys/api-key-token';
 import { documentOf, operationsOf } from './support/documented-operations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 
@@ -121,6 +122,16 @@ describe('the documentation', () => {
     expect(JSON.parse(entries.get('authorized') ?? '')).toEqual(kept);
     localStorage.setItem('other', 'no JSON');
     expect(entries.get('other')).toBe('no JSON');
+  });
+
+  it('has made-up secrets in its examples, and nothing of this gateway’s own', async () => {
+    const text =
+      JSON.stringify(document) + (await (await fetch(`${gateway.url}/docs/swagger-ui-init.js`)).text());
+    const { JWT_SECRET = '', API_KEY_PEPPER = '', DATABASE_URL = '', DATA_DIR = '' } = gateway.env;
+    const own = [JWT_SECRET, API_KEY_PEPPER, DATABASE_URL, DATA_DIR, gateway.simulator.baseUrl];
+    expect(own.filter((secret) => secret.length < 8 || text.includes(secret))).toEqual([]);
+    const keys = text.match(/llmk_[0-9A-Za-z]{49}/g) ?? [];
+    expect([keys.length > 0, keys.filter(isApiKey)]).toEqual([true, []]);
   });
 
   it('is a page without anything from elsewhere', async () => {

@@ -1,5 +1,6 @@
 import { bookkeeping, dispatched } from './support/bookkeeping';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { send } from './support/send';
 import { CHAT } from './support/wire';
 
 const MESSAGES = '"messages":[{"role":"user","content":"hi"}]';
@@ -73,5 +74,44 @@ describe('a key that stands twice, however deep', () => {
       },
     ]);
     expect([dispatched(gateway), await bookkeeping(gateway)]).toEqual([[], before]);
+  });
+
+  it.each([
+    ['POST', '/auth/register', 'password', '{"username":"a","password":"x","passwor\\u0064":"y"}'],
+    ['POST', '/auth/register', 'role', '{"username":"a","password":"x","role":"user","role":"admin"}'],
+    ['PUT', '/users/me/token-limit', 'token_limit', '{"token_limit":1,"token_limit":1000000}'],
+    ['PATCH', '/users/me', '__proto__', '{"__proto__":{},"name":"n","__proto__":{"name":"m"}}'],
+    [
+      'POST',
+      '/admin/invitations',
+      'limits[1].amount',
+      '{"limits":[{"amount":1},{"amount":1,"metric":"tokens","amount":2}]}',
+    ],
+  ])('is refused by its name at %s %s: %s', async (method, path, param, json) => {
+    const answer = await send(gateway.url + path, { method, json, bearer: user.accessToken });
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect([answer.status, answer.body]).toEqual([
+      400,
+      expect.objectContaining({
+        code: 'invalid_request',
+        detail: `${param} stands twice in the body; send it once.`,
+        param,
+      }),
+    ]);
+  });
+
+  it('is refused as OAuth2 has it where tokens are asked for, and other encodings are no way around', async () => {
+    const json = `{"username":"${user.username}","password":"x","password":"${user.password}"}`;
+    const answer = await send(`${gateway.url}/auth/token`, { json });
+    expect([answer.status, answer.body]).toEqual([
+      400,
+      { error: 'invalid_request', error_description: 'password stands twice in the body; send it once.' },
+    ]);
+    const { status } = await fetch(`${gateway.url}/auth/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json; charset=utf-16le' },
+      body: Buffer.from(json, 'utf16le'),
+    });
+    expect(status).toBe(415);
   });
 });

@@ -51,14 +51,14 @@ describe('a request that is odd but right', () => {
     ['"Stream":true', null],
     ['"__proto__":{"stream":true,"max_tokens":1}', null],
     ['"constructor":{"prototype":{"stream":true}}', null],
+    ['"base_url":"http://169.254.169.254","api_base":"http://169.254.169.254"', null],
     ['"stream":true,"prompt":["a","b"]', COUNTED],
   ])('streams, and is counted, by what it says and nothing else: %s', async (more, options) => {
     const { sent, ...rest } = await sends(body(`${more},"metadata":1`));
     expect(rest).toEqual({ status: 200, streamed: options !== null, billedExactly: true });
     expect([sent?.stream_options, sent?.stream === true]).toEqual([options ?? undefined, options !== null]);
-    expect(Object.keys(sent ?? {})).not.toEqual(
-      expect.arrayContaining(['__proto__', 'constructor', 'metadata']),
-    );
+    const known = ['model', 'messages', 'stream', 'stream_options', 'max_tokens', 'cache_salt'];
+    expect(Object.keys(sent ?? {}).filter((key) => !known.includes(key))).toEqual([]);
   });
 
   it.each<[string, object]>([

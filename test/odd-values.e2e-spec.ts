@@ -1,3 +1,4 @@
+import { documentedRoutes } from './support/documented-routes';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { Answer, send } from './support/send';
 
@@ -117,16 +118,43 @@ describe('management bodies with odd values', () => {
     },
   );
 
-  it.each(['{"__proto__":{"role":"admin"}}', '{"constructor":{"prototype":{"role":"admin"}}}'])(
-    '%s makes nobody an administrator',
-    async (json) => {
-      await ask('PATCH', '/users/me', json, user.accessToken);
-      expect((await ask('PATCH', '/users/me', '{}', user.accessToken)).body.role).toBe('user');
-      expect(({} as { role?: string }).role).toBeUndefined();
-      const forbidden = await send(`${gateway.url}/admin/users`, { bearer: user.accessToken });
-      expect(forbidden.status).toBe(403);
-    },
-  );
+  it.each([
+    '{"__proto__":{"role":"admin"}}',
+    '{"constructor":{"prototype":{"role":"admin"}}}',
+    '{"limits":[{"__proto__":{"role":"admin"}}],"name":"n"}',
+  ])('%s makes nobody an administrator, whichever route takes it', async (json) => {
+    const routes = (await documentedRoutes(gateway)).filter(
+      ({ verb, path }) => ['POST', 'PUT', 'PATCH'].includes(verb) && path !== '/auth/logout',
+    );
+    expect(routes.length).toBeGreaterThan(20);
+    for (const { verb, path } of routes) {
+      const target = path.replaceAll(/\{\w+\}/g, user.id);
+      for (const bearer of [user.accessToken, admin.accessToken, user.key]) {
+        const { status } = await ask(verb, target, json, bearer);
+        const polluted = ({} as { role?: string }).role;
+        expect([verb, target, status < 500, polluted]).toEqual([verb, target, true, undefined]);
+      }
+    }
+    for (const key of ['__proto__', 'constructor', 'hasOwnProperty', '__proto__[role]']) {
+      const { status } = await send(`${gateway.url}/users/usage/records?${key}=admin`, {
+        bearer: user.accessToken,
+      });
+      expect([key, [200, 400].includes(status)]).toEqual([key, true]);
+    }
+    expect((await ask('PATCH', '/users/me', '{}', user.accessToken)).body.role).toBe('user');
+    expect((await send(`${gateway.url}/admin/users`, { bearer: user.accessToken })).status).toBe(403);
+    const list = await send(`${gateway.url}/admin/users`, { bearer: admin.accessToken });
+    const roles = (list.body.data as { username: string; role: string }[]).map(({ username, role }) => [
+      username,
+      role,
+    ]);
+    expect(roles.toSorted()).toEqual(
+      [
+        [admin.username, 'admin'],
+        [user.username, 'user'],
+      ].toSorted(),
+    );
+  });
 
   it('an expectation nobody knows is ignored, and the answer is one of the house', async () => {
     const { request } = await import('node:http');

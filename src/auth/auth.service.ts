@@ -107,18 +107,22 @@ export class AuthService {
     return this.answer(user.id, session.id, session.refreshToken);
   }
 
-  /** Counts what fails, by account and address; whoever gets through starts from zero. */
+  /**
+   * Counts what fails, by account and address; whoever gets through starts from zero. What is answered is decided when the
+   * password has been looked at: of guesses that other replicas take at the same time, those beyond the count learn nothing,
+   * and the right one among them is refused as well.
+   */
   private checkPassword(
     username: string,
     client: Client,
     check: () => Promise<User | null>,
   ): Promise<User | null> {
     const buckets = this.throttle.loginBuckets(username, client.address);
-    // By what the bucket counts as one address: else guesses from a /64 overtake the count.
+    // By what the bucket counts as one address: else guesses from a /64 are hashed beside each other.
     return this.turns.take(`${usernameKey(username)}\n${addressPrefix(client.address)}`, async () => {
       await this.throttle.check(buckets);
       const user = await check();
-      if (user) await this.throttle.clear(buckets[0]);
+      if (user) await this.throttle.clear(buckets);
       else await this.throttle.count(buckets);
       return user;
     });

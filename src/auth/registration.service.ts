@@ -35,9 +35,7 @@ export class RegistrationService {
   /** An account, its limits and its first key, and the end of its invitation: all or nothing. */
   async register(dto: Register, client: Client): Promise<RegisteredResponse> {
     this.refuseUnlessOpen(dto);
-    const buckets = this.throttle.registrationBuckets(client.address);
-    await this.throttle.check(buckets);
-    await this.throttle.count(buckets);
+    await this.throttle.count(this.throttle.registrationBuckets(client.address));
     const { userId, key } = await this.inTurn(dto, () => this.createAccount(dto, client));
     return { ...(await this.profiles.get(userId)), api_key: key };
   }

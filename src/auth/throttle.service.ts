@@ -12,12 +12,47 @@ interface Bucket {
 }
 
 const WINDOW = '15 minutes';
+const WINDOW_SECONDS = 900;
 const FAILURES_PER_ACCOUNT_AND_ADDRESS = 10;
 const FAILURES_PER_ADDRESS = 100;
 const REGISTRATIONS_PER_ADDRESS = 300;
 
 /** How often a count also clears away rows whose window is long over. */
 const CLEANING_CHANCE = 0.02;
+
+const IS_OVER = `t.window_start <= now() - interval '${WINDOW}'`;
+const ASKED = 'asked AS (SELECT * FROM unnest($1::bytea[], $2::int[]) AS b (bucket, allowed))';
+const WAIT = `SELECT ceil(extract(epoch FROM max(t.window_start) + interval '${WINDOW}' - now()))::int AS wait`;
+const FULL = `FROM login_throttles t JOIN asked a USING (bucket) WHERE t.failures >= a.allowed AND NOT ${IS_OVER}`;
+
+const CHECK = `WITH ${ASKED} ${WAIT} ${FULL}`;
+
+// A full bucket stays as it is, and no row comes back; the last select sees it as it was before: empty at the very first.
+// Sorted: two statements that count the same buckets lock their rows in the same order.
+const COUNT = `
+  WITH ${ASKED},
+  counted AS (
+    INSERT INTO login_throttles AS t (bucket, failures, window_start)
+    SELECT bucket, 1, now() FROM asked ORDER BY bucket
+    ON CONFLICT (bucket) DO UPDATE SET
+      failures = CASE WHEN ${IS_OVER} THEN 1 ELSE t.failures + 1 END,
+      window_start = CASE WHEN ${IS_OVER} THEN now() ELSE t.window_start END
+    WHERE t.failures < (SELECT allowed FROM asked WHERE bucket = t.bucket) OR ${IS_OVER}
+    RETURNING bucket
+  )
+  ${WAIT}, (SELECT count(*) FROM counted) < cardinality($1) AS refused
+  FROM login_throttles t JOIN asked USING (bucket) WHERE bucket NOT IN (SELECT bucket FROM counted)`;
+
+const CLEAR = `
+  WITH ${ASKED},
+  filled AS (SELECT t.window_start ${FULL}),
+  cleared AS (DELETE FROM login_throttles WHERE bucket = $3 AND NOT EXISTS (SELECT FROM filled))
+  ${WAIT}, count(*) > 0 AS refused FROM filled t`;
+
+interface Verdict {
+  readonly refused: boolean;
+  readonly wait: number | null;
+}
 
 /**
  * Counts failures in the database, so that all replicas agree. Always tied to an address: nobody can lock the
@@ -39,39 +74,29 @@ export class ThrottleService {
     return [bucket(['register', addressPrefix(address)], REGISTRATIONS_PER_ADDRESS)];
   }
 
-  /** @throws ApiException 429 with Retry-After when one of the buckets is full. */
+  /** @throws ApiException 429 with Retry-After when one of the buckets is full */
   async check(buckets: readonly Bucket[]): Promise<void> {
-    const rows: { wait: number | null }[] = await this.dataSource.query(
-      `SELECT ceil(extract(epoch FROM max(t.window_start) + interval '${WINDOW}' - now()))::int AS wait
-       FROM login_throttles t JOIN unnest($1::bytea[], $2::int[]) AS b (bucket, allowed) USING (bucket)
-       WHERE t.failures >= b.allowed AND t.window_start > now() - interval '${WINDOW}'`,
-      [buckets.map(({ key }) => key), buckets.map(({ allowed }) => allowed)],
-    );
-    const wait = rows[0]?.wait;
-    if (typeof wait !== 'number') return;
-    throw new ApiException({
-      status: 429,
-      code: 'rate_limit_exceeded',
-      message: 'Too many attempts from this address; wait as long as the Retry-After header says.',
-      headers: { 'retry-after': String(Math.max(1, wait)) },
-    });
+    const rows: Pick<Verdict, 'wait'>[] = await this.dataSource.query(CHECK, parametersOf(buckets));
+    const wait = rows[0]?.wait ?? null;
+    if (wait !== null) throw tooMany(wait);
   }
 
+  /** @throws ApiException 429 with Retry-After when one of the buckets is full, and nothing more goes into it */
   async count(buckets: readonly Bucket[]): Promise<void> {
-    // Sorted: two statements that count the same buckets lock their rows in the same order.
-    await this.dataSource.query(
-      `INSERT INTO login_throttles AS t (bucket, failures, window_start)
-       SELECT b.bucket, 1, now() FROM unnest($1::bytea[]) AS b (bucket) ORDER BY b.bucket
-       ON CONFLICT (bucket) DO UPDATE SET
-         failures = CASE WHEN t.window_start > now() - interval '${WINDOW}' THEN t.failures + 1 ELSE 1 END,
-         window_start = CASE WHEN t.window_start > now() - interval '${WINDOW}' THEN t.window_start ELSE now() END`,
-      [buckets.map(({ key }) => key)],
-    );
+    this.judge(await this.dataSource.query(COUNT, parametersOf(buckets)));
     if (Math.random() < CLEANING_CHANCE) await this.clean();
   }
 
-  async clear(filled: Bucket): Promise<void> {
-    await this.dataSource.query('DELETE FROM login_throttles WHERE bucket = $1', [filled.key]);
+  /**
+   * Empties the first bucket.
+   * @throws ApiException 429 with Retry-After when one of them is full, and stays so
+   */
+  async clear(buckets: readonly [Bucket, ...Bucket[]]): Promise<void> {
+    this.judge(await this.dataSource.query(CLEAR, [...parametersOf(buckets), buckets[0].key]));
+  }
+
+  private judge([verdict]: readonly Verdict[]): void {
+    if (verdict?.refused === true) throw tooMany(verdict.wait ?? WINDOW_SECONDS);
   }
 
   private async clean(): Promise<void> {
@@ -85,4 +110,18 @@ export class ThrottleService {
 
 function bucket(parts: readonly string[], allowed: number): Bucket {
   return { key: createHash('sha256').update(JSON.stringify(parts)).digest(), allowed };
+}
+
+const parametersOf = (buckets: readonly Bucket[]): [Buffer[], number[]] => [
+  buckets.map(({ key }) => key),
+  buckets.map(({ allowed }) => allowed),
+];
+
+function tooMany(wait: number): ApiException {
+  return new ApiException({
+    status: 429,
+    code: 'rate_limit_exceeded',
+    message: 'Too many attempts from this address; wait as long as the Retry-After header says.',
+    headers: { 'retry-after': String(Math.min(WINDOW_SECONDS, Math.max(1, wait))) },
+  });
 }

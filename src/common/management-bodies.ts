@@ -1,5 +1,7 @@
 import { json, NextFunction, Request, RequestHandler, Response, urlencoded } from 'express';
 import { ApiException } from './api.exception';
+import { duplicateKey, standsTwice } from './json-duplicates';
+import { topLevelMembers } from './json-members';
 
 /** Enough for every management route; the metered routes read their own bodies, after the guards. */
 const LIMIT = '16kb';
@@ -11,28 +13,40 @@ const TAKES_FORMS = /^\/auth\/(token|refresh)\/?$/i;
 
 /** Parses JSON, and forms where OAuth2 has them; any other body is answered with 415 before it is read. */
 export function managementBodies(): RequestHandler[] {
-  const parseJson = json({ limit: LIMIT, strict: true, type: 'application/json' });
+  const received = new WeakMap<object, Buffer>();
+  const parseJson = json({
+    limit: LIMIT,
+    strict: true,
+    type: 'application/json',
+    verify: (request, _response, bytes, charset) => {
+      if (charset !== 'utf-8') throw notJson();
+      received.set(request, bytes);
+    },
+  });
   const parseForm = urlencoded({ limit: LIMIT, extended: false, type: 'application/x-www-form-urlencoded' });
   return [
     (request: Request, response: Response, next: NextFunction) => {
       if (METERED.test(request.path) || !hasBody(request)) return next();
       if (request.is('application/json')) {
         return parseJson(request, response, (error?: unknown) =>
-          next(error ?? (isDeeperThan(MOST_LEVELS, request.body) ? tooDeep() : undefined)),
+          next(error ?? problemOf(request.body, received.get(request))),
         );
       }
       if (TAKES_FORMS.test(request.path) && request.is('application/x-www-form-urlencoded')) {
         return parseForm(request, response, next);
       }
-      return next(
-        new ApiException({
-          status: 415,
-          code: 'unsupported_media_type',
-          message: 'Send the request as JSON with the header `content-type: application/json`.',
-        }),
-      );
+      return next(notJson());
     },
   ];
+}
+
+function problemOf(body: unknown, bytes: Buffer | undefined): ApiException | undefined {
+  if (isDeeperThan(MOST_LEVELS, body)) return tooDeep();
+  if (typeof body !== 'object' || body === null || Array.isArray(body) || !bytes) return undefined;
+  const duplicate = duplicateKey(bytes, topLevelMembers(bytes, MOST_LEVELS), body as Record<string, unknown>);
+  if (duplicate === null) return undefined;
+  const { path: param } = duplicate;
+  return new ApiException({ status: 400, code: 'invalid_request', message: standsTwice(duplicate), param });
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {
@@ -42,6 +56,13 @@ function isDeeperThan(levels: number, value: unknown): boolean {
 
 const tooDeep = (): ApiException =>
   new ApiException({ status: 400, code: 'invalid_request', message: 'The body is nested too deeply.' });
+
+const notJson = (): ApiException =>
+  new ApiException({
+    status: 415,
+    code: 'unsupported_media_type',
+    message: 'Send the request as JSON with the header `content-type: application/json`.',
+  });
 
 function hasBody(request: Request): boolean {
   return (

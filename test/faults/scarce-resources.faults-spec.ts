@@ -4,6 +4,7 @@ import {
   cleanUp,
   emptyFolder,
   ensureBuilt,
+  freePort,
   GatewayProcess,
   printedAdmin,
   startProcess,
@@ -14,25 +15,35 @@ import { call } from '../support/stream-client';
 const MIB = 1_024 * 1_024;
 /** Less than a megabyte, and twenty once it is parsed. */
 const PARTS = Array.from({ length: 280_000 }, () => []);
+const EVENTS = 50_000;
+/** Less than they are themselves, 27 MiB. */
+const MOST_ADDED_BYTES = 24 * MIB;
 
 /** As in a small container, or with the defaults of an old system. */
 describe.each<[string, { openFiles?: number; settings: Record<string, string> }]>([
   ['256 files', { openFiles: 256, settings: {} }],
-  ['a heap of 256 MiB', { settings: { NODE_OPTIONS: '--max-old-space-size=256' } }],
+  [
+    'a heap of 256 MiB',
+    { settings: { NODE_OPTIONS: '--max-old-space-size=256', UPSTREAM_IDLE_TIMEOUT_MS: '1000' } },
+  ],
 ])('a gateway with %s', (_, { openFiles, settings }) => {
   let simulator: Simulator;
   let database: TestDatabase;
   let client: Client;
   let gateway: GatewayProcess;
   let key = '';
+  let metricsUrl = '';
 
   beforeAll(async () => {
     await ensureBuilt();
-    [simulator, database] = [await startSimulator(), await createDatabase()];
+    const models = [{ id: 'sim', maxModelLen: 2 * EVENTS }];
+    [simulator, database] = [await startSimulator({ models }), await createDatabase()];
+    const metricsPort = String(await freePort());
+    metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
     client = new Client({ connectionString: database.url });
     await client.connect();
-    const own = { DATABASE_URL: database.url, VLLM_BASE_URL: simulator.baseUrl, ...settings };
-    gateway = await startProcess(emptyFolder(), own, { openFiles });
+    const own = { DATABASE_URL: database.url, VLLM_BASE_URL: simulator.baseUrl, METRICS_PORT: metricsPort };
+    gateway = await startProcess(emptyFolder(), { ...own, ...settings }, { openFiles });
     await gateway.printed('"model": "llm-user-managed/');
     key = printedAdmin(gateway).apiKey;
   }, 120_000);
@@ -59,6 +70,49 @@ describe.each<[string, { openFiles?: number; settings: Record<string, string> }]
       if (status === 200 && !hungUp && !text.includes('"error"')) return 'served';
       return `${status} ${/"code":"(\w+)"/.exec(text)?.[1]}`;
     });
+
+  const memory = async (): Promise<number> => {
+    const metrics = await (await fetch(metricsUrl)).text();
+    return Number(/^llm_gateway_process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1]);
+  };
+  /** A stream of so many events. @returns the most memory the gateway had meanwhile, and how long it took */
+  const long = async (tokens: number) => {
+    const startedAt = performance.now();
+    const over = new AbortController();
+    const asked = ask({
+      messages: says({ tokens }),
+      stream: true,
+      max_tokens: tokens,
+      logprobs: true,
+      top_logprobs: 4,
+    });
+    const answer = asked.finally(() => over.abort());
+    let most = 0;
+    while (!over.signal.aborted) {
+      most = Math.max(most, await memory());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    return { most, ms: performance.now() - startedAt, ...(await answer) };
+  };
+
+  if (openFiles === undefined) {
+    it('streams 50,000 events for longer than any silence may last, and needs no memory for them', async () => {
+      await long(EVENTS / 10);
+      const before = await memory();
+      const { most, ms, requestId, text } = await long(EVENTS);
+      expect([text.match(/^data: /gm)?.length, text.endsWith('data: [DONE]\n\n')]).toEqual([
+        EVENTS + 2,
+        true,
+      ]);
+      expect(ms).toBeGreaterThan(1_000);
+      expect(most - before).toBeLessThan(MOST_ADDED_BYTES);
+      const { rows } = await client.query(
+        'SELECT outcome, source, completion_tokens::int FROM usage_records WHERE request_id = $1',
+        [requestId],
+      );
+      expect(rows).toEqual([{ outcome: 'completed', source: 'exact', completion_tokens: EVENTS }]);
+    }, 60_000);
+  }
 
   it('serves what it can, refuses the rest, and is as it was when the load has gone', async () => {
     for (let round = 0; round < 2; round += 1) {

@@ -187,15 +187,29 @@ describe('the field policy, row by row', () => {
     expect(refusal(more).param).toBe(param);
   });
 
-  it.each(['http://169.254.169.254/', 'https://x.example/a.png', 'file:///etc/passwd', '\\\\host\\x', ''])(
-    'refuses media at %j',
-    (url) => {
-      expect(refusedPart({ type: 'image_url', image_url: { url } })).toBe('messages');
-      expect(refusedPart({ type: 'image_url', image_url: url })).toBe('messages');
-      expect(refusedPart({ video_url: { url } })).toBe('messages');
-      expect(refusedPart({ type: 'audio_url', audio_url: { url } })).toBe('messages');
-    },
-  );
+  it.each([
+    'http://169.254.169.254/',
+    'https://x.example/a.png',
+    'HTTP://x.example/?data:image/png;base64,AAAA',
+    'file:///etc/passwd',
+    'file:data:image/png;base64,AAAA',
+    '//x.example/a.png',
+    '\\\\host\\x',
+    ' data:image/png;base64,AAAA',
+    '',
+  ])('refuses media at %j', (url) => {
+    const text = { type: 'text', text: 'x' };
+    const image = { type: 'image_url', image_url: { url } };
+    for (const part of [
+      image,
+      { image_url: url },
+      { video_url: { url } },
+      { type: 'audio_url', audio_url: url },
+    ])
+      expect(refusedPart(part)).toBe('messages');
+    const hi = { role: 'user', content: 'hi' };
+    expect(refusal({ messages: [hi, { role: 'tool', content: [text, image] }, hi] }).param).toBe('messages');
+  });
 
   it('takes media as data URLs, but no embeddings and no references into a shared cache', () => {
     const part = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
@@ -204,6 +218,7 @@ describe('the field policy, row by row', () => {
     ]);
     for (const bad of [
       { type: 'image_embeds', image_embeds: 'x' },
+      { type: 'audio_embeds', data: 'x' },
       { image_pil: 'x' },
       { ...part, uuid: 'u' },
     ]) {

@@ -1,5 +1,5 @@
 import { ApiException } from '../../common/api.exception';
-import { stringEnd } from './json-members';
+import { stringEnd } from '../../common/json-members';
 
 /** Smaller bodies cannot hold enough to be worth a look, in bytes. */
 const LOOKED_AT_FROM = 64 * 1_024;

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import type { JsonMember } from './json-members';
+import type { JsonMember } from '../../common/json-members';
 import { bytesOnceNormalised } from './normalised-bytes';
 
 /** What is known of a body whose prompt is bounded. */

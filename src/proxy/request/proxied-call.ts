@@ -2,7 +2,7 @@ import { EndpointName, ENDPOINTS } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
-import { JsonMember, topLevelMembers, withEdits } from './json-members';
+import { JsonMember, topLevelMembers, withEdits } from '../../common/json-members';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 import { promptBytes, textBytes } from './prompt-bytes';
 import { guessedPromptTokens, PromptPart } from './prompt-guess';

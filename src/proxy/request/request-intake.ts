@@ -12,8 +12,8 @@ import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
 import { GrammarLimit } from './grammar-limit';
 import { grammarOf } from './grammars';
-import { DuplicateKey, duplicateKey } from './json-duplicates';
-import { JsonMember, JsonTooDeepError, topLevelMembers } from './json-members';
+import { duplicateKey, standsTwice } from '../../common/json-duplicates';
+import { JsonMember, JsonTooDeepError, topLevelMembers } from '../../common/json-members';
 import { MAX_DEPTH, MAX_FIELDS, refuseHeavyJson, tooDeep, tooManyFields } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
 import { noRoom, readJsonBytes } from './request-body';
@@ -92,7 +92,7 @@ export function checkBody(
   const fields = parseObject(bytes);
   const members = findMembers(bytes);
   const duplicate = duplicateKey(bytes, members, fields);
-  if (duplicate !== null) throw standsTwice(duplicate);
+  if (duplicate !== null) throw invalidField(duplicate.path, standsTwice(duplicate));
   const isCompletion = endpoint === null && 'prompt' in fields && !('messages' in fields);
   const actual = isCompletion ? 'completions' : (endpoint ?? 'chat_completions');
   const content = actual === 'completions' ? 'prompt' : 'messages';
@@ -110,11 +110,6 @@ export function checkBody(
   }
   checkTogether(fields, actual);
   return { endpoint: actual, bytes, members, fields, dropped };
-}
-
-function standsTwice({ path, isInside }: DuplicateKey): ApiException {
-  const what = isInside ? 'has a key inside that stands twice in one object' : 'stands twice in the body';
-  return invalidField(path, `${path} ${what}; send it once.`);
 }
 
 /** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */

@@ -1,4 +1,4 @@
-import { withEdits } from './json-members';
+import { withEdits } from '../../common/json-members';
 import { renderedBytes, textBytes } from './prompt-bytes';
 import { promptTexts } from './prompt-texts';
 import type { CheckedBody } from './proxied-call';

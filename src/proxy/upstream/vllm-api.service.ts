@@ -1,5 +1,5 @@
 import { HttpService } from '@nestjs/axios';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { Env } from '../../config/env';
@@ -31,15 +31,22 @@ export interface Question {
 /** What became of a question; 'unreachable': no connection was made. */
 export type Reaction = 'answered' | 'failed' | 'unreachable';
 
+/** Of silence; and of an answer that only trickles in, from its question to its end. */
 const TIMEOUT_MS = 5_000;
+const LONGEST_MS = 30_000;
 /** For what somebody waits for in front of a screen or a load balancer. */
 const QUICK_MS = 2_000;
-/** The largest answer of vLLM's /metrics that is read, in bytes. */
-const LARGEST_METRICS = 4 * 1_024 * 1_024;
+/** The largest answer that is read, in bytes: metrics of a thousand series, models with a thousand adapters. */
+const LARGEST_ANSWER = 4 * 1_024 * 1_024;
+/** A count comes with its token ids: hardly more than one for each byte that is counted, beside those of the template. */
+const BYTES_PER_TOKEN_ID = 8;
+const TEMPLATE_IDS = 256 * 1_024;
+const LARGEST_COUNT = 64 * 1_024 * 1_024;
 
 /** What the gateway itself asks vLLM: its models, token counts, its health. Small JSON, never on a stream's path. */
 @Injectable()
 export class VllmApi {
+  private readonly logger = new Logger(VllmApi.name);
   private readonly base: string;
   private readonly options: AxiosRequestConfig;
 
@@ -52,6 +59,7 @@ export class VllmApi {
     this.options = {
       timeout: TIMEOUT_MS,
       maxRedirects: 0,
+      maxContentLength: LARGEST_ANSWER,
       proxy: false,
       headers: env.VLLM_API_KEY ? { authorization: `Bearer ${env.VLLM_API_KEY}` } : {},
     };
@@ -59,7 +67,8 @@ export class VllmApi {
 
   /** @throws when vLLM cannot be reached or answers nonsense */
   async models(): Promise<ServedModel[]> {
-    const { data } = await firstValueFrom(this.http.get<unknown>(`${this.base}/v1/models`, this.options));
+    const options = { ...this.options, signal: AbortSignal.timeout(LONGEST_MS) };
+    const { data } = await firstValueFrom(this.http.get<unknown>(`${this.base}/v1/models`, options));
     const cards = (data as { data?: unknown }).data;
     if (!Array.isArray(cards)) throw new Error('GET /v1/models of the upstream did not answer a list');
     return cards.filter(isCard).map((card) => ({
@@ -70,21 +79,24 @@ export class VllmApi {
     }));
   }
 
-  /** The exact token count of a /tokenize body; null when vLLM cannot say (no such route, or it refuses the prompt). */
+  /** The exact token count of a /tokenize body; null when vLLM cannot say: no such route, a refusal, an answer without an end. */
   async countTokens(body: Buffer): Promise<number | null> {
     try {
       const { data } = await firstValueFrom(
         this.http.post<{ count?: unknown } | null>(`${this.base}/tokenize`, body, {
           ...this.options,
           maxBodyLength: Infinity,
+          maxContentLength: Math.min(LARGEST_COUNT, TEMPLATE_IDS + BYTES_PER_TOKEN_ID * body.length),
+          signal: AbortSignal.timeout(LONGEST_MS),
           headers: { ...this.options.headers, 'content-type': 'application/json' },
         }),
       );
       const count = data?.count;
       return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : null;
     } catch (error) {
-      if (isAxiosError(error)) return null;
-      throw error;
+      if (!isAxiosError(error)) throw error;
+      if (!error.response) this.logger.warn(`the tokens of a prompt were not counted: ${error.message}`);
+      return null;
     }
   }
 
@@ -150,7 +162,7 @@ export class VllmApi {
   /** Null when there is no good answer. */
   private async ask(path: '/health' | '/version' | '/metrics'): Promise<unknown> {
     try {
-      const options = { ...this.options, timeout: QUICK_MS, maxContentLength: LARGEST_METRICS };
+      const options = { ...this.options, timeout: QUICK_MS, signal: AbortSignal.timeout(QUICK_MS) };
       const { data } = await firstValueFrom(this.http.get<unknown>(this.base + path, options));
       return data ?? '';
     } catch {

@@ -36,6 +36,7 @@ export class InWorkers implements Serving {
       handover: handOver(env, embeddedDatabase !== null),
       metrics: this.metrics,
       log: log.line,
+      leaseMs: env.PROCESS_LEASE_MS,
       stopPatienceMs: env.SHUTDOWN_GRACE_MS + STOP_PATIENCE_MS,
     });
     this.pool = pool;

@@ -15,6 +15,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'listening'; readonly port: number }
+  /** Again and again, as long as its event loop turns. */
+  | { readonly kind: 'alive' }
   /** It cannot start, and knows why. */
   | { readonly kind: 'failed'; readonly sentence: string }
   /** `question` is null for the last metrics of a worker that ends. */

@@ -19,6 +19,8 @@ export class WorkerHandle {
   /** Why it cannot start, when it knows. */
   sentence: string | null = null;
   readonly listening = new Promise<number>((resolve) => (this.tellListening = resolve));
+  /** Called again and again while it serves and its event loop turns. */
+  onAlive: () => void = () => undefined;
   /** Resolves with what it died of, such as `exit code 1` or `SIGKILL`. */
   readonly ended: Promise<string>;
 
@@ -65,7 +67,8 @@ export class WorkerHandle {
   }
 
   private receive(message: FromWorker): void {
-    if (message.kind === 'listening') {
+    if (message.kind === 'alive') this.onAlive();
+    else if (message.kind === 'listening') {
       this.port = message.port;
       this.tellListening(message.port);
     } else if (message.kind === 'failed') this.sentence = message.sentence;

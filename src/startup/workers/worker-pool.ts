@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MergedMetrics } from '../../observability/merged-metrics';
 import { StartupFailure } from '../startup-failure';
 import type { Handover } from './messages';
+import { ALIVE_EVERY_MS, Watchdog } from './watchdog';
 import { WorkerHandle } from './worker-handle';
 
 const FIRST_PAUSE_MS = 100;
@@ -17,6 +18,8 @@ interface PoolOptions {
   readonly handover: Handover;
   readonly metrics: MergedMetrics;
   readonly log: (line: string) => void;
+  /** After which others take a process that says nothing for dead, in milliseconds. */
+  readonly leaseMs: number;
   /** How long a worker that was asked to end may take before it is killed, in milliseconds. */
   readonly stopPatienceMs: number;
 }
@@ -25,6 +28,7 @@ interface PoolOptions {
 export class WorkerPool {
   private readonly places = new Map<number, WorkerHandle>();
   private readonly stopping = new AbortController();
+  private readonly watchdog: Watchdog<WorkerHandle>;
   private keepers: Promise<void>[] = [];
   private failures = 0;
   private complete = false;
@@ -34,10 +38,12 @@ export class WorkerPool {
 
   constructor(private readonly options: PoolOptions) {
     this.failed.catch(() => undefined);
+    this.watchdog = new Watchdog(options.leaseMs, performance.now());
   }
 
   /** @returns the port, once a worker serves in each place. @throws StartupFailure */
   async start(): Promise<number> {
+    setInterval(() => this.killWhoHangs(), ALIVE_EVERY_MS).unref();
     const ports = Array.from({ length: this.options.size }, (_, index) => this.occupy(index + 1));
     const [port] = await Promise.race([Promise.all(ports), this.failed]);
     this.complete = true;
@@ -86,9 +92,11 @@ export class WorkerPool {
           const bornAt = performance.now();
           const worker = new WorkerHandle(this.options.handover);
           this.places.set(place, worker);
+          worker.onAlive = () => this.watchdog.heard(worker);
           void worker.listening.then((port) => this.serves(worker, place, port)).then(resolve);
           const cause = await worker.ended;
           this.places.delete(place);
+          this.watchdog.forget(worker);
           this.leftBy(worker, place);
           if (this.stopping.signal.aborted) return;
           const isProven = performance.now() - bornAt > PROVEN_MS;
@@ -101,8 +109,18 @@ export class WorkerPool {
     });
   }
 
+  private killWhoHangs(): void {
+    for (const worker of this.watchdog.tick(performance.now())) {
+      this.options.log(
+        `a worker hangs (process ${worker.pid}) and is killed: nothing was heard of it for too long`,
+      );
+      worker.kill();
+    }
+  }
+
   private serves(worker: WorkerHandle, place: number, port: number): number {
     this.failures = 0;
+    this.watchdog.heard(worker);
     if (this.complete) this.options.log(`worker ${place} serves (process ${worker.pid})`);
     return port;
   }

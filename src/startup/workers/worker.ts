@@ -12,6 +12,7 @@ import { StartCancelled, StopSignals } from '../stop-signals';
 import { keepObjectsYoung } from '../young-objects';
 import { takeOver } from './handover';
 import { PrimaryLink } from './primary-link';
+import { ALIVE_EVERY_MS } from './watchdog';
 
 /**
  * A process that serves, started by the primary (in-workers.ts). It ends in order when the primary says so, when it
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     const metrics = app.get(Metrics, { strict: false });
     primary.on('metrics', ({ question }) => void tellMetrics(primary, metrics, question));
     await primary.tell({ kind: 'listening', port: await openPort(app, env) });
+    setInterval(() => void primary.tell({ kind: 'alive' }), ALIVE_EVERY_MS).unref();
 
     const patient = await end.wished;
     await shutDown(app, patient && env.isProduction);

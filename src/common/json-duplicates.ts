@@ -35,6 +35,11 @@ export function duplicateKey(
   return found && { ...found, path: found.path.slice(0, LONGEST_PATH) };
 }
 
+export function standsTwice({ path, isInside }: DuplicateKey): string {
+  const what = isInside ? 'has a key inside that stands twice in one object' : 'stands twice in the body';
+  return `${path} ${what}; send it once.`;
+}
+
 function twiceAmong(members: readonly JsonMember[]): DuplicateKey | null {
   const seen = new Set<string>();
   for (const { key } of members) {
