@@ -6,7 +6,7 @@
  */
 const { spawnSync } = require('node:child_process');
 
-const AT_A_TIME = 3;
+const AT_A_TIME = 2;
 /** Each uses less than a core for most of its time, and neither its bounds nor its order needs a quiet machine. */
 const WAITING = [
   'admin-create',
