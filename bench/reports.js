@@ -66,11 +66,22 @@ async function untilDaysAreSummed(db) {
   while ((await db.query('SELECT 1 FROM usage_days_changed LIMIT 1')).length > 0) await sleep(100);
 }
 
-/** By user and by key, for each month and year in which something was used; then as in a database that has run for long. */
+/**
+ * By user and by key, for each month and year in which something was used, and the last days; the longest are made last.
+ * Then as in a database that has run for long.
+ */
 async function untilLeadersAreKept(db) {
   const isDone = `
-    SELECT 2 * (count(DISTINCT date_trunc('month', day)) + count(DISTINCT date_trunc('year', day)))
-      = (SELECT count(*) FROM usage_leader_lists) AS done FROM usage_totals`;
+    SELECT NOT EXISTS (
+      SELECT 1 FROM (
+        SELECT date_trunc('year', day)::date AS first_day FROM usage_totals
+        UNION SELECT closed_until + 2 - 365 FROM usage_retention
+      ) w CROSS JOIN (VALUES ('user'), ('key')) k (kind)
+      WHERE NOT EXISTS (
+        SELECT 1 FROM usage_leader_lists l
+        WHERE l.kind = k.kind AND l.first_day = w.first_day AND l.end_day - l.first_day >= 365
+      )
+    ) AS done`;
   while (!(await db.query(isDone))[0].done) await sleep(100);
   await db.query('VACUUM ANALYZE usage_leader_lists');
   await db.query('VACUUM ANALYZE usage_leaders');

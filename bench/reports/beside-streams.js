@@ -1,10 +1,10 @@
 'use strict';
 const { measure, median } = require('../measure');
-const { wholeYear } = require('./pages');
+const { nearlyAYear } = require('./pages');
 
-const REPORT = () => `/admin/usage?group_by=key&sort=-tokens&${wholeYear()}`;
+const REPORT = () => `/admin/usage?group_by=key&sort=-tokens&${nearlyAYear()}`;
 
-/** How late the events of paced streams arrive, with and without a report of a whole year running all the time. */
+/** How late the events of paced streams arrive, with and without a report of nearly a year running all the time. */
 async function besideStreams(one, target, { rounds, streams, interval, seconds, progress }) {
   const plan = { kind: 'stream', streams, interval, chunks: Math.round((seconds * 1_000) / interval) };
   await measure(target, { ...plan, chunks: 50 });

@@ -15,6 +15,8 @@ const lastMonth = () => {
   return `from=${day(now.getUTCMonth() - 1, 1)}&to=${day(now.getUTCMonth(), 0)}`;
 };
 const wholeYear = () => `from=${dayBefore(364)}&to=${dayBefore(0)}`;
+/** A range of which no leaders are kept: who used most in it is known when all are added up. */
+const nearlyAYear = () => `from=${dayBefore(363)}&to=${dayBefore(0)}`;
 /** The calendar month, and the calendar year, until today. */
 const thisMonth = () => `from=${dayBefore(0).slice(0, 8)}01&to=${dayBefore(0)}`;
 const thisYear = () => `from=${dayBefore(0).slice(0, 5)}01-01&to=${dayBefore(0)}`;
@@ -121,4 +123,4 @@ function nameOf({ path, deep }) {
   return deep > 0 ? `${short}, behind ${deep * 100}` : short;
 }
 
-module.exports = { measurePages, wholeYear };
+module.exports = { measurePages, nearlyAYear, wholeYear };

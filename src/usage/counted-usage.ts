@@ -13,7 +13,8 @@ export interface UsageSums {
 /** Stands for the key of requests that were made with a session. */
 export const NO_KEY = '00000000-0000-0000-0000-000000000000';
 
-const COUNTS = [
+/** What is counted of requests. */
+export const COUNTS = [
   'prompt_tokens',
   'completion_tokens',
   'cached_tokens',
@@ -23,6 +24,9 @@ const COUNTS = [
 
 /** Aggregates over `counted`. */
 export const SUMS = COUNTS.map((column) => `coalesce(sum(${column}), 0) AS ${column}`).join(', ');
+
+/** The same as bigints, in half the time where many rows are added up. */
+export const TOTALS = COUNTS.map((column) => `total_of(${column}) AS ${column}`).join(', ');
 
 /** A row of SUMS: PostgreSQL's sums come as text. */
 export type SumsRow = Record<(typeof COUNTS)[number], string>;
@@ -53,7 +57,8 @@ const ledgerPart = (from: string, to: string, whose: string) => `
       AND request_id >= uuid_v7_floor(greatest(${from}, 'epoch'::timestamptz) - interval '1 hour')
       AND request_id < uuid_v7_floor(greatest(${to}, 'epoch'::timestamptz) + interval '1 hour')`;
 
-const partsOfDays = (whose: string) => `${ledgerPart('$5', '$6', whose)}
+/** The records of the parts of days at both ends of the range. */
+export const partsOfDays = (whose: string) => `${ledgerPart('$5', '$6', whose)}
     UNION ALL ${ledgerPart('$7', '$8', whose)}`;
 
 /**

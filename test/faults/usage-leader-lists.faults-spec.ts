@@ -5,7 +5,7 @@ import { createDatabase, TestDatabase } from '../support/postgres';
 import { FEBRUARY, LAST_YEAR, MONTH, startWithLeaders, TODAY } from '../support/usage-leaders';
 import { SESSIONS, UsageRow } from '../support/usage-of-many';
 
-describe('the lists of leaders of months and years', () => {
+describe('the lists of leaders of months, years and the last days', () => {
   let database: TestDatabase;
   let on: Awaited<ReturnType<typeof startWithLeaders>>;
 
@@ -32,7 +32,17 @@ describe('the lists of leaders of months and years', () => {
     expect((await on.lists()).map((list) => Object.values(list))).toEqual(
       ['key', 'user'].flatMap((kind) => periods.map((period) => [kind, ...period])),
     );
+    const lastDays = ['2025-03-21', '2025-12-21', '2026-02-19', '2026-03-14'];
+    const ofLastDays = async () => (await on.lastDays()).map((list) => Object.values(list));
+    const expected = ['key', 'user'].flatMap((kind) =>
+      lastDays.map((first) => [kind, first, '2026-03-21', TODAY]),
+    );
+    expect(await ofLastDays()).toEqual(expected);
     await on.retain(new Date('2026-04-01T06:30:00Z'));
+    // The seven days until then hold nothing.
+    expect((await ofLastDays()).slice(3)).toEqual(
+      ['2025-04-02', '2026-01-02', '2026-03-03'].map((first) => ['user', first, '2026-04-02', '2026-04-01']),
+    );
     expect((await on.lists()).filter(({ kind, until }) => kind === 'user' && until > TODAY)).toMatchObject([
       { first_day: '2026-01-01', until: '2026-04-01' },
       { first_day: '2026-03-01', until: '2026-04-01' },
@@ -42,7 +52,7 @@ describe('the lists of leaders of months and years', () => {
     expect((await on.lists()).map((list) => Object.values(list))).toEqual(
       ['key', 'user'].flatMap((kind) => periods.map((period) => [kind, ...period])),
     );
-    expect(await on.differences()).toEqual([]);
+    expect([await ofLastDays(), await on.differences()]).toEqual([expected, []]);
   });
 
   it('are not made of a month or year of which a day has changed since it was summed', async () => {

@@ -46,7 +46,9 @@ describe('reports from the leaders of months and years', () => {
     ['from=2026-02-01&to=2026-03-31', false],
     ['from=2025-01-01&to=2025-06-30', false],
     ['from=2025-01-01&to=2026-01-01', false],
-    ['from=2025-03-21&to=2026-03-20', false],
+    ['from=2026-02-19&to=2026-03-20T12:00:00Z', true],
+    ['from=2025-03-21&to=2026-03-20', true],
+    ['from=2026-03-13&to=2026-03-19', false],
     ['from=2024-12-01&to=2024-12-31', false],
     ['from=2026-04-01&to=2026-04-30', false],
   ];

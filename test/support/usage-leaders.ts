@@ -19,6 +19,16 @@ export const YEAR = 'from=2026-01-01&to=2026-12-31';
 export const FEBRUARY = 'from=2026-02-01&to=2026-02-28';
 export const LAST_YEAR = 'from=2025-01-01&to=2025-12-31';
 
+interface ListRow {
+  kind: string;
+  first_day: string;
+  end_day: string;
+  until: string;
+}
+const LISTS = `SELECT kind, first_day::text, end_day::text, until::text FROM usage_leader_lists`;
+const OF_CALENDAR = `extract(day FROM first_day) = 1 AND extract(day FROM end_day) = 1`;
+const IN_ORDER = `ORDER BY 1, 2, 3`;
+
 /** A gateway that keeps few leaders, and thinks that it is today when it closes days. */
 export async function startWithLeaders(database: TestDatabase, zone = 'Asia/Kolkata') {
   const gateway = await startGateway({
@@ -54,10 +64,9 @@ export async function startWithLeaders(database: TestDatabase, zone = 'Asia/Kolk
       ),
     idOf: async (who: string) =>
       (await sql<{ id: string }>('SELECT md5($1)::uuid AS id', [who]))[0]?.id ?? '',
-    lists: () =>
-      sql<{ kind: string; first_day: string; end_day: string; until: string }>(
-        `SELECT kind, first_day::text, end_day::text, until::text FROM usage_leader_lists ORDER BY 1, 2, 3`,
-      ),
+    /** Those of calendar months and years. */
+    lists: () => sql<ListRow>(`${LISTS} WHERE ${OF_CALENDAR} ${IN_ORDER}`),
+    lastDays: () => sql<ListRow>(`${LISTS} WHERE NOT (${OF_CALENDAR}) ${IN_ORDER}`),
     changed: async () =>
       (await sql<{ n: number }>('SELECT count(*)::int AS n FROM usage_days_changed'))[0]?.n,
     /** What ledger:check finds in the lists; there are daily sums without records here. */

@@ -1,4 +1,5 @@
-import { CountedFilter, COUNTED_TOGETHER, countedRows, SUMS } from '../../usage/counted-usage';
+import { CountedFilter, countedRows, COUNTS, partsOfDays, SUMS, TOTALS } from '../../usage/counted-usage';
+import { LAST_DAYS } from '../../usage/totals/usage-leaders';
 import type { UsageRange } from '../../usage/usage-range';
 import { IDS } from './usage-by-tokens';
 import { GROUPINGS } from './usage-groups';
@@ -8,7 +9,9 @@ import type { WalkedGroup } from './usage-walk';
 /** So many who are not on the list are looked at one by one, since they may be on the page. */
 const MOST_OTHERS = 500;
 
-/** Whether a list may hold what is asked for: who used most of all since a month or a year began. */
+const DAY_MS = 86_400_000;
+
+/** Whether a list may hold what is asked for: who used most of all since a month or a year began, or in the last days. */
 export const mayHaveLeaders = ({
   sort,
   filter,
@@ -21,10 +24,16 @@ export const mayHaveLeaders = ({
   sort === '-tokens' &&
   Object.values(filter).every((value) => value === undefined) &&
   range.from.getTime() === range.firstDayStart.getTime() &&
-  range.firstDay.endsWith('-01');
+  (range.firstDay.endsWith('-01') || mayBeLastDays(range));
+
+/** Whether the range may end within the last of so many days. */
+function mayBeLastDays({ firstDay, endDay }: UsageRange): boolean {
+  const days = (Date.parse(endDay) - Date.parse(firstDay)) / DAY_MS;
+  return LAST_DAYS.some((length) => days === length || days === length - 1);
+}
 
 /**
- * A page of `mostUsedPage` in descending order, from the leaders that are kept of a month or year and what was used since
+ * A page of `mostUsedPage` in descending order, from the leaders that are kept of a month or year, or of the last days, and what was used since
  * they were. `is_exact` says whether it is that page: else somebody may belong there who is not on the list, and all have
  * to be added up. The parameters are the same.
  *
@@ -38,22 +47,41 @@ export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolea
   const by = ids.join(', ');
   const order = (row: string) => ['place', ...ids].map((column) => `${row}.${column} DESC`).join(', ');
   const behind = hasPlace ? `(place, ${by}) < ($12::numeric, ${placed})` : 'true';
+  const since = countedRows('true', '(SELECT until FROM list)');
+  // On the first page leaders only rise: whoever has less than this since cannot reach it. It spares keeping all the others.
+  const floor = hasPlace
+    ? '0'
+    : `coalesce((
+        SELECT place - coalesce((SELECT left_out FROM list), 0) FROM leaders l
+        ORDER BY ${order('l')} OFFSET $11::bigint - 1 LIMIT 1
+      ), 0)`;
   return `
-    WITH ${COUNTED_TOGETHER}, totals AS (SELECT ${SUMS} FROM counted),
-    list AS MATERIALIZED (
+    WITH list AS MATERIALIZED (
       SELECT end_day, until, left_out FROM usage_leader_lists CROSS JOIN usage_retention
       WHERE kind = '${group}' AND first_day = $3::date AND until <= $4::date AND until <= closed_until + 1
         AND $8::timestamptz <= day_start(end_day, $2)
         AND NOT EXISTS (SELECT 1 FROM usage_days_changed c WHERE c.day >= first_day AND c.day < until)
       ORDER BY until DESC LIMIT 1
+    ), totals AS (
+      -- The days of a list have totals.
+      SELECT ${SUMS} FROM (
+        SELECT ${COUNTS.join(', ')} FROM usage_totals
+        WHERE day >= $3::date AND day < (SELECT until FROM list)
+        UNION ALL
+        (SELECT ${TOTALS} FROM usage_daily WHERE day >= (SELECT until FROM list) AND day < $4::date)
+        UNION ALL
+        SELECT ${COUNTS.join(', ')} FROM (${partsOfDays('true')}) parts
+      ) counted
     ), leaders AS NOT MATERIALIZED (
       SELECT tokens AS place, ${by} FROM usage_leaders
       WHERE kind = '${group}' AND first_day = $3::date AND end_day = (SELECT end_day FROM list)
     ), since AS MATERIALIZED (
-      SELECT ${by}, sum(prompt_tokens + completion_tokens)::bigint AS tokens
-      FROM (${countedRows('EXISTS (SELECT 1 FROM list)', '(SELECT until FROM list)')}) counted GROUP BY ${by}
+      SELECT ${by}, tokens, l.place FROM (
+        SELECT ${by}, total_of(prompt_tokens + completion_tokens) AS tokens FROM (${since}) counted GROUP BY ${by}
+      ) s LEFT JOIN leaders l USING (${by})
+      WHERE l.place IS NOT NULL OR tokens >= ${floor}
     ), grown AS MATERIALIZED (
-      SELECT l.place + tokens AS place, ${by} FROM since JOIN leaders l USING (${by})
+      SELECT place + tokens AS place, ${by} FROM since WHERE place IS NOT NULL
     ), known AS MATERIALIZED (
       SELECT * FROM (
         SELECT place, ${by} FROM grown
@@ -69,7 +97,7 @@ export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolea
       FROM known
     ), others AS MATERIALIZED (
       SELECT ${by} FROM since
-      WHERE tokens >= (SELECT least FROM reached) AND (${by}) NOT IN (SELECT ${by} FROM grown)
+      WHERE place IS NULL AND tokens >= (SELECT least FROM reached)
       LIMIT ${MOST_OTHERS + 1}
     ), verdict AS MATERIALIZED (
       SELECT (is_full OR left_out IS NULL) AND (SELECT count(*) FROM others) <= ${MOST_OTHERS} AS is_exact

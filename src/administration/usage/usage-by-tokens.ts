@@ -37,7 +37,7 @@ export function mostUsedPage(
     WITH ${withTotals ? `${COUNTED_TOGETHER}, totals AS (SELECT ${SUMS} FROM counted)` : 'totals AS (SELECT NULL)'},
     page AS MATERIALIZED (
       SELECT * FROM (
-        SELECT ${by}, sum(prompt_tokens + completion_tokens) AS place FROM (${countedRows()}) spent GROUP BY ${by}
+        SELECT ${by}, total_of(prompt_tokens + completion_tokens) AS place FROM (${countedRows()}) spent GROUP BY ${by}
       ) p
       ${hasPlace ? `WHERE (place, ${by}) ${behind} ($12::numeric, ${placed})` : ''}
       ORDER BY ${order('p')} LIMIT $11::bigint

@@ -7,26 +7,41 @@ import { MAINTENANCE_STATEMENT_TIMEOUT_MS } from '../retention/maintenance-timeo
 /** By what each kind of list ranks, beside the user. */
 const KEY = { user: `'${NO_KEY}'::uuid`, key: 'key_id' } as const;
 
+/** Beside calendar months and years: so many days, the last of which is the one that runs. */
+export const LAST_DAYS = [7, 30, 90, 365] as const;
+
 interface LeaderList {
   readonly kind: keyof typeof KEY;
-  /** The calendar month or year, as [firstDay, endDay). */
+  /** The calendar month or year, or the last days, as [firstDay, endDay). */
   readonly firstDay: string;
   readonly endDay: string;
   /** How far of it days are closed. */
   readonly reach: string;
 }
 
-// The totals are a few rows a day, and know which days have daily sums. Months first: a year takes longest.
+// The totals are a few rows a day, and know which days have daily sums.
+const WANTED = `
+  SELECT kind, first_day, end_day FROM (
+    SELECT DISTINCT date_trunc(length, day::timestamp)::date AS first_day,
+      (date_trunc(length, day::timestamp) + ('1 ' || length)::interval)::date AS end_day
+    FROM usage_totals CROSS JOIN (VALUES ('month'), ('year')) l (length)
+    UNION
+    SELECT closed_until + 2 - length, closed_until + 2
+    FROM usage_retention CROSS JOIN unnest(ARRAY[${LAST_DAYS.join(', ')}]) AS length
+    WHERE EXISTS (SELECT 1 FROM usage_totals WHERE day > closed_until + 1 - length)
+  ) ranges CROSS JOIN (VALUES ('user'), ('key')) k (kind)`;
+
+/** Those of the last days as they were on days before. */
+const DELETE_UNWANTED = `
+  DELETE FROM usage_leader_lists WHERE (kind, first_day, end_day) NOT IN (${WANTED})`;
+
+// The longest last.
 const LACKING = `
   SELECT w.kind, w.first_day::text AS "firstDay", w.end_day::text AS "endDay",
     least(w.end_day, r.closed_until + 1)::text AS reach
-  FROM (
-    SELECT DISTINCT kind, date_trunc(length, day::timestamp)::date AS first_day,
-      (date_trunc(length, day::timestamp) + ('1 ' || length)::interval)::date AS end_day
-    FROM usage_totals CROSS JOIN (VALUES ('month'), ('year')) l (length) CROSS JOIN (VALUES ('user'), ('key')) k (kind)
-  ) w CROSS JOIN usage_retention r LEFT JOIN usage_leader_lists l USING (kind, first_day, end_day)
+  FROM (${WANTED}) w CROSS JOIN usage_retention r LEFT JOIN usage_leader_lists l USING (kind, first_day, end_day)
   WHERE l.until IS DISTINCT FROM least(w.end_day, r.closed_until + 1)
-  ORDER BY w.end_day - w.first_day > 31, w.first_day DESC, w.kind`;
+  ORDER BY w.end_day - w.first_day, w.first_day DESC, w.kind`;
 
 /** How far a list can reach; no row while a day of it has changed since it was summed, which the next hour does. */
 const REACH = `
@@ -35,7 +50,7 @@ const REACH = `
 
 const MAKE = (kind: LeaderList['kind']) => `
   WITH first AS (
-    SELECT user_id, ${KEY[kind]} AS key_id, sum(prompt_tokens + completion_tokens) AS tokens
+    SELECT user_id, ${KEY[kind]} AS key_id, total_of(prompt_tokens + completion_tokens) AS tokens
     FROM usage_daily WHERE day >= $1::date AND day < $3::date GROUP BY 1, 2
     ORDER BY tokens DESC, user_id DESC, key_id DESC LIMIT $4::int + 1
   ), placed AS MATERIALIZED (
@@ -53,7 +68,7 @@ const AS_A_REPORT = `
   SET LOCAL work_mem = '64MB'; SET LOCAL jit = off`;
 
 /**
- * Keeps who used most in each calendar month and year, as far as its days are closed. A list whose days have no mark is
+ * Keeps who used most in each calendar month and year, and in the last days, as far as their days are closed. A list whose days have no mark is
  * exact in every snapshot: each change of theirs leaves a mark in the same transaction, and when marks are taken away the
  * lists of their day go with them (a trigger).
  */
@@ -81,6 +96,7 @@ export class UsageLeaders {
         if (end.aborted) return;
         await this.tryToMake(session, list, end);
       }
+      if (!end.aborted) await session.query(DELETE_UNWANTED);
     } finally {
       end.removeEventListener('abort', cancel);
     }
