@@ -21,8 +21,8 @@ export class UsageReportQuery extends UsageFilter {
     description:
       'A minus turns the order round; the name of a day is its date. Default: id of users and keys, which is the order ' +
       'they were made in, -tokens of models, name of days. By id and name users and keys are as quick among a million ' +
-      'as among a thousand, and by -tokens those of a calendar month or year without a filter; else by tokens all are added ' +
-      'up first',
+      'as among a thousand, and by -tokens those of a calendar month or year, or of the last 7, 30, 90 or 365 days, without ' +
+      'a filter; else by tokens all are added up first',
   })
   @IsOptional()
   @IsIn(REPORT_SORTS)

@@ -38,7 +38,7 @@ const LEADER_DIFFERENCES = `
   WHERE leaders.tokens IS DISTINCT FROM spent.tokens AND (leaders.tokens IS NOT NULL OR spent.tokens > coalesce($5::bigint, -1))
   ORDER BY user_id, key_id`;
 
-/** Who is kept as having used most of a month or year, or is not, though the daily sums say otherwise. */
+/** Who is kept as having used most of a month, a year or the last days, or is not, though the daily sums say otherwise. */
 export async function leadersDifferences(client: ClientBase): Promise<LedgerDifference[]> {
   const differences: LedgerDifference[] = [];
   const { rows: lists } = await client.query<LeaderList>(LISTS);
