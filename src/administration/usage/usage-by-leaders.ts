@@ -33,9 +33,9 @@ function mayBeLastDays({ firstDay, endDay }: UsageRange): boolean {
 }
 
 /**
- * A page of `mostUsedPage` in descending order, from the leaders that are kept of a month or year, or of the last days, and what was used since
- * they were. `is_exact` says whether it is that page: else somebody may belong there who is not on the list, and all have
- * to be added up. The parameters are the same.
+ * A page of `mostUsedPage` in descending order, from the leaders that are kept of a month or year, or of the last days,
+ * and what was used since they were. `is_exact` says whether it is that page: else somebody may belong there who is not on
+ * the list, and all have to be added up. The parameters are the same.
  *
  * Whoever is not on the list comes behind all who are, and used at most `left_out` until then. What was used since changes
  * that for those alone who used so much (`least`) that they may have as much as the last one of the page. They are few, and

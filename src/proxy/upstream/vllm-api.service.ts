@@ -79,7 +79,7 @@ export class VllmApi {
     }));
   }
 
-  /** The exact token count of a /tokenize body; null when vLLM cannot say: no such route, a refusal, an answer without an end. */
+  /** The exact token count of a /tokenize body; null when vLLM cannot say: no such route, a refusal, an endless answer. */
   async countTokens(body: Buffer): Promise<number | null> {
     try {
       const { data } = await firstValueFrom(

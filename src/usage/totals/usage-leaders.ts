@@ -68,9 +68,9 @@ const AS_A_REPORT = `
   SET LOCAL work_mem = '64MB'; SET LOCAL jit = off`;
 
 /**
- * Keeps who used most in each calendar month and year, and in the last days, as far as their days are closed. A list whose days have no mark is
- * exact in every snapshot: each change of theirs leaves a mark in the same transaction, and when marks are taken away the
- * lists of their day go with them (a trigger).
+ * Keeps who used most in each calendar month and year, and in the last days, as far as their days are closed. A list whose
+ * days have no mark is exact in every snapshot: each change of theirs leaves a mark in the same transaction, and when marks
+ * are taken away the lists of their day go with them (a trigger).
  */
 @Injectable()
 export class UsageLeaders {
