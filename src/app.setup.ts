@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Express, NextFunction, Request, Response } from 'express';
@@ -26,6 +27,8 @@ import { Overload, overloaded, retryAfter } from './proxy/overload/overload.serv
 /** How long a client may take for its headers (and the second until that is noticed), and an idle connection may stay. */
 const HEADERS_TIMEOUT_MS = 13_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** How long refusals of overload may wait to be written together. */
+const REFUSALS_WAIT_MS = 10;
 
 /** Everything between the socket and Nest's routes. Called by main.ts and by the tests, so tests run what ships. */
 export function configureApp(app: NestExpressApplication): NestExpressApplication {
@@ -87,11 +90,13 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
 
 /**
  * The answer of the exception filter, made once: there are most of them when there is least time. No log line each, and
- * those of one turn of the event loop are written together, so that who reads many of them is woken once.
+ * those of one turn of the event loop are written together, so that who reads many of them is woken once; but none
+ * waits for a long turn to end.
  */
 function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
   const { type, text } = failureAnswer('/v1', describeFailure(overloaded()), env.publicUrl);
   let unwritten: ServerResponse[] = [];
+  let firstAt = 0;
   const writeAll = (): void => {
     const responses = unwritten;
     unwritten = [];
@@ -100,14 +105,18 @@ function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
   return (request: IncomingMessage & { path: string }, response: ServerResponse): boolean => {
     if (!overload.refuses()) return false;
     response.writeHead(503, {
-      'x-request-id': uuidV7(),
+      'x-request-id': randomUUID(),
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
       'retry-after': retryAfter(),
       'content-type': type,
       'content-length': text.length,
     });
-    if (unwritten.push(response) === 1) setImmediate(writeAll);
+    const now = performance.now();
+    if (unwritten.push(response) === 1) {
+      firstAt = now;
+      setImmediate(writeAll);
+    } else if (now - firstAt > REFUSALS_WAIT_MS) writeAll();
     metrics.requestFinished({ route: request.path, method: 'POST', status: 503, seconds: 0 });
     return true;
   };

@@ -16,6 +16,7 @@ class OverLoad extends JsonLoad {
     if (plan.events)
       this.requests = [requestBytes({ ...plan, stream: true, command: `bench burst chunks=${plan.events}` })];
     this.refusals = [];
+    this.settledRefusals = [];
     this.withoutRetryAfter = 0;
     this.unanswered = 0;
     this.notSent = 0;
@@ -62,6 +63,8 @@ class OverLoad extends JsonLoad {
       return;
     }
     this.refusals.push(at - connection.startedAt);
+    if (connection.startedAt - this.beganAt >= this.plan.settledAfterMs)
+      this.settledRefusals.push(at - connection.startedAt);
     if (!/\r\nretry-after: \d+\r\n/i.test(connection.buffer)) this.withoutRetryAfter += 1;
   }
 
@@ -70,6 +73,7 @@ class OverLoad extends JsonLoad {
       ...super.result(seconds),
       refused: this.refusals.length,
       refusal: quantiles(this.refusals),
+      settledRefusal: quantiles(this.settledRefusals),
       withoutRetryAfter: this.withoutRetryAfter,
       unanswered: this.unanswered,
       notSent: this.notSent,

@@ -1,15 +1,16 @@
 import { Pressure, SAMPLE_MS } from './pressure';
 
-const THRESHOLD = 500;
+const THRESHOLD = 1_000;
+const ROOM = THRESHOLD / 16;
 
 describe('Pressure', () => {
   let now: number;
-  let queue: { waitMs: number; nextWaitsMs: number };
+  let queue: { waitMs: number; expectedWaitMs: number };
   let pressure: Pressure;
 
   beforeEach(() => {
     now = 10_000;
-    queue = { waitMs: 0, nextWaitsMs: 0 };
+    queue = { waitMs: 0, expectedWaitMs: 0 };
     pressure = new Pressure(THRESHOLD, queue, now);
   });
 
@@ -33,40 +34,60 @@ describe('Pressure', () => {
   it('takes a loop that is now and then late for a busy one', () => {
     for (let times = 0; times < 20; times += 1) {
       turns(1, 900);
-      turns(1, 499);
+      turns(1, ROOM - 1);
     }
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('after a second of lag refuses nine in ten for as long as the lag is above a tenth of the threshold', () => {
-    turns(3, 600);
-    expect(admittedOf(100)).toBe(10);
-    turns(1, 50);
-    expect(admittedOf(100)).toBe(10);
-    turns(1, 49);
-    expect(admittedOf(100)).toBe(100);
-    turns(1, 50);
-    expect(admittedOf(100)).toBe(10);
-  });
-
-  it('goes by how long admission takes as well, and at once by how long the next one has waited', () => {
-    queue = Object.assign(queue, { waitMs: 600, nextWaitsMs: 600 });
-    turns(25, 0);
-    expect(admittedOf(100)).toBe(10);
-    queue.nextWaitsMs = 40;
+  it('takes a loop that is always a little late for a busy one', () => {
+    turns(100, THRESHOLD / 2 - 1);
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('takes admissions that hang for what they are: another fault', () => {
-    queue.nextWaitsMs = 5_000;
-    turns(100, 0);
+  it('refuses nine in ten once turns have grown for half a second, for as long as there is no room', () => {
+    for (const lag of [30, 90, 270]) turns(1, lag);
+    expect(admittedOf(100)).toBe(100);
+    turns(1, 810);
+    expect(admittedOf(100)).toBe(10);
+    turns(1, Math.ceil(ROOM));
+    expect(admittedOf(100)).toBe(10);
+    turns(1, Math.floor(ROOM));
+    expect(admittedOf(100)).toBe(100);
+    turns(1, Math.ceil(ROOM));
+    expect(admittedOf(100)).toBe(10);
+  });
+
+  it('refuses all while the line is long enough to wait for, from the request on that would wait too long', () => {
+    queue.expectedWaitMs = THRESHOLD - 1;
+    turns(10, 0);
+    expect(admittedOf(100)).toBe(100);
+    queue.expectedWaitMs = THRESHOLD;
+    expect(admittedOf(100)).toBe(0);
+    queue.expectedWaitMs = ROOM;
+    expect(admittedOf(100)).toBe(0);
+    queue.expectedWaitMs = ROOM - 1;
     expect(admittedOf(100)).toBe(100);
   });
 
-  it('is over after a second below a tenth of the threshold', () => {
-    turns(3, 600);
-    turns(15, 40);
-    turns(1, 450);
+  it('goes by how long requests have waited as well', () => {
+    queue.waitMs = THRESHOLD / 2;
+    queue.expectedWaitMs = ROOM;
+    turns(10, 0);
+    expect(admittedOf(100)).toBe(100);
+    turns(1, 0);
+    expect(admittedOf(100)).toBe(0);
+  });
+
+  it('is over after a second with room', () => {
+    queue.expectedWaitMs = THRESHOLD;
+    expect(admittedOf(1)).toBe(0);
+    queue.expectedWaitMs = 0;
+    turns(20, 0);
+    queue.expectedWaitMs = ROOM;
+    expect(admittedOf(1)).toBe(0);
+    queue.expectedWaitMs = 0;
+    turns(1, 0);
+    queue.expectedWaitMs = ROOM;
     expect(admittedOf(100)).toBe(100);
   });
 });

@@ -117,9 +117,9 @@ export class AdmissionService {
     return this.group.waitMs;
   }
 
-  /** The same of the request that is next, so far. */
-  get nextWaitsMs(): number {
-    return this.group.nextWaitsMs;
+  /** How long one that comes now would have to wait, in milliseconds. */
+  get expectedWaitMs(): number {
+    return this.group.expectedWaitMs;
   }
 
   /** From now on everything is refused; what PostgreSQL is deciding about already may still be admitted. */

@@ -44,6 +44,52 @@ describe('GroupCommit', () => {
     expect(answered).toEqual([3]);
   });
 
+  it('leaves turns of the event loop between the answers of a large batch', async () => {
+    const group = new GroupCommit<number, number>({
+      commit: async (items) => {
+        await sleep(1);
+        return [...items];
+      },
+      maxBatch: 100,
+      lanes: 1,
+      isolates: () => false,
+    });
+    const items = Array.from({ length: 100 }, (_, index) => index);
+    let turn = 0;
+    const answers = items.map((item) => group.submit(item).then((answer) => ({ answer, turn })));
+    const count = (): void => {
+      turn += 1;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const answered = await Promise.all(answers);
+    clearImmediate(next);
+    expect(answered.map(({ answer }) => answer)).toEqual(items);
+    const sizes = [...new Set(answered.map((one) => one.turn))].map(
+      (of) => answered.filter((one) => one.turn === of).length,
+    );
+    expect(sizes).toEqual([32, 32, 32, 4]);
+  });
+
+  it('tells how long the next item will have to wait, once batches have followed one another', async () => {
+    const group = new GroupCommit<number, number>({
+      commit: async (items) => {
+        await sleep(20);
+        return [...items];
+      },
+      maxBatch: 2,
+      lanes: 1,
+      isolates: () => false,
+    });
+    const all = Array.from({ length: 20 }, (_, item) => group.submit(item));
+    expect(group.expectedWaitMs).toBe(0);
+    await all[11];
+    expect(group.expectedWaitMs).toBeGreaterThanOrEqual(40);
+    expect(group.expectedWaitMs).toBeLessThan(400);
+    await Promise.all(all);
+    expect(group.expectedWaitMs).toBe(0);
+  });
+
   it('lets one bad item fail alone', async () => {
     const group = new GroupCommit<number, number>({
       commit: async (items) => {

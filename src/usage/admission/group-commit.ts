@@ -1,4 +1,11 @@
 import { ArrivalRate } from './arrival-rate';
+import { BatchPace } from './batch-pace';
+
+/**
+ * So many answers of a batch go out in one turn of the event loop: each is followed by a request to vLLM, or by an
+ * answer, and others wait meanwhile.
+ */
+const ANSWERS_A_TURN = 32;
 
 /** A caller's item and the promise it waits on. */
 interface Waiting<In, Out> {
@@ -40,6 +47,7 @@ export class GroupCommit<In, Out> {
   private running = 0;
   private scheduled = false;
   private lastWait = 0;
+  private readonly pace = new BatchPace();
   private gathering: NodeJS.Timeout | undefined;
   private readonly arrivals: ArrivalRate | null;
 
@@ -73,10 +81,10 @@ export class GroupCommit<In, Out> {
     return this.waiting.length === 0 ? 0 : this.lastWait;
   }
 
-  /** How long the item whose turn is next has waited so far, in milliseconds. */
-  get nextWaitsMs(): number {
-    const [next] = this.waiting;
-    return next ? performance.now() - next.since : 0;
+  /** How long an item that comes now will have to wait, by the full batches before it. Milliseconds. */
+  get expectedWaitMs(): number {
+    const batches = Math.floor(this.waiting.length / this.options.maxBatch);
+    return batches === 0 ? 0 : batches * this.pace.ms(performance.now());
   }
 
   /** After all that this turn of the event loop has read: what arrives together travels together. */
@@ -92,7 +100,9 @@ export class GroupCommit<In, Out> {
   private pump(): void {
     while (this.running < this.options.lanes && this.waiting.length > 0 && !this.waitsForMore()) {
       const batch = this.waiting.splice(0, this.options.maxBatch);
-      this.lastWait = performance.now() - (batch[0] as Waiting<In, Out>).since;
+      const now = performance.now();
+      this.lastWait = now - (batch[0] as Waiting<In, Out>).since;
+      this.pace.sent(now, this.waiting.length > 0);
       this.running += 1;
       void this.run(batch).finally(() => {
         this.running -= 1;
@@ -117,10 +127,17 @@ export class GroupCommit<In, Out> {
     return true;
   }
 
+  private answer(batch: Waiting<In, Out>[], answers: readonly Out[], from: number): void {
+    const to = Math.min(batch.length, from + ANSWERS_A_TURN);
+    for (let index = from; index < to; index += 1)
+      (batch[index] as Waiting<In, Out>).resolve(answers[index] as Out);
+    if (to < batch.length) setImmediate(() => this.answer(batch, answers, to));
+  }
+
   private async run(batch: Waiting<In, Out>[]): Promise<void> {
     try {
       const answers = await this.options.commit(batch.map((entry) => entry.item));
-      batch.forEach((entry, index) => entry.resolve(answers[index] as Out));
+      this.answer(batch, answers, 0);
     } catch (error) {
       if (batch.length > 1 && this.options.isolates(error)) {
         for (const entry of batch) await this.run([entry]);
