@@ -86,16 +86,15 @@ export const COUNTED_TOGETHER = `open_days AS MATERIALIZED (
     WHERE day > (SELECT closed_until FROM usage_retention)
       OR EXISTS (SELECT 1 FROM usage_days_changed c WHERE c.day = days.day)
   ), counted AS (
-    SELECT day, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
+    SELECT day, model, ${COUNTS.join(', ')}
     FROM usage_totals t WHERE day >= $3::date AND day < $4::date AND ($9::uuid IS NULL OR NOT with_key)
       AND ($10::text IS NULL OR model = $10) AND NOT EXISTS (SELECT 1 FROM open_days o WHERE o.day = t.day)
     UNION ALL
     SELECT o.day, s.* FROM open_days o CROSS JOIN LATERAL (
-      SELECT model, sum(requests), sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), sum(reasoning_tokens)
-      FROM usage_daily WHERE day = o.day AND ${filter('key_id')} GROUP BY model
+      SELECT model, ${TOTALS} FROM usage_daily WHERE day = o.day AND ${filter('key_id')} GROUP BY model
     ) s
     UNION ALL
-    SELECT day, model, requests, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
+    SELECT day, model, ${COUNTS.join(', ')}
     FROM (${partsOfDays('true')}) parts
   )`;
 
