@@ -8,7 +8,7 @@ import type { WalkedGroup } from './usage-walk';
  * name is always looked at whole.
  */
 export const LOOK_AT = {
-  page: { names: 1_500, sums: 15_000 },
+  page: { names: 2_000, sums: 15_000 },
   csv: { names: 10_000, sums: 100_000 },
 } as const;
 /** Of the daily sums of one name; more of them count as so many. */
