@@ -44,9 +44,29 @@ describe('Pressure', () => {
     expect(admittedOf(100)).toBe(100);
   });
 
+  it('takes a machine that is slow with a few requests for that', () => {
+    for (const lag of [30, 90, 270]) turns(1, lag);
+    expect(admittedOf(255)).toBe(255);
+    turns(1, 810);
+    expect(admittedOf(100)).toBe(100);
+  });
+
+  it('does not take what came while there was room for what came meanwhile', () => {
+    expect(admittedOf(1_000)).toBe(1_000);
+    turns(1, 30);
+    expect(admittedOf(10)).toBe(10);
+    for (const lag of [90, 270, 810]) turns(1, lag);
+    expect(admittedOf(100)).toBe(100);
+  });
+
+  it('refuses nine in ten after a second of lag, however few have come', () => {
+    turns(2, 1_000);
+    expect(admittedOf(100)).toBe(10);
+  });
+
   it('refuses nine in ten once turns have grown for half a second, for as long as there is no room', () => {
     for (const lag of [30, 90, 270]) turns(1, lag);
-    expect(admittedOf(100)).toBe(100);
+    expect(admittedOf(256)).toBe(256);
     turns(1, 810);
     expect(admittedOf(100)).toBe(10);
     turns(1, Math.ceil(ROOM));
@@ -73,7 +93,7 @@ describe('Pressure', () => {
     queue.waitMs = THRESHOLD / 2;
     queue.expectedWaitMs = ROOM;
     turns(10, 0);
-    expect(admittedOf(100)).toBe(100);
+    expect(admittedOf(256)).toBe(256);
     turns(1, 0);
     expect(admittedOf(100)).toBe(0);
   });
