@@ -21,8 +21,8 @@ export interface Queue {
  * Whether there is more to do than can be done: by the lag of the event loop, and by how long requests wait for their
  * turn to be admitted. Overload begins when a request would have to wait longer than the threshold, when requests have
  * waited so long for a second on end, or when many have come while there was no room (a wait of a sixteenth of the
- * threshold) for half a second and wait for half of it; it is over when there has been room for a second. Meanwhile a request is taken while there is room: whoever is refused waits in the same line, and shall not do
- * so for long.
+ * threshold) for half a second and wait for half of it; it is over when there has been room for a second. Meanwhile a
+ * request is taken while there is room: whoever is refused waits in the same line, and shall not do so for long.
  */
 export class Pressure {
   private lastTick: number;
