@@ -2,7 +2,7 @@ import { IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Simulator, startSimulator } from '../../src/simulator/simulator';
-import { busyness } from '../support/busyness';
+import { slowness } from '../support/slowness';
 import {
   cleanUp,
   emptyFolder,
@@ -130,7 +130,7 @@ describe('200 who log in at once and again for 10 s, beside 50 streams', () => {
 
   /** @returns how much longer the gaps between chunks are than without, at the 99th percentile, and on which scale */
   const attempt = async () => {
-    const scale = busyness();
+    const scale = slowness();
     const quiet = await streams(QUIET_MS);
     const before = await metric('process_resident_memory_bytes');
     let flooding = Promise.resolve<Record<string, number>>({});
