@@ -139,7 +139,8 @@ const GOALS = [
     id: 'P11',
     from: 'statements',
     name: 'statements per request, one client',
-    read: (f) => f.idle.statements,
+    // To the hundredth: every 4 s a key is looked up anew.
+    read: (f) => Math.round(f.idle.statements * 100) / 100,
     goal: 2,
     gate: 2.5,
   },
