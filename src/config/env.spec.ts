@@ -65,6 +65,7 @@ describe('a wrong setting', () => {
     ['DATABASE_URL', 'postgres', 'DATABASE_URL must be a URL'],
     ['DATABASE_URL', 'postgres://user:pass/word@host/x', 'DATABASE_URL must be a URL'],
     ['DATABASE_URL', 'postgres://user:100%@host/x', 'DATABASE_URL must be a URL'],
+    ['SHED_AFTER_MS', '1', 'SHED_AFTER_MS must be 0 or at least 50'],
     ['SHUTDOWN_GRACE_MS', '86400001', 'SHUTDOWN_GRACE_MS must not be greater than 86400000'],
     ['UPSTREAM_CONNECT_TIMEOUT_MS', '2147483648', 'UPSTREAM_CONNECT_TIMEOUT_MS must not be greater'],
     ['UPSTREAM_FIRST_BYTE_TIMEOUT_MS', '2147483648', 'UPSTREAM_FIRST_BYTE_TIMEOUT_MS must not be'],

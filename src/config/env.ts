@@ -18,6 +18,7 @@ import {
   IsTimeZone,
   IsTrustProxy,
   IsWorkers,
+  IsZeroOrAtLeast,
 } from './env.validators';
 
 const DAY_SECONDS = 86_400;
@@ -108,8 +109,8 @@ export class Env {
   /** A client that reads nothing for so long is cut off. */
   @IsInt() @Min(100) @Max(DAY_MS) CLIENT_STALL_TIMEOUT_MS: number = 60_000;
 
-  /** New generations are refused while they have to wait so long for their turn, for a second on end; 0 = never. */
-  @IsInt() @Min(0) @Max(60_000) SHED_AFTER_MS: number = 1_000;
+  /** New generations are refused when they would have to wait longer than this for their turn; 0 = never. */
+  @IsInt() @IsZeroOrAtLeast(50) @Max(60_000) SHED_AFTER_MS: number = 1_000;
 
   @IsInt() @Min(1_024) MAX_BODY_BYTES: number = 32 * 1_024 * 1_024;
   @IsInt() @Min(0) @Max(DAY_MS) SHUTDOWN_GRACE_MS: number = 120_000;

@@ -100,3 +100,12 @@ export const IsWorkers = (): PropertyDecorator =>
       defaultMessage: () => '$property must be auto or a whole number from 1 to 128',
     },
   });
+
+export const IsZeroOrAtLeast = (least: number): PropertyDecorator =>
+  ValidateBy({
+    name: 'isZeroOrAtLeast',
+    validator: {
+      validate: (value) => typeof value === 'number' && (value === 0 || value >= least),
+      defaultMessage: () => `$property must be 0 or at least ${least}`,
+    },
+  });

@@ -9,7 +9,7 @@ import { Metrics } from '../observability/metrics';
 import { rateLimitHeaders } from '../usage/admission/rate-limit-headers';
 import { SettlementService } from '../usage/admission/settlement.service';
 import { CurrentRates, wantsRates } from '../usage/rates/current-rates.service';
-import type { Settlement, TokenUsage } from '../usage/token-usage';
+import { NO_TOKENS, Settlement, TokenUsage } from '../usage/token-usage';
 import type { EndpointName } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
@@ -26,6 +26,16 @@ export const METERED_ENDPOINT = 'metered-endpoint';
 
 /** What Nest takes for the handler's answer: one for all, since nothing is in it. */
 const ANSWERED_LATER = of(undefined);
+
+/** Admitted, and then something failed before vLLM was asked. */
+const NEVER_SENT: Receipt = {
+  outcome: 'rejected',
+  source: 'exact',
+  status: 500,
+  usage: NO_TOKENS,
+  promptKnown: true,
+  timeToFirstTokenMs: null,
+};
 
 type MeteredRequest = IncomingMessage & { user: Principal };
 
@@ -92,7 +102,7 @@ export class MeteringInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Promise<{ call: ProxiedCall; running: Running }> {
     if (this.engine.isDown) throw upstreamUnavailable();
-    const { requestId, arrivedAt } = requestContext(request);
+    const { requestId } = requestContext(request);
     let call: ProxiedCall;
     let reservation: Reservation;
     try {
@@ -105,28 +115,20 @@ export class MeteringInterceptor implements NestInterceptor {
     } finally {
       this.intake.release(request);
     }
-    const { budget, clamped, rates } = reservation;
-    const headers = rateLimitHeaders(rates, new Date());
-    for (const name in headers) response.setHeader(name, headers[name] as string);
-    if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
-    const { upstreamPath, stream, expected, hidesThinking, promptPart } = call;
-    const body = call.encode(budget);
     const waiting = request as WithExchange;
-    waiting[EXCHANGE] = {
-      requestId,
-      arrivedAt,
-      upstreamPath,
-      body,
-      promptPart,
-      stream,
-      hidesThinking,
-      expected,
-    };
-    if (stream) this.metrics.streamStarted();
-    const running = await lastValueFrom<Running>(next.handle());
-    waiting[EXCHANGE] = undefined;
-    call.keepOnly(body);
-    return { call, running };
+    try {
+      const exchange = exchangeFor(call, reservation, request, response);
+      waiting[EXCHANGE] = exchange;
+      const running = await lastValueFrom<Running>(next.handle());
+      waiting[EXCHANGE] = undefined;
+      if (call.stream) this.metrics.streamStarted();
+      call.keepOnly(exchange.body);
+      return { call, running };
+    } catch (error) {
+      // Nobody else knows of the reservation yet.
+      await this.settlements.settle(settlementOf(call, NEVER_SENT, NO_TOKENS, request));
+      throw error;
+    }
   }
 
   private async finish(
@@ -178,6 +180,21 @@ export class MeteringInterceptor implements NestInterceptor {
     const completion = uncountedText ? await this.prompts.countText(call, uncountedText) : usage.completion;
     return { ...usage, prompt, completion };
   }
+}
+
+function exchangeFor(
+  call: ProxiedCall,
+  { budget, clamped, rates }: Reservation,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Exchange {
+  const headers = rateLimitHeaders(rates, new Date());
+  for (const name in headers) response.setHeader(name, headers[name] as string);
+  if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
+  const { requestId, arrivedAt } = requestContext(request);
+  const { upstreamPath, stream, expected, hidesThinking, promptPart } = call;
+  const body = call.encode(budget);
+  return { requestId, arrivedAt, upstreamPath, body, promptPart, stream, hidesThinking, expected };
 }
 
 function settlementOf(

@@ -14,7 +14,7 @@ import { call } from '../support/stream-client';
 
 const MIB = 1_024 * 1_024;
 /** Less than a megabyte, and twenty once it is parsed. */
-const PARTS = Array.from({ length: 280_000 }, () => []);
+const PARTS = Array.from({ length: 140_000 }, () => []);
 const EVENTS = 50_000;
 /** Less than they are themselves, 27 MiB. */
 const MOST_ADDED_BYTES = 24 * MIB;

@@ -98,6 +98,10 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     return leastPromptTokens(this.exchange.body, this.exchange.promptPart);
   }
 
+  get isOver(): boolean {
+    return this.settled;
+  }
+
   /** For vLLM: not while its client does not read, nor for a connection. */
   get isWaiting(): boolean {
     return this.abort !== null && !this.clientIsSlow;

@@ -46,8 +46,9 @@ export class RelayService {
     const task = new RelayTask(exchange, response, this.watch, this.limits);
     this.tasks.add(task);
     this.open.follow(exchange.requestId, task);
-    if (this.ended === null) this.upstream.send(toSend(exchange), task);
-    else task.endNow(this.ended);
+    if (this.ended !== null) task.endNow(this.ended);
+    // Its client may have left while it waited for admission.
+    if (!task.isOver) this.upstream.send(toSend(exchange), task);
     void task.receipt.then(() => this.tasks.delete(task));
     return task;
   }

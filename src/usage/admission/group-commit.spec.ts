@@ -90,6 +90,51 @@ describe('GroupCommit', () => {
     expect(group.expectedWaitMs).toBe(0);
   });
 
+  it('does not take batches that failed for the pace of those to come', async () => {
+    let away = true;
+    const group = new GroupCommit<number, number>({
+      commit: async (items) => {
+        await sleep(away ? 600 : 5);
+        if (away) throw new Error('no answer');
+        return [...items];
+      },
+      maxBatch: 2,
+      lanes: 1,
+      isolates: () => false,
+    });
+    await Promise.allSettled(Array.from({ length: 8 }, (_, item) => group.submit(item)));
+    away = false;
+    const all = [1, 2, 3, 4, 5, 6].map((item) => group.submit(item));
+    expect(group.expectedWaitMs).toBe(0);
+    await Promise.all(all);
+  });
+
+  it('does not take for pace how long nothing waited because it was withdrawn', async () => {
+    const group = new GroupCommit<number, number>({
+      commit: async (items) => {
+        await sleep(2);
+        return [...items];
+      },
+      maxBatch: 1,
+      lanes: 1,
+      isolates: () => false,
+    });
+    for (let times = 0; times < 5; times += 1) {
+      const first = group.submit(1);
+      await sleep(1);
+      void group.submit(2);
+      await first;
+      // The batch is over, and the next one goes at the end of this turn.
+      await Promise.resolve();
+      await Promise.resolve();
+      group.withdraw(2);
+      await sleep(times === 4 ? 0 : 300);
+    }
+    for (const item of [3, 4, 5]) void group.submit(item);
+    expect(group.expectedWaitMs).toBe(0);
+    for (const item of [3, 4, 5]) group.withdraw(item);
+  });
+
   it('lets one bad item fail alone', async () => {
     const group = new GroupCommit<number, number>({
       commit: async (items) => {

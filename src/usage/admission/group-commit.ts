@@ -70,6 +70,7 @@ export class GroupCommit<In, Out> {
     const at = this.waiting.findIndex((entry) => entry.item === item);
     if (at === -1) return false;
     this.waiting.splice(at, 1);
+    if (this.waiting.length === 0) this.pace.rests();
     return true;
   }
 
@@ -102,10 +103,11 @@ export class GroupCommit<In, Out> {
       const batch = this.waiting.splice(0, this.options.maxBatch);
       const now = performance.now();
       this.lastWait = now - (batch[0] as Waiting<In, Out>).since;
-      this.pace.sent(now, this.waiting.length > 0);
+      this.pace.sent(now);
       this.running += 1;
-      void this.run(batch).finally(() => {
+      void this.run(batch).then((isDone) => {
         this.running -= 1;
+        this.pace.ended(performance.now(), isDone && this.waiting.length > 0);
         if (this.waiting.length > 0) this.pumpSoon();
       });
     }
@@ -134,16 +136,19 @@ export class GroupCommit<In, Out> {
     if (to < batch.length) setImmediate(() => this.answer(batch, answers, to));
   }
 
-  private async run(batch: Waiting<In, Out>[]): Promise<void> {
+  /** Never rejects. @returns whether the whole batch was committed at once */
+  private async run(batch: Waiting<In, Out>[]): Promise<boolean> {
     try {
       const answers = await this.options.commit(batch.map((entry) => entry.item));
       this.answer(batch, answers, 0);
+      return true;
     } catch (error) {
       if (batch.length > 1 && this.options.isolates(error)) {
         for (const entry of batch) await this.run([entry]);
       } else {
         for (const entry of batch) entry.reject(error);
       }
+      return false;
     }
   }
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { AddressInfo, connect, createServer } from 'node:net';
 import { LATE, TimeLimit } from './time-limit';
 
 const after = <T>(ms: number, value: T) => new Promise<T>((resolve) => setTimeout(resolve, ms, value));
@@ -32,6 +34,20 @@ describe('TimeLimit', () => {
       expect(wait).toBeLessThan(1_000);
     }
     expect(performance.now() - startedAt).toBeGreaterThan(395);
+  });
+
+  it('takes what lay in a socket while the process stood still', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [[accepted]] = await Promise.all([once(server, 'connection'), once(client, 'connect')]);
+    const answer = new TimeLimit(20).wait(once(client, 'data').then(String));
+    accepted.write('here');
+    const until = performance.now() + 100;
+    while (performance.now() < until);
+    expect(await answer).toBe('here');
+    client.destroy();
+    server.close();
   });
 
   it('has no timer left once all that it waited for is decided and its time is over', async () => {

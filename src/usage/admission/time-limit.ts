@@ -23,7 +23,7 @@ export class TimeLimit {
     return new Promise((resolve, reject) => {
       const wait = { until: performance.now() + this.ms, expire: () => resolve(LATE) };
       this.waits.add(wait);
-      this.timer ??= setTimeout(this.expireDue, this.ms);
+      this.timer ??= setTimeout(this.expireSoon, this.ms);
       work.then(
         (result) => {
           this.waits.delete(wait);
@@ -37,12 +37,16 @@ export class TimeLimit {
     });
   }
 
-  private readonly expireDue = (): void => {
-    const now = performance.now();
+  /** After a pause of the process timers come first: what lies in the sockets has come in time, and is read before. */
+  private readonly expireSoon = (): void => {
+    setImmediate(this.expireDue, performance.now());
+  };
+
+  private readonly expireDue = (now: number): void => {
     this.timer = undefined;
     for (const wait of this.waits) {
       if (wait.until > now) {
-        this.timer = setTimeout(this.expireDue, Math.ceil(wait.until - now));
+        this.timer = setTimeout(this.expireSoon, Math.ceil(wait.until - now));
         return;
       }
       this.waits.delete(wait);

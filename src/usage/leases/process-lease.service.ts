@@ -21,8 +21,8 @@ const CHECKPOINTS_AT_ONCE = 500;
 export class ProcessLease implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(ProcessLease.name);
   private readonly name = `${hostname()}:${process.pid}`;
-  /** performance.now() */
-  private renewedAt = -Infinity;
+  /** performance.now() and Date.now(). */
+  private renewedAt = { steady: -Infinity, wall: -Infinity };
   private steadySince = Infinity;
   private renewing: Promise<boolean> | null = null;
   private timer?: NodeJS.Timeout;
@@ -46,7 +46,7 @@ export class ProcessLease implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** Whether others still take this process for alive. Paused for long, or ended, a process may find that they do not. */
   get isHeld(): boolean {
-    return !this.ended && performance.now() - this.renewedAt < this.env.PROCESS_LEASE_MS - this.beatMs;
+    return !this.ended && this.sinceRenewed < this.env.PROCESS_LEASE_MS - this.beatMs;
   }
 
   /**
@@ -72,7 +72,8 @@ export class ProcessLease implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   private async renewOnce(): Promise<boolean> {
-    const askedAt = performance.now();
+    const askedAt = { steady: performance.now(), wall: Date.now() };
+    const sinceRenewed = this.sinceRenewed;
     const checkpoints = this.open.checkpoints();
     try {
       do {
@@ -81,8 +82,8 @@ export class ProcessLease implements OnApplicationBootstrap, OnApplicationShutdo
         this.open.written(some);
       } while (checkpoints.length > 0);
       // A lease that had run out begins anew: others were free to act in between.
-      const ranOut = askedAt - this.renewedAt >= this.env.PROCESS_LEASE_MS;
-      if (ranOut || this.steadySince === Infinity) this.steadySince = askedAt;
+      const ranOut = sinceRenewed >= this.env.PROCESS_LEASE_MS;
+      if (ranOut || this.steadySince === Infinity) this.steadySince = askedAt.steady;
       this.renewedAt = askedAt;
       return true;
     } catch (error) {
@@ -101,6 +102,12 @@ export class ProcessLease implements OnApplicationBootstrap, OnApplicationShutdo
       checkpoints.map(({ prompt }) => prompt),
       checkpoints.map(({ completion }) => completion),
     ]);
+  }
+
+  /** By the clock that has gone on longer: one stands still while the machine sleeps, the other may be set back. */
+  private get sinceRenewed(): number {
+    const { steady, wall } = this.renewedAt;
+    return Math.max(performance.now() - steady, Date.now() - wall);
   }
 
   private get beatMs(): number {
