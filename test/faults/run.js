@@ -6,15 +6,20 @@
  */
 const { spawnSync } = require('node:child_process');
 
-const AT_A_TIME = 2;
+const AT_A_TIME = 3;
 /** Each uses less than a core for most of its time, and neither its bounds nor its order needs a quiet machine. */
 const WAITING = [
   'admin-create',
+  'admin-usage-by-name',
+  'admin-usage-walk',
   'api-key-rotation',
   'builds',
+  'clock-change',
   'commands',
+  'conservation',
   'database-away',
   'database-restarts',
+  'dead-process',
   'embedded-postgres',
   'failing-starts',
   'hung-connections',
@@ -24,8 +29,13 @@ const WAITING = [
   'late-admissions',
   'late-settlements',
   'ledger-check',
+  'left-answers',
   'live-requests',
   'log-disk',
+  'long-backfill',
+  'outage-and-kill',
+  'race',
+  'reaper-race',
   'rolling-restart',
   'shutdown',
   'slow-clients',
@@ -35,6 +45,7 @@ const WAITING = [
   'time-zone',
   'unsettleable',
   'usage-leader-lists',
+  'usage-leaders',
   'workers',
 ];
 const waiting = `/faults/(${WAITING.join('|')})\\.`;
