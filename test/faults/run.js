@@ -7,6 +7,8 @@
 const { spawnSync } = require('node:child_process');
 
 const AT_A_TIME = 3;
+/** Of those that name none; on a slow machine some take half a minute beside others. */
+const TEST_TIMEOUT_MS = 120_000;
 /** Each uses less than a core for most of its time, and neither its bounds nor its order needs a quiet machine. */
 const WAITING = [
   'admin-create',
@@ -50,6 +52,7 @@ const WAITING = [
 ];
 const waiting = `/faults/(${WAITING.join('|')})\\.`;
 const chosen = process.argv.slice(2);
+const patient = `--testTimeout=${TEST_TIMEOUT_MS}`;
 const oneByOne = ['--runInBand'];
 const runs =
   chosen.length > 0
@@ -60,7 +63,7 @@ const runs =
       ];
 
 for (const words of runs) {
-  const jest = [require.resolve('jest/bin/jest'), '--selectProjects', 'faults', '--forceExit', ...words];
+  const jest = [require.resolve('jest/bin/jest'), '--selectProjects', 'faults', '--forceExit', patient, ...words];
   const { status, signal } = spawnSync(process.execPath, jest, { stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
   // Somebody wants it to end.
