@@ -63,7 +63,14 @@ const runs =
       ];
 
 for (const words of runs) {
-  const jest = [require.resolve('jest/bin/jest'), '--selectProjects', 'faults', '--forceExit', patient, ...words];
+  const jest = [
+    require.resolve('jest/bin/jest'),
+    '--selectProjects',
+    'faults',
+    '--forceExit',
+    patient,
+    ...words,
+  ];
   const { status, signal } = spawnSync(process.execPath, jest, { stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
   // Somebody wants it to end.
