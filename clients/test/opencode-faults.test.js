@@ -5,6 +5,7 @@ import {
   ask,
   forgetJournal,
   journal,
+  MODEL,
   register,
   requestCount,
   script,
@@ -32,6 +33,22 @@ const thenInterrupt = (happened, what) => async (child) => {
   child.kill('SIGINT');
 };
 
+/** A stream of the user's own that goes on until it is aborted. */
+async function hold({ key }) {
+  const held = new AbortController();
+  const content = script({ tokens: 30, tbtMs: 60_000 });
+  const answer = await fetch(`${url}${ROUTE}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: MODEL, stream: true, messages: [{ role: 'user', content }] }),
+    signal: held.signal,
+  });
+  assert.equal(answer.status, 200);
+  // Read, for fetch ends an answer that nobody holds any longer.
+  answer.text().catch(() => undefined);
+  return held;
+}
+
 describe('opencode, when something is in the way', () => {
   beforeEach(forgetJournal);
   afterEach(() => settings({ maxUnfinished: null }));
@@ -46,11 +63,18 @@ describe('opencode, when something is in the way', () => {
     };
     await ask('PUT', `${url}/admin/limits`, { token: (await admin()).token, body: limit });
     const before = await refused(429);
-    // It asks for its answer and for a title at once.
-    const { code, stdout, stderr } = await run(user, { text: 'One-at-a-time', ttftMs: 1_500 });
+    // The one it may have is in use until one of opencode's has been refused.
+    const held = await hold(user);
+    const { code, stdout, stderr } = await run(user, { text: 'One-at-a-time' }, async () => {
+      await until(
+        async () => (await refused(429)) > before,
+        PATIENCE_MS,
+        () => 'nothing was refused',
+      );
+      held.abort();
+    });
     assert.equal(code, 0, stderr);
     assert.match(stdout, /One-at-a-time/);
-    assert.ok((await refused(429)) > before);
   });
 
   it('goes on by itself once vLLM, whose queue was full, has room again', async () => {
