@@ -1,13 +1,16 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
 import { v7 as uuidV7 } from 'uuid';
+import { HotStatements } from '../src/database/hot-statements';
 import { ProcessLease } from '../src/usage/leases/process-lease.service';
 import { SettlementSpool } from '../src/usage/spool/settlement-spool.service';
 import { SpoolDirectory } from '../src/usage/spool/spool-directory';
 import type { Settlement } from '../src/usage/token-usage';
 import { startGateway, TestGateway } from './support/gateway';
+import { slowness } from './support/slowness';
 
 describe('settlements that dead processes left on disk', () => {
   let folder: string;
@@ -44,6 +47,33 @@ describe('settlements that dead processes left on disk', () => {
     writeFileSync(join(folder, 'spool', `${uuidV7()}.ndjson`), `${JSON.stringify(settlement)}\n`);
     await untilEntered(await start(), [settlement]);
   });
+
+  it('leave PostgreSQL to requests, however many there are', async () => {
+    const settlements = Array.from({ length: 2_000 }, aSettlement);
+    const spool = join(folder, 'spool', `${uuidV7()}.ndjson`);
+    const gateway = await start();
+    const { master } = gateway.dataSource.driver as unknown as { master: Pool };
+    let mostInLine = 0;
+    const looks = setInterval(() => (mostInLine = Math.max(mostInLine, master.waitingCount)), 1);
+    writeFileSync(spool, settlements.map((settlement) => `${JSON.stringify(settlement)}\n`).join(''));
+    const longest = new Promise<number>((resolve) => {
+      const statements = gateway.app.get(HotStatements, { strict: false });
+      void (async () => {
+        let most = 0;
+        while (existsSync(spool)) {
+          const askedAt = performance.now();
+          await statements.run('nothing', 'SELECT 1', []);
+          most = Math.max(most, performance.now() - askedAt);
+          await sleep(5);
+        }
+        resolve(most);
+      })();
+    });
+    expect(await longest).toBeLessThan(500 * slowness());
+    clearInterval(looks);
+    expect(mostInLine).toBeLessThan(20);
+    expect(await records(gateway)).toHaveLength(2_000);
+  }, 60_000);
 
   it('are left to the gateways of their own database when several share a DATA_DIR', async () => {
     const gateway = await start();

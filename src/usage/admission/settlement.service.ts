@@ -14,6 +14,7 @@ import { LATE, TimeLimit } from './time-limit';
 const SETTLE = `SELECT settle_requests AS request_id FROM settle_requests($1::text, $2::uuid[], $3::text[], $4::text[],
   $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::integer[], $11::integer[])`;
 
+const MAX_BATCH = 256;
 /** How long PostgreSQL may take before a settlement is written to disk instead, in milliseconds. */
 const SPOOL_AFTER_MS = 500;
 /** Pauses between looks whether PostgreSQL is back, in milliseconds. */
@@ -31,6 +32,8 @@ export class SettlementService {
   private readonly group: GroupCommit<Settlement, boolean>;
   private readonly pending = new Set<Promise<void>>();
   private readonly patience = new TimeLimit(SPOOL_AFTER_MS);
+  /** Being told to PostgreSQL, or in line for that. */
+  private readonly underWay = new Set<string>();
   private replaying = false;
 
   constructor(
@@ -42,7 +45,7 @@ export class SettlementService {
   ) {
     this.group = new GroupCommit({
       commit: (batch) => this.commit(batch),
-      maxBatch: 256,
+      maxBatch: MAX_BATCH,
       lanes: 1,
       isolates: isFaultOfOneItem,
       gather: GATHER,
@@ -57,9 +60,14 @@ export class SettlementService {
     return work;
   }
 
-  /** Enters what another process left on disk. @throws Error when PostgreSQL does not take it */
-  async adopt(settlement: Settlement): Promise<void> {
-    await this.enter(settlement);
+  /**
+   * Enters what was kept on disk, a batch at a time: what is settled now is not to stand behind all of it.
+   * @throws Error when PostgreSQL does not take it
+   */
+  async enterAll(settlements: readonly Settlement[]): Promise<void> {
+    for (let at = 0; at < settlements.length; at += MAX_BATCH) {
+      await Promise.all(settlements.slice(at, at + MAX_BATCH).map((settlement) => this.enter(settlement)));
+    }
   }
 
   /** Resolves once every settlement begun so far is safe. */
@@ -78,12 +86,15 @@ export class SettlementService {
     if (this.replaying) return;
     this.replaying = true;
     let pause = FIRST_PAUSE_MS;
-    for (let held = this.spool.held(); held.length > 0; held = this.spool.held()) {
+    while (!this.spool.isEmpty) {
       await sleep(pause, undefined, { ref: false });
+      // A PostgreSQL that is slow may still be told of most of them the first time.
+      const [first, ...others] = this.spool.held().filter(({ requestId }) => !this.underWay.has(requestId));
+      if (!first) continue;
       try {
         // One to try with: a server that is away would be asked once for each.
-        await this.enter(held[0] as Settlement);
-        await Promise.all(held.slice(1).map((settlement) => this.enter(settlement)));
+        await this.enter(first);
+        await this.enterAll(others);
         pause = FIRST_PAUSE_MS;
       } catch {
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
@@ -93,12 +104,15 @@ export class SettlementService {
   }
 
   private async enter(settlement: Settlement): Promise<void> {
+    this.underWay.add(settlement.requestId);
     try {
       if (!(await this.group.submit(settlement))) await this.late.enter(settlement);
     } catch (error) {
       if (!isFaultOfOneItem(error)) throw error;
       // Trying again would change nothing. Everything needed to enter it by hand is in the line.
       this.logger.error({ err: error, settlement }, 'settlement failed');
+    } finally {
+      this.underWay.delete(settlement.requestId);
     }
     this.open.end(settlement.requestId);
     if (this.spool.holds(settlement.requestId)) await this.spool.remove(settlement.requestId);

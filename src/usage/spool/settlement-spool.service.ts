@@ -13,6 +13,10 @@ const TIDY = Symbol('tidy');
 /** How soon a disk that has failed is tried again, in milliseconds. */
 const RETRY_MS = 2_000;
 
+/** Lines of a file from which on it is looked at, and how many there have to be of each that is still held. */
+const WORTH_REWRITING = 1_000;
+const MOSTLY_COMMITTED = 4;
+
 /** Keeps settlements on disk, and in memory, for as long as PostgreSQL does not take them. */
 @Injectable()
 export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
@@ -23,6 +27,7 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
   private ownFile: SpoolFile | null = null;
   private readonly writes: GroupCommit<Settlement | typeof TIDY, true>;
   private bytes = 0;
+  private lines = 0;
   private failed = false;
   private retrying?: NodeJS.Timeout;
 
@@ -94,6 +99,10 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
     return this.entries.has(requestId);
   }
 
+  get isEmpty(): boolean {
+    return this.entries.size === 0;
+  }
+
   held(): Settlement[] {
     return [...this.entries.values()];
   }
@@ -110,6 +119,7 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
     if (this.entries.size === 0) {
       await file.remove();
       this.bytes = 0;
+      this.lines = 0;
       // A full disk lets files be removed.
       if (this.failed) await SpoolFile.prepare(directory);
     } else {
@@ -125,6 +135,7 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
   private async beginAnew(file: SpoolFile): Promise<void> {
     await file.close();
     this.bytes = 0;
+    this.lines = 0;
     for (const [requestId, settlement] of this.entries) this.unwritten.set(requestId, settlement);
   }
 
@@ -132,6 +143,25 @@ export class SettlementSpool implements OnModuleInit, OnApplicationShutdown {
     const settlements = [...this.unwritten.values()];
     if (settlements.length === 0) return;
     this.bytes += await file.append(settlements);
+    this.lines += settlements.length;
+    for (const { requestId } of settlements) this.unwritten.delete(requestId);
+    if (this.lines >= WORTH_REWRITING && this.lines >= MOSTLY_COMMITTED * this.entries.size)
+      await this.writeAnew(file);
+  }
+
+  /**
+   * While PostgreSQL is slow there is always something held: what was committed long ago would fill the file, and
+   * whoever finds it would enter all of that again.
+   */
+  private async writeAnew(file: SpoolFile): Promise<void> {
+    const settlements = [...this.entries.values()];
+    try {
+      this.bytes = await file.replaceWith(settlements);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'a spool could not be written anew, and stays as it is');
+      return;
+    }
+    this.lines = settlements.length;
     for (const { requestId } of settlements) this.unwritten.delete(requestId);
   }
 }

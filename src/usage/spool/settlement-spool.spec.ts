@@ -116,6 +116,35 @@ describe('SettlementSpool on a disk that fails for a while', () => {
     await spool.append(settlement('after'));
     expect(await found()).toEqual({ requests: ['before', 'after'], unreadable: 0 });
   });
+
+  /** As while PostgreSQL is slow: there is always something held, and nearly all of the file has been committed. */
+  const keepBusy = async (): Promise<void> => {
+    const ids = Array.from({ length: 1_200 }, (_, index) => `${index}`);
+    await Promise.all(ids.map((id) => spool.append(settlement(id))));
+    for (const id of ids.slice(0, 1_100)) await spool.remove(id);
+  };
+  const HELD = Array.from({ length: 100 }, (_, index) => `${1_100 + index}`);
+
+  it('holds no more than what is held once most of it has been committed', async () => {
+    await keepBusy();
+    await spool.append(settlement('next'));
+    expect(await found()).toEqual({ requests: [...HELD, 'next'], unreadable: 0 });
+    await spool.append(settlement('and on'));
+    expect(await found()).toEqual({ requests: [...HELD, 'next', 'and on'], unreadable: 0 });
+    for (const id of [...HELD, 'next', 'and on']) await spool.remove(id);
+    await expect(found()).rejects.toThrow('ENOENT');
+  });
+
+  it('stays as it was when the disk has no room for another file', async () => {
+    await keepBusy();
+    const { datasync } = handles;
+    jest.spyOn(handles, 'datasync').mockImplementationOnce(datasync).mockRejectedValueOnce(full());
+    await spool.append(settlement('next'));
+    expect((await found()).requests).toHaveLength(1_201);
+    expect(spool.isFull).toBe(false);
+    await spool.append(settlement('and on'));
+    expect(await found()).toEqual({ requests: [...HELD, 'next', 'and on'], unreadable: 0 });
+  });
 });
 
 function settlement(requestId: string): Settlement {

@@ -81,9 +81,9 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
   /** Several processes may do so at once, for a settlement entered twice changes nothing. */
   private async adopt(file: SpoolFile): Promise<void> {
     const { settlements, unreadable, bytes } = await file.read();
-    await Promise.all(settlements.map((settlement) => this.settlements.adopt(settlement)));
+    await this.settlements.enterAll(settlements);
     // Its owner may only have been paused, and have gone on writing.
-    if ((await file.size()) > bytes) return;
+    if ((await file.size()) !== bytes) return;
     if (unreadable > 0) {
       this.logger.error(
         { lines: unreadable, file: await file.setAside() },

@@ -6,7 +6,7 @@ import type { Settlement } from '../token-usage';
 const SUFFIX = '.ndjson';
 /** An empty file can be made on a full disk, too. */
 const PROBE_BYTES = 4_096;
-const { O_APPEND, O_CREAT, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_TRUNC, O_WRONLY } = constants;
 
 /** One process' settlements on disk, a JSON object a line; for its owner's eyes only. */
 export class SpoolFile {
@@ -63,7 +63,7 @@ export class SpoolFile {
     // Behind half a line, as a full disk leaves it, a whole one could not be read.
     if (this.torn) await this.handle.truncate(this.safe);
     this.torn = true;
-    const text = settlements.map((settlement) => `${JSON.stringify(settlement)}\n`).join('');
+    const text = textOf(settlements);
     await this.handle.appendFile(text);
     await this.handle.datasync();
     if (this.safe === 0) await syncDirectory(this.directory);
@@ -71,6 +71,30 @@ export class SpoolFile {
     this.safe += bytes;
     this.torn = false;
     return bytes;
+  }
+
+  /**
+   * Lets it hold these and nothing else. When it rejects, or the process ends meanwhile, it is as it was.
+   * @returns its bytes
+   */
+  async replaceWith(settlements: readonly Settlement[]): Promise<number> {
+    const text = textOf(settlements);
+    const path = `${this.path}.next`;
+    const next = await open(path, O_APPEND | O_CREAT | O_TRUNC | O_WRONLY, 0o600);
+    try {
+      await next.appendFile(text);
+      await next.datasync();
+      await rename(path, this.path);
+    } catch (error) {
+      await next.close();
+      await rm(path, { force: true });
+      throw error;
+    }
+    await this.handle?.close();
+    this.handle = next;
+    await syncDirectory(this.directory);
+    this.safe = Buffer.byteLength(text);
+    return this.safe;
   }
 
   /** False when another process has taken it for a dead one's, entered what it held, and removed it. */
@@ -115,6 +139,9 @@ export class SpoolFile {
     return aside;
   }
 }
+
+const textOf = (settlements: readonly Settlement[]): string =>
+  settlements.map((settlement) => `${JSON.stringify(settlement)}\n`).join('');
 
 function parse(line: string): Settlement | null {
   try {
