@@ -214,7 +214,7 @@ describe('metering', () => {
   it('finishes and bills an answer whose client left, when it is not a stream', async () => {
     await Promise.all(
       Array.from({ length: 10 }, () =>
-        ask({ messages: said({ tokens: 50, tbtMs: 20 }) }, { hangUpAfterMs: 300 }),
+        ask({ messages: said({ tokens: 50, tbtMs: 40 }) }, { hangUpAfterMs: 1_000 }),
       ),
     );
     const rows = await settledRows(gateway, user.id);

@@ -139,6 +139,16 @@ describe.each([false, true])('an upstream with strange answers (stream: %s)', (s
     ['no body', () => head(['content-type: application/json'], 'HTTP/1.1 204 No Content')],
     ['another type', () => whole(stream).replace(/content-type: .*/, 'content-type: text/html')],
     ['two types', () => whole(stream).replace(/content-type: /, 'content-type: text/html, ')],
+    [
+      'an error that calls itself a success',
+      () => {
+        const error = '{"error":{"message":"evil","type":"InternalServerError","code":500}}';
+        return (
+          whole(stream).replace(/(content-length: )[^]*/, `$1${error.length + (stream ? 8 : 0)}\r\n\r\n`) +
+          (stream ? `data: ${error}\n\n` : error)
+        );
+      },
+    ],
     ['a page of a proxy', () => head(['content-length: 6'], 'HTTP/1.1 502 Bad Gateway') + '<evil>'],
   ])('is a 502, and settled: %s', async (_, answer) => {
     upstream.answer = (socket) => socket.write(answer());

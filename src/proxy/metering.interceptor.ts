@@ -176,7 +176,8 @@ export class MeteringInterceptor implements NestInterceptor {
   private async estimated(call: ProxiedCall, receipt: Receipt): Promise<TokenUsage> {
     if (receipt.outcome === 'completed') this.metrics.usageMissing();
     const { usage, promptKnown, uncountedText } = receipt;
-    const prompt = promptKnown ? usage.prompt : await this.prompts.estimate(call);
+    // Of several prompts some may have been told.
+    const prompt = promptKnown ? usage.prompt : Math.max(usage.prompt, await this.prompts.estimate(call));
     const completion = uncountedText ? await this.prompts.countText(call, uncountedText) : usage.completion;
     return { ...usage, prompt, completion };
   }

@@ -1,5 +1,5 @@
 import type { ApiException } from '../../common/api.exception';
-import { toLatin1, withPublicName } from './model-name';
+import { toLatin1, underPublicName } from './model-name';
 import type { StreamExpectations } from './stream-meter';
 
 type Names = Pick<StreamExpectations, 'servedModel' | 'publicModel'>;
@@ -26,11 +26,10 @@ export function failureFrame(failure: ApiException): string {
  */
 export function sanitiseErrorFrame(frame: string, { servedModel, publicModel }: Names): string {
   try {
-    const { error } = JSON.parse(frame.slice('data: '.length)) as {
-      error: { code?: unknown; type?: unknown };
-    };
+    const text = frame.slice('data: '.length);
+    const { error } = JSON.parse(text) as { error: { code?: unknown; type?: unknown } };
     if (typeof error.code === 'number' && error.code < 500)
-      return withPublicName(frame, toLatin1(servedModel), toLatin1(publicModel));
+      return `data: ${underPublicName(text, toLatin1(servedModel), toLatin1(publicModel))}`;
     const safe = {
       message: 'The model server failed on this request.',
       type: error.type,

@@ -3,19 +3,23 @@ import { upstreamFailed } from '../upstream/upstream.exceptions';
 import { NO_TOKENS } from '../../usage/token-usage';
 import type { Exchange, Receipt } from './exchange';
 import { ModelName } from './model-name';
-import { failed, readRefusal, Reply, sendJson } from './refusal';
+import { compactJson } from './plain-event';
+import { errorStatus, failed, readRefusal, Reply, sendJson } from './refusal';
 import { findUsage, parseUsage } from './usage-text';
 
 /** A whole answer of vLLM that is not a stream: what the ledger and the client make of it. */
 export function readJsonReply(exchange: Exchange, response: ServerResponse, reply: Reply): Receipt {
   const { status, body } = reply;
   if (status !== 200) return readRefusal(exchange, response, reply);
-  const text = body.toString('latin1');
+  const text = compactJson(body.toString('latin1'));
   if (!reply.headers.contentType.startsWith('application/json') || !text.trimEnd().endsWith('}')) {
     return failed(upstreamFailed('the answer is not JSON'), 502);
   }
   const span = findUsage(text);
   const usage = span ? parseUsage(span.json) : null;
+  // What is in front of vLLM may say so of a request that failed.
+  const errorCode = usage ? null : errorStatus(body);
+  if (errorCode !== null) return readRefusal(exchange, response, { ...reply, status: errorCode });
   const { servedModel, publicModel } = exchange.expected;
   const visible = new ModelName(servedModel, publicModel).rewrite(text);
   return {

@@ -29,11 +29,18 @@ export class ModelName {
   }
 }
 
-/** vLLM's messages name the model as it is served there, which may tell more than the public name. */
-export function withPublicName(message: string, servedName: string, publicName: string): string {
-  if (servedName === publicName) return message;
+/**
+ * The JSON text of an error without the name of the model as it is served there, which may tell more than the public
+ * one. Only its message: a model may be called `code`.
+ */
+export function underPublicName(text: string, servedName: string, publicName: string): string {
+  if (servedName === publicName || !text.includes(servedName)) return text;
+  const body = JSON.parse(text) as { error: { message?: unknown } };
+  const { message } = body.error;
+  if (typeof message !== 'string') return text;
   const name = servedName.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return message.replace(new RegExp(`(?<![\\w./-])${name}(?![\\w./-])`, 'g'), () => publicName);
+  const renamed = message.replace(new RegExp(`(?<![\\w./-])${name}(?![\\w./-])`, 'g'), () => publicName);
+  return renamed === message ? text : JSON.stringify({ ...body, error: { ...body.error, message: renamed } });
 }
 
 /** Text of UTF-8 bytes, one character a byte: the form in which replies are relayed. */

@@ -9,7 +9,7 @@ import {
   upstreamRefusedUs,
 } from '../upstream/upstream.exceptions';
 import type { Exchange, Receipt } from './exchange';
-import { toLatin1, withPublicName } from './model-name';
+import { toLatin1, underPublicName } from './model-name';
 
 /** An answer of vLLM with its whole body. */
 export interface Reply {
@@ -25,8 +25,7 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
   if (status === 429 || status === 503)
     return failed(upstreamBusy(status, headers.retryAfter), status, 'rejected');
   if (status < 400 || status >= 500) return failed(upstreamFailed(`status ${status}`), 502);
-  const text = body.toString('utf8');
-  const error = readError(text);
+  const error = readError(body);
   if (!error) {
     return status === 404 || status === 405
       ? failed(endpointMissing(), 404, 'rejected')
@@ -34,7 +33,7 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
   }
   if (status === 404 && error.param === 'model') return failed(modelGone(), 404, 'rejected');
   const { servedModel, publicModel } = exchange.expected;
-  const visible = withPublicName(text, servedModel, publicModel);
+  const visible = underPublicName(body.toString('utf8'), servedModel, publicModel);
   return {
     outcome: 'rejected',
     source: 'exact',
@@ -68,9 +67,21 @@ export function sendJson(response: ServerResponse, status: number, latin1: strin
   response.end(latin1, 'latin1');
 }
 
-function readError(text: string): { message: string; param?: unknown } | null {
+/** What a body that holds an error and no answer says of its status; null when it holds none. */
+export function errorStatus(body: Buffer): number | null {
   try {
-    const { error } = JSON.parse(text) as { error?: { message?: unknown; param?: unknown } };
+    const { error, choices } = JSON.parse(body.toString('utf8')) as { error?: unknown; choices?: unknown };
+    if (typeof error !== 'object' || error === null || choices !== undefined) return null;
+    const { code } = error as { code?: unknown };
+    return Number.isInteger(code) ? (code as number) : 500;
+  } catch {
+    return null;
+  }
+}
+
+function readError(body: Buffer): { message: string; param?: unknown } | null {
+  try {
+    const { error } = JSON.parse(body.toString('utf8')) as { error?: { message?: unknown; param?: unknown } };
     return typeof error?.message === 'string' ? { message: error.message, param: error.param } : null;
   } catch {
     return null;

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { createServer, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { closeWithItsConnection } from '../../http/queued-answers';
 import type { Exchange } from './exchange';
 import { RelayTask } from './relay-task';
 import { ReplyMemory } from './reply-memory';
@@ -95,6 +97,26 @@ describe('a whole answer', () => {
     client.resume();
     client.end();
     await closed;
+    expect(hasRoom()).toBe(true);
+  });
+
+  it('that waited behind another one is let go of when its client has left meanwhile', async () => {
+    const behind = new Promise<ServerResponse>((resolve) =>
+      server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+        closeWithItsConnection(request, response);
+        if (request.url === '/behind') resolve(response);
+      }),
+    );
+    await response;
+    client.write('GET /behind HTTP/1.1\r\nHost: x\r\n\r\n');
+    const task = new RelayTask(exchange, await behind, watch, { ...limits, mayDrain: () => true });
+    task.onDispatched(() => undefined);
+    client.destroy();
+    await once(await behind, 'close');
+    task.onHeaders(200, JSON_HEADERS, () => undefined);
+    task.onData(Buffer.from(`{"text":"${'x'.repeat(10 * MIB)}"}`));
+    task.onEnd();
+    expect((await task.receipt).outcome).toBe('client_closed');
     expect(hasRoom()).toBe(true);
   });
 

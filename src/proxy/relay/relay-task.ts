@@ -153,7 +153,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       const receipt = this.reply.isTooLarge
         ? this.tooLarge()
         : readJsonReply(this.exchange, this.response, this.reply.whole());
-      this.close(this.draining ? { ...receipt, outcome: 'client_closed', status: 499 } : receipt);
+      this.close(receipt);
     } else this.close(failed(upstreamFailed('no answer'), 502));
   }
 
@@ -259,7 +259,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private close(ended: Receipt): void {
     if (this.settled) return;
     this.settled = true;
-    const receipt = this.draining && this.stream ? this.stream.clientLeft() : ended;
+    const receipt = this.draining ? this.toNobody(ended) : ended;
     this.watch.remove(this);
     this.response.off('close', this.onClientClose);
     if (this.stream) this.response.off('drain', this.onClientDrain);
@@ -268,9 +268,17 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.finish(receipt);
   }
 
+  /** What was finished for nobody costs what it came to; what vLLM refused, nothing. */
+  private toNobody(ended: Receipt): Receipt {
+    if (this.stream && !this.stream.isRefused) return this.stream.clientLeft();
+    return { ...ended, outcome: 'client_closed', status: 499 };
+  }
+
   /** What is given to the client is in memory until the client has read it. */
   private freeOnceRead(reply: HeldReply, { deliver }: Receipt): void {
-    if (deliver && !this.response.closed) this.response.once('close', () => reply.free());
+    // One that waited behind another answer is told of its end in passing, and never calls itself closed (queued-answers).
+    if (deliver && !this.response.closed && !this.response.destroyed)
+      this.response.once('close', () => reply.free());
     else reply.free();
   }
 }

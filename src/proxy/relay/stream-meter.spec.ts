@@ -33,6 +33,28 @@ describe('StreamMeter', () => {
     expect([failing.see(`data:${error}`), failing.sawError]).toEqual([`data: ${error}`, true]);
   });
 
+  const spaced = (frame: string) =>
+    `data: ${JSON.stringify(JSON.parse(frame.slice('data: '.length)), null, 1).replaceAll(/\n */g, ' ')}`;
+
+  it.each<[string, (frame: string) => string]>([
+    ['behind the kind of the event', (frame) => `event: message\n${frame}`],
+    ['behind a comment', (frame) => `: keep\n${frame}`],
+    ['behind an id, with CRLF', (frame) => `id: 1\r\n${frame}`],
+    ['in lines', (frame) => spaced(frame).replaceAll(', ', ',\ndata: ')],
+    ['with blanks', spaced],
+  ])('reads events as well that something on the way wrote anew: %s', (_, written) => {
+    const one = meter();
+    const frames = [chunk(0, 'hi', `,${usage(3, 1)}`), chunk(0, '!', `,${usage(3, 2)}`, '"stop"')];
+    for (const frame of frames) expect(one.see(written(frame))).toBe(meter().see(frame));
+    expect(one.usage()).toMatchObject({ usage: { prompt: 3, completion: 2 }, source: 'exact' });
+    expect(one.isWhole).toBe(true);
+  });
+
+  it('leaves a whole object where usage is the first in it', () => {
+    const first = `data: {${usage(3, 1)},${chunk(0, 'hi', '').slice('data: {'.length)}`;
+    expect(meter().see(first)).toBe(meter().see(chunk(0, 'hi', '')));
+  });
+
   it('hides usage in the middle of an event, as in the role chunk of vLLM', () => {
     const seen = meter().see(
       chunk(0, '', `,${usage(3, 1, ',"completion_tokens_details":null')},"prompt_text":null`),

@@ -1,6 +1,7 @@
 import { NO_TOKENS, Source, TokenUsage } from '../../usage/token-usage';
 import { findUsage, parseUsage } from './usage-text';
 import { ModelName } from './model-name';
+import { isSpaced, plainEvent } from './plain-event';
 
 export interface StreamExpectations {
   readonly servedModel: string;
@@ -15,7 +16,6 @@ export interface StreamExpectations {
 
 const DONE = 'data: [DONE]';
 const DATA = 'data: {';
-const FIELD = 'data:';
 const ERROR = 'data: {"error"';
 const LAST_OF_ERROR = 0x72;
 /** By how many characters the usage of one event may be longer than that of the one before. */
@@ -62,15 +62,16 @@ export class StreamMeter {
       return null;
     }
     if (frame.charCodeAt(DATA.length - 1) !== OPEN_BRACE || !frame.startsWith(DATA)) {
-      // vLLM writes a space behind the colon; what is between may not, and means the same.
-      return isUnspaced(frame) ? this.see(`${FIELD} ${frame.slice(FIELD.length)}`) : frame;
+      const plain = plainEvent(frame);
+      return plain === frame ? frame : this.see(plain);
     }
     // vLLM writes its error events with spaces, unlike all others.
     if (frame.charCodeAt(ERROR.length - 2) === LAST_OF_ERROR && frame.startsWith(ERROR)) {
       this.sawError = true;
       return frame;
     }
-    return this.modelName.rewrite(this.meter(frame) ?? '') || null;
+    const compact = isSpaced(frame, DATA.length) ? plainEvent(frame) : frame;
+    return this.modelName.rewrite(this.meter(compact) ?? '') || null;
   }
 
   private meter(frame: string): string | null {
@@ -154,8 +155,6 @@ export class StreamMeter {
     };
   }
 }
-
-const isUnspaced = (frame: string): boolean => frame.startsWith('data:{') || frame === 'data:[DONE]';
 
 /** The index of the one choice an event carries; 0 when it names none. */
 function choiceIndex(frame: string, choices: number): number {

@@ -59,6 +59,11 @@ describe('StreamRelay', () => {
     expect(await relayed([chunk('null'), chunk('"stop"')], end)).toEqual(whole);
   });
 
+  it('begins with an event that something on the way put a comment before', async () => {
+    const whole = { outcome: 'completed', errors: [], done: true };
+    expect(await relayed([`: keep\n${chunk('"stop"')}`], (relay) => relay.end())).toEqual(whole);
+  });
+
   it.each(ends)('is what vLLM said when it is %s after an error', async (_, end) => {
     const failed = { outcome: 'upstream_error', errors: ['"code":500'], done: true };
     expect(await relayed([chunk('null'), ERROR], end)).toEqual(failed);

@@ -4,7 +4,8 @@ import type { Progress } from '../../usage/leases/open-requests';
 import { DONE, errorFrame, failureFrame, sanitiseErrorFrame } from './error-frame';
 import { EventWriter } from './event-writer';
 import type { Exchange, Receipt } from './exchange';
-import { readRefusal, Reply } from './refusal';
+import { hasData } from './plain-event';
+import { errorStatus, readRefusal, Reply } from './refusal';
 import { SseFrames } from './sse-frames';
 import { StreamMeter } from './stream-meter';
 import { upstreamFailed } from '../upstream/upstream.exceptions';
@@ -52,7 +53,7 @@ export class StreamRelay {
 
   private readonly onFrame = (frame: string): void => {
     if (this.meter.sawDone) return;
-    if (isComment(frame)) {
+    if (!hasData(frame)) {
       // Before the first event a comment must not decide that the answer is a 200.
       if (this.writer.hasBegun) this.out += `${frame}\n\n`;
       return;
@@ -109,6 +110,11 @@ export class StreamRelay {
     this.isLeft = true;
   }
 
+  /** vLLM said in its first event that it does none of it. */
+  get isRefused(): boolean {
+    return this.refusal !== null;
+  }
+
   clientLeft(): Receipt {
     return this.receipt('client_closed', 499);
   }
@@ -141,17 +147,8 @@ const isComment = (frame: string): boolean => frame.startsWith(':');
 function refusalOf(frame: string): Reply {
   const body = Buffer.from(frame.slice('data: '.length), 'latin1');
   return {
-    status: errorStatus(body),
+    status: errorStatus(body) ?? 500,
     headers: { contentType: 'application/json', retryAfter: undefined },
     body,
   };
-}
-
-function errorStatus(body: Buffer): number {
-  try {
-    const { error } = JSON.parse(body.toString('utf8')) as { error: { code?: unknown } };
-    return Number.isInteger(error.code) ? (error.code as number) : 500;
-  } catch {
-    return 500;
-  }
 }

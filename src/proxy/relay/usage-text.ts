@@ -1,6 +1,6 @@
 import type { TokenUsage } from '../../usage/token-usage';
 
-/** Where a usage object stands in a JSON text: [start of its key … end of the object), the comma before it included. */
+/** Where a usage object stands in a JSON text: [start of its key … end of the object), with the comma before it, or else behind it. */
 export interface UsageSpan {
   readonly start: number;
   readonly end: number;
@@ -27,8 +27,9 @@ export function findUsage(text: string, likely = text.length): UsageSpan | null 
   const open = key + USAGE_KEY.length - 1;
   const end = objectEnd(text, open);
   if (end === -1) return null;
-  const start = text.charCodeAt(key - 1) === COMMA ? key - 1 : key;
-  return { start, end, json: text.slice(open, end) };
+  const json = text.slice(open, end);
+  if (text.charCodeAt(key - 1) === COMMA) return { start: key - 1, end, json };
+  return { start: key, end: text.charCodeAt(end) === COMMA ? end + 1 : end, json };
 }
 
 /** Behind the brace that closes the one at `open`; -1 when there is none. Holds no strings, so braces are braces. */

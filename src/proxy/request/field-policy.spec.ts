@@ -255,12 +255,17 @@ describe('the field policy, row by row', () => {
 
   it('forwards every other byte as it came', () => {
     const body =
-      '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}], "temperature": 1.0, "seed":9007199254740993,"model":"public"}';
+      '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}], "temperature": 1.0, "seed":9223372036854775807,"model":"public"}';
     const checked = checkBody(Buffer.from(body), 'chat_completions');
     const call = new ProxiedCall(checked, MODEL, 's', 0, 0);
     expect(call.encode(outputBudget(call.outputQuestion(call.promptBound))).toString()).toBe(
-      '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}],"temperature": 1.0,"seed":9007199254740993,"model":"served","cache_salt":"s"}',
+      '{"messages":[{"role":"user","content":"\\u00e9 \\ud83d"}],"temperature": 1.0,"seed":9223372036854775807,"model":"served","cache_salt":"s"}',
     );
+  });
+
+  it('takes null for a list of messages that is not there', () => {
+    const { endpoint } = checkBody(Buffer.from('{"prompt":"x","messages":null,"model":"public"}'), null);
+    expect(endpoint).toBe('completions');
   });
 
   it('does not shorten the answer to a prompt that vLLM will truncate', () => {

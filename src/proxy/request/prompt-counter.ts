@@ -31,7 +31,9 @@ export class PromptCounter {
   /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */
   async estimate(call: ProxiedCall): Promise<number> {
     const counts = await this.count(call).catch(this.uncounted);
-    return counts === null ? call.guessedPromptTokens : sum(counts);
+    return counts === null
+      ? call.guessedPromptTokens
+      : sum(counts.map((count) => Math.min(count, call.keptOfPrompt)));
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */

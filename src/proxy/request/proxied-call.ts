@@ -43,7 +43,7 @@ export class ProxiedCall {
   private readonly requested: number | null;
   private readonly minTokens: number;
   /** The most tokens vLLM keeps of each prompt. */
-  private readonly keptOfPrompt: number;
+  readonly keptOfPrompt: number;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
   private bound: PromptSize | null = null;
@@ -144,7 +144,8 @@ export class ProxiedCall {
   }
 
   get guessedPromptTokens(): number {
-    return guessedPromptTokens(this.content.fields, sum(this.tokenIdCounts));
+    const guess = guessedPromptTokens(this.content.fields, sum(this.tokenIdCounts));
+    return Math.min(guess, this.keptOfPrompt * this.prompts);
   }
 
   outputQuestion(prompt: PromptSize): OutputQuestion {
