@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { asAdmin } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { recordGeneration } from './support/generations';
@@ -138,9 +139,10 @@ describe('GET /users/me/export', () => {
     await gateway.dataSource.query(
       `INSERT INTO usage_daily (user_id, day, key_id, model, requests, prompt_tokens, cached_tokens,
          completion_tokens, reasoning_tokens)
-       SELECT $1, '2020-01-01'::date + n / 3, '00000000-0000-0000-0000-000000000000', 'model-' || n % 3, 1, n, 0, 0, 0
+       SELECT $1, '2020-01-01'::date + n / 3,
+         CASE WHEN n % 3 > 0 THEN $2::uuid ELSE '00000000-0000-0000-0000-000000000000' END, 'model-' || n % 2, 1, n, 0, 0, 0
        FROM generate_series(0, 2499) AS n`,
-      [ada.id],
+      [ada.id, randomUUID()],
     );
     await gateway.dataSource.query(
       `INSERT INTO audit_log (actor_id, action, subject, subject_id)

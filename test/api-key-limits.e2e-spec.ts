@@ -262,6 +262,8 @@ describe('/users/me/api-keys/{id}/limits', () => {
     await keys(`/${key.id}`, { method: 'DELETE' });
     expect((await put(A_DAY)).status).toBe(404);
     expect((await remove(id)).status).toBe(404);
+    const left = gateway.dataSource.query('SELECT id FROM limits WHERE id = $1', [id]);
+    expect(await left).toEqual([]);
   });
 
   it('are closed to API keys: one cannot lift its own limit', async () => {

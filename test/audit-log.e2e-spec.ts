@@ -179,12 +179,14 @@ describe('GET /admin/audit-log', () => {
   });
 
   it('is read within 200 ms among 200,000 entries, however it is filtered', async () => {
-    await gateway.dataSource.query(
-      `INSERT INTO audit_log (at, actor_id, action, subject, subject_id)
-       SELECT now() - i * interval '2 minutes', $1, 'test.many', 'user', gen_random_uuid()
-       FROM generate_series(1, 200000) i`,
-      [admin.id],
-    );
+    for (let made = 0; made < 200_000; made += 40_000) {
+      await gateway.dataSource.query(
+        `INSERT INTO audit_log (at, actor_id, action, subject, subject_id)
+         SELECT now() - i * interval '2 minutes', $1, 'test.many', 'user', gen_random_uuid()
+         FROM generate_series($2::integer + 1, $2::integer + 40000) i`,
+        [admin.id, made],
+      );
+    }
     await gateway.dataSource.query('ANALYZE audit_log');
     const queries = [
       '',
@@ -192,6 +194,7 @@ describe('GET /admin/audit-log', () => {
       `?subject_id=${bob.id}`,
       '?action=test.none',
       `?actor_id=${admin.id}`,
+      '?subject=invitation',
     ];
     for (const query of queries) {
       await read(query);
@@ -199,5 +202,5 @@ describe('GET /admin/audit-log', () => {
       expect((await read(query)).status).toBe(200);
       expect([query, performance.now() - begun < 200]).toEqual([query, true]);
     }
-  }, 30_000);
+  }, 60_000);
 });

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { sendRaw } from './support/raw-http';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 /** Short, so that it stands whole in what an error of V8 quotes. */
@@ -68,6 +69,8 @@ describe('a request that nobody can read', () => {
       { 'content-type': 'application/json; charset=hunter2' },
     ],
     ['in an unknown encoding', 415, 'unsupported_media_type', CHARSET, '{}', { 'content-encoding': CANARY }],
+    // Each of its letters would become the same sign: of two names one, and a password that others have, too.
+    ['latin1', 400, 'invalid_request', NOT_JSON, Buffer.from('{"name":"m\xfcller"}', 'latin1'), {}],
     ['not what its encoding says', 400, 'invalid_request', CUT_OFF, '{}', { 'content-encoding': 'gzip' }],
     [
       'packed and no JSON',
@@ -81,6 +84,21 @@ describe('a request that nobody can read', () => {
     const { body, text, ...answer } = await post('/users/me/api-keys', sent, { ...JSON_TYPE, ...headers });
     expect([answer.status, body.code, body.detail]).toEqual([status, code, detail]);
     expect(text).not.toContain(CANARY);
+  });
+
+  it('is refused in the envelope of the path, whatever stands behind that', async () => {
+    const head = 'host: here\r\ncontent-type: application/json\r\ntransfer-encoding: chunked';
+    const answer = await sendRaw(gateway.url, `POST /auth/token?x=1 HTTP/1.1\r\n${head}\r\n\r\nno size\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(JSON.parse(answer.slice(answer.indexOf('{')))).toEqual({
+      error: 'invalid_request',
+      error_description: 'The request is not valid HTTP/1.1.',
+    });
+  });
+
+  it('is told of its path and not of its size where a base URL ends in a slash', async () => {
+    const { status } = await post('//v1/chat/completions', JSON.stringify({ text: 'x'.repeat(30_000) }));
+    expect(status).toBe(404);
   });
 
   it('is refused for a path with a broken %, in the envelope of the path', async () => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { json, NextFunction, Request, RequestHandler, Response, urlencoded } from 'express';
 import { ApiException } from './api.exception';
 import { duplicateKey, standsTwice } from './json-duplicates';
@@ -7,7 +8,8 @@ import { topLevelMembers } from './json-members';
 const LIMIT = '16kb';
 /** More than any body of these routes has. What checks their fields goes down as far as there are levels. */
 const MOST_LEVELS = 16;
-const METERED = /^\/(v1|chat)(\/|$)/i;
+// A base URL with a slash at its end makes paths of //v1.
+const METERED = /^\/+(v1|chat)(\/|$)/i;
 /** RFC 6749 sends forms to the token endpoint, and nothing else here takes one. */
 const TAKES_FORMS = /^\/auth\/(token|refresh)\/?$/i;
 
@@ -20,6 +22,8 @@ export function managementBodies(): RequestHandler[] {
     type: 'application/json',
     verify: (request, _response, bytes, charset) => {
       if (charset !== 'utf-8') throw notJson();
+      // Each byte that is none would become the same sign, in passwords too.
+      if (!isUtf8(bytes)) throw notUtf8();
       received.set(request, bytes);
     },
   });
@@ -56,6 +60,10 @@ function isDeeperThan(levels: number, value: unknown): boolean {
 
 const tooDeep = (): ApiException =>
   new ApiException({ status: 400, code: 'invalid_request', message: 'The body is nested too deeply.' });
+
+/** As what is no JSON. */
+const notUtf8 = (): Error =>
+  Object.assign(new Error('not UTF-8'), { status: 400, type: 'entity.parse.failed' });
 
 const notJson = (): ApiException =>
   new ApiException({

@@ -36,7 +36,7 @@ export function answerMalformedRequests(server: Server, { answer, methodsAt }: A
     const id = current?.getHeader('x-request-id');
     const { type, text, requestId } = answer({
       failure,
-      path: current?.req.url ?? path,
+      path: (current?.req.url ?? path).replace(/[?#].*/, ''),
       requestId: typeof id === 'string' ? id : null,
     });
     socket.end(responseOf(failure, { type, text, requestId }), () => socket.destroy());

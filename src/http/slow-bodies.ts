@@ -5,6 +5,8 @@ import { ApiException } from '../common/api.exception';
 /** How long any body may take, in milliseconds, and how many bytes of it buy a second more. */
 const PATIENCE_MS = 20_000;
 const BYTES_PER_SECOND = 1_024;
+/** And never more: what reads by the time of arrival allows an hour until the admission. */
+const MOST_MS = 45 * 60_000;
 const LOOK_EVERY_MS = 1_000;
 
 /** What Node keeps on the socket of a connection: the request being parsed, and the answer whose turn it is. */
@@ -46,7 +48,7 @@ export function endSlowBodies(
       return;
     }
     const earned = ((socket.bytesRead - since.bytes) * 1_000) / BYTES_PER_SECOND;
-    if (now - since.at < PATIENCE_MS + earned) return;
+    if (now - since.at < Math.min(MOST_MS, PATIENCE_MS + earned)) return;
     if (!response || response.headersSent) socket.destroy();
     else answer(bodyTimedOut(), request, response);
   };

@@ -28,15 +28,24 @@ export const csvLinesOf =
  * @param first read before the answer begins: a failure so far is still a proper error
  */
 export function csvFile(name: string, columns: readonly string[], first: CsvPart): StreamableFile {
-  return new StreamableFile(Readable.from(textOf(columns, first), { objectMode: false }), {
+  const file: Readable = Readable.from(
+    textOf(columns, first, () => file.destroyed),
+    { objectMode: false },
+  );
+  return new StreamableFile(file, {
     type: 'text/csv; charset=utf-8',
     disposition: `attachment; filename="${name}"`,
   });
 }
 
-async function* textOf(columns: readonly string[], first: CsvPart): AsyncGenerator<string> {
+/** @param isLeft whether its reader is gone; without a line to give, nothing else would tell */
+async function* textOf(
+  columns: readonly string[],
+  first: CsvPart,
+  isLeft: () => boolean,
+): AsyncGenerator<string> {
   yield csvLine(columns);
-  for (let part: CsvPart | undefined = first; part; part = await part.next?.()) {
+  for (let part: CsvPart | undefined = first; part && !isLeft(); part = await part.next?.()) {
     for (let at = 0; at < part.lines.length; at += LINES_AT_ONCE) {
       yield part.lines.slice(at, at + LINES_AT_ONCE).join('');
     }

@@ -58,12 +58,13 @@ const AUDIT_LOG = `
     ORDER BY at, id LIMIT $2
   ) a ORDER BY a.at, a.id`;
 
+// In the order of its columns, not of what is shown of them: without their table these names would be those of the list.
 const DAILY_USAGE = `
   SELECT day::text, nullif(key_id, '${NO_KEY}') AS key_id, model, requests::float8, prompt_tokens::float8,
     cached_tokens::float8, completion_tokens::float8, reasoning_tokens::float8
   FROM usage_daily
   WHERE user_id = $1 AND (day, key_id, model) > ($3::date, $4::uuid, $5::text)
-  ORDER BY day, key_id, model LIMIT $2`;
+  ORDER BY usage_daily.day, usage_daily.key_id, usage_daily.model LIMIT $2`;
 
 type Row = Readonly<Record<string, unknown>>;
 

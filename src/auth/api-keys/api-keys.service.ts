@@ -137,7 +137,7 @@ export class ApiKeysService {
     this.forget(revoked);
   }
 
-  /** Revokes one key of a user, or all, in `manager`'s transaction; after its end they are to be forgotten. */
+  /** Revokes one key of a user, or all, and with them their limits, in `manager`'s transaction; after its end they are to be forgotten. */
   async markRevoked(
     { userId, keyId }: { userId: string; keyId?: string },
     manager: EntityManager,
@@ -149,6 +149,9 @@ export class ApiKeysService {
          RETURNING id, key_hash, previous_key_hash`,
         [userId, keyId ?? null],
       );
+    await manager.query(`DELETE FROM limits WHERE subject = 'key' AND subject_id = ANY ($1)`, [
+      revoked.map(({ id }) => id),
+    ]);
     return revoked.map((row) => ({
       id: row.id,
       keyHash: row.key_hash,
