@@ -176,9 +176,15 @@ describe('DELETE /users/me', () => {
       ]);
     expect([(await listed(ada.id)).length, (await listed(subjects.key)).length]).toEqual([2, 1]);
     const before = await counted();
+    const json = { token_limit: null, window: 'day' };
+    await request(`/users/${ada.id}/token-limit`, { method: 'PUT', json });
+    const exempt = () =>
+      gateway.dataSource.query('SELECT period FROM default_exemptions WHERE user_id = $1', [ada.id]);
+    expect(await exempt()).toEqual([{ period: 'day' }]);
 
     expect((await remove(ada)).status).toBe(204);
     for (const id of Object.values(subjects)) expect(await listed(id)).toEqual([]);
+    expect(await exempt()).toEqual([]);
     expect(await counted()).toEqual(before);
     expect(await ledgerLines(gateway)).toEqual([]);
   });

@@ -118,7 +118,8 @@ describe('GET /users/me/export', () => {
   it('holds the invitation the account was made with, but not what administrators noted', async () => {
     expect((await exported(ada)).body.invitation).toBeNull();
     const asked = asAdmin(gateway, admin);
-    const json = { note: 'the quiet one', token_limit: 9, expires_in_days: 3 };
+    const none = { metric: 'requests', window: 'minute', amount: null };
+    const json = { note: 'the quiet one', token_limit: 9, limits: [none], expires_in_days: 3 };
     const { id, token, expires_at: expiresAt } = (await asked('/invitations', { json })).body;
     const account = { username: 'invited', password: 'a quiet lantern burns on' };
     await send(`${gateway.url}/auth/register`, { json: { ...account, invitation: token } });
@@ -127,11 +128,15 @@ describe('GET /users/me/export', () => {
     expect(body.invitation).toEqual({
       id,
       role: 'user',
-      limits: [{ metric: 'tokens', window: 'month', model: null, amount: 9 }],
+      limits: [
+        { metric: 'tokens', window: 'month', model: null, amount: 9 },
+        { ...none, model: null },
+      ],
       created_at: expect.stringMatching(/Z$/),
       expires_at: expiresAt,
       used_at: expect.stringMatching(/Z$/),
     });
+    expect(body.default_exemptions).toEqual([{ metric: 'requests', window: 'minute' }]);
     for (const hidden of [json.note, String(token), admin.id]) expect(text).not.toContain(hidden);
   });
 

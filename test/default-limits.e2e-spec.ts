@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RememberExemptions1764000001790 } from '../migrations/1764000001790-remember-exemptions';
+import { Retention } from '../src/usage/retention/retention.service';
 import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { untilNothingOpen } from './support/ledger';
 import { ledgerLines } from './support/ledger-report';
+import { send } from './support/send';
 
 const EVERYONE = '00000000-0000-0000-0000-000000000000';
 
@@ -82,6 +86,115 @@ describe('PUT /admin/limits/default', () => {
     const rows = (await audited()).length;
     expect((await change({ ...hourly, amount: null })).body).toEqual({ users: 0 });
     expect(await audited()).toHaveLength(rows);
+  });
+
+  const MONTHLY = { metric: 'tokens', window: 'month' };
+  const setCap = (id: string, json: object) =>
+    request(`/users/${id}/token-limit`, { method: 'PUT', json: { token_limit: null, ...json } });
+  const make = async (json: object) =>
+    (await request('/users', { json: { username: 'made', ...json } })).body as {
+      id: string;
+      api_key: string;
+    };
+  /** Mostly there is one. */
+  const limitsOf = async (id: string) =>
+    (await request(`/limits?subject_id=${id}&metric=tokens`)).body.data as [{ id: string; amount: number }];
+
+  it('leaves those alone whom an administrator gave no limit, until one is set there again', async () => {
+    const made = await make({ token_limit: null });
+    const capped = await gateway.register();
+    await setCap(user.id, {});
+    await setCap(capped.id, {});
+    await setCap(capped.id, { token_limit: 5 });
+    expect((await change({ ...MONTHLY, amount: 1 })).body).toEqual({ users: 1 });
+    expect([(await chat(user.key)).status, (await chat(made.api_key)).status]).toEqual([200, 200]);
+    expect([(await chat(capped.key)).status, (await limitsOf(capped.id))[0].amount]).toEqual([402, 5]);
+    // Another counter than the one they have none of.
+    expect((await change({ metric: 'tokens', window: 'day', amount: 1_000_000 })).body).toEqual({ users: 4 });
+
+    await setCap(user.id, { token_limit: 7 });
+    const json = { ...MONTHLY, subject: 'user', subject_id: made.id, amount: 7 };
+    await request('/limits', { method: 'PUT', json: { ...json, model: 'opencode-llm' } });
+    expect((await change({ ...MONTHLY, amount: 2 })).body).toEqual({ users: 1 });
+    await request('/limits', { method: 'PUT', json });
+    for (const { id } of [...(await limitsOf(user.id)), ...(await limitsOf(made.id))]) {
+      await request(`/limits/${id}`, { method: 'DELETE' });
+    }
+    expect([(await chat(user.key)).status, (await chat(made.api_key)).status]).toEqual([200, 200]);
+    expect((await change({ ...MONTHLY, amount: 3 })).body).toEqual({ users: 3 });
+    expect([(await chat(user.key)).status, (await chat(made.api_key)).status]).toEqual([402, 402]);
+  });
+
+  it('leaves an account alone whose invitation gave no limit there, on whichever counter', async () => {
+    const limits = [
+      { metric: 'concurrent_requests', amount: null },
+      { metric: 'requests', window: 'hour', model: 'opencode-llm', amount: null },
+    ];
+    const { body: invited } = await request('/invitations', { json: { token_limit: null, limits } });
+    const json = { username: 'guest', password: 'correct horse battery staple', invitation: invited.token };
+    const { body } = await send(`${gateway.url}/auth/register`, { json });
+    await change({ ...MONTHLY, amount: 1 });
+    await change({ metric: 'concurrent_requests', amount: 0 });
+    expect((await chat(String(body.api_key))).status).toBe(200);
+    expect((await change({ metric: 'requests', window: 'hour', amount: 0 })).body).toEqual({ users: 3 });
+    expect((await chat(String(body.api_key))).status).toBe(402);
+  });
+
+  it('leaves those alone for whom that was decided before it was remembered', async () => {
+    const made = await make({ token_limit: null });
+    const [again, removed] = [await gateway.register(), await gateway.register()];
+    await setCap(user.id, {});
+    await setCap(again.id, {});
+    await setCap(again.id, { token_limit: 5 });
+    await setCap(removed.id, {});
+    await setCap(removed.id, { token_limit: 5 });
+    const [limit] = await limitsOf(removed.id);
+    await request(`/limits/${limit.id}`, { method: 'DELETE' });
+    const queryRunner = gateway.dataSource.createQueryRunner();
+    const migration = new RememberExemptions1764000001790();
+    await migration.down(queryRunner);
+    await migration.up(queryRunner);
+    await queryRunner.release();
+    const rows = await gateway.dataSource.query('SELECT * FROM default_exemptions ORDER BY user_id');
+    const remembered = { metric: 'tokens', period: 'month' };
+    expect(rows).toEqual([user.id, made.id].sort().map((user_id) => ({ user_id, ...remembered })));
+  });
+
+  it('leaves what holds for a while in its place until the end, and nothing after it', async () => {
+    const other = await gateway.register();
+    const brake = async ({ id: userId }: { id: string }) => {
+      const [limit] = await limitsOf(userId);
+      const json = { amount: 0, until: new Date(Date.now() + 3_600_000).toISOString() };
+      expect((await request(`/limits/${limit.id}/temporary`, { method: 'PUT', json })).status).toBe(200);
+      return limit.id;
+    };
+    const [id, otherId] = [await brake(user), await brake(other)];
+    expect((await change({ ...MONTHLY, amount: null })).body).toEqual({ users: 3 });
+    expect((await audited()).at(-1)?.after).toEqual([{ amount: null, users: 3 }]);
+    expect([(await chat(user.key)).status, (await chat(other.key)).status]).toEqual([402, 402]);
+    expect((await change({ ...MONTHLY, amount: null })).body).toEqual({ users: 0 });
+
+    await request(`/limits/${otherId}/temporary`, { method: 'DELETE' });
+    expect([(await chat(other.key)).status, await limitsOf(other.id)]).toEqual([200, []]);
+
+    // As if its hour were over.
+    await gateway.dataSource.query('UPDATE limits SET temporary_until = now() WHERE id = $1', [id]);
+    expect((await chat(user.key)).status).toBe(200);
+    // The start of the gateway may be at it still.
+    while (!(await gateway.app.get(Retention, { strict: false }).run())) await sleep(10);
+    expect(await limitsOf(user.id)).toEqual([]);
+  });
+
+  it('comes back behind what holds for a while', async () => {
+    const [limit] = await limitsOf(user.id);
+    const json = { amount: 1_000_000, until: new Date(Date.now() + 3_600_000).toISOString() };
+    await request(`/limits/${limit.id}/temporary`, { method: 'PUT', json });
+    await change({ ...MONTHLY, amount: null });
+    await change({ ...MONTHLY, amount: 1 });
+    expect((await audited()).at(-1)?.before).toEqual([{ amount: null, users: 2 }]);
+    expect((await chat(user.key)).status).toBe(200);
+    await request(`/limits/${limit.id}/temporary`, { method: 'DELETE' });
+    expect([(await chat(user.key)).status, (await limitsOf(user.id))[0].amount]).toEqual([402, 1]);
   });
 
   it('starts from what each user has used in the window', async () => {

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { Env } from '../config/env';
+import { exemptFromDefault } from './default-exemptions';
 
 type Metric = 'tokens' | 'requests' | 'concurrent_requests';
 type Period = 'minute' | 'hour' | 'day' | 'week' | 'month' | 'total';
@@ -11,7 +12,7 @@ export interface GivenLimit {
   readonly period: Period;
   /** Public model name, or '' for any. */
   readonly model: string;
-  /** Null: no limit, not even the default one. */
+  /** Null: no limit, not even the default one, now or later. */
   readonly amount: number | null;
 }
 
@@ -49,6 +50,9 @@ export async function insertFirstLimits(
        VALUES ('user', $1, $2, $3, $4, $5, $6)`,
       [userId, metric, period, model, amount, setBy],
     );
+  }
+  for (const { metric, period, model, amount } of chosen.given ?? []) {
+    if (amount === null && model === '') await exemptFromDefault(manager, { userId, metric, period });
   }
 }
 

@@ -25,6 +25,9 @@ const KEY_IDS = 'SELECT id FROM api_keys WHERE user_id = $1 AND id > $3 ORDER BY
 const OF_SUBJECTS = `
   subject = $1 AND subject_id = ANY ($2::uuid[]) ORDER BY subject_id, metric DESC, period, model`;
 
+const NO_DEFAULTS = `
+  SELECT metric, period AS window FROM default_exemptions WHERE user_id = $1 ORDER BY metric, period`;
+
 const LIMITS = `
   SELECT subject, subject_id, metric, period AS window, nullif(model, '') AS model, amount::float8,
     temporary_amount::float8, temporary_until, set_by, created_at
@@ -103,6 +106,7 @@ export function accountParts(dataSource: Pick<DataSource, 'query'>, userId: stri
     sessions: whole(SESSIONS),
     api_keys: shown(paged(API_KEYS, BY_ID), withPreviousSecret),
     limits: ofSubjects(LIMITS),
+    default_exemptions: whole(NO_DEFAULTS),
     counters: ofSubjects(COUNTERS),
     audit_log: shown(
       paged(AUDIT_LOG, { first: ['-infinity', 0], placeOf: ({ place, id }) => [place, id] }),

@@ -1,5 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { UserCounter } from './user-counters.service';
+import { isWithdrawn, WITHDRAWN_AMOUNT } from './withdrawn-default';
 
 /** How many users had which default. */
 export interface DefaultsBefore {
@@ -9,9 +10,12 @@ export interface DefaultsBefore {
 }
 
 const IS_DEFAULT = `l.subject = 'user' AND l.metric = $2 AND l.period = $3 AND l.model = '' AND l.set_by = 'default'`;
+/** An administrator has decided nothing there: neither an amount nor that there is to be none. */
 const WITHOUT_ADMIN = `NOT EXISTS (
   SELECT 1 FROM limits l WHERE l.subject = 'user' AND l.subject_id = u.id AND l.metric = $2 AND l.period = $3
-    AND l.model = '' AND l.set_by = 'admin')`;
+    AND l.model = '' AND l.set_by = 'admin')
+  AND NOT EXISTS (
+    SELECT 1 FROM default_exemptions e WHERE e.user_id = u.id AND e.metric = $2 AND e.period = $3)`;
 
 /** The next users whom a default concerns, in the order of their ids. */
 export async function usersWithDefaultAfter(
@@ -49,7 +53,8 @@ export async function lockDefaults(
 ): Promise<DefaultsBefore[]> {
   const rows: { amount: string | null; users: number }[] = await manager.query(
     `WITH defaults AS MATERIALIZED (
-       SELECT l.subject_id, l.amount FROM limits l WHERE ${IS_DEFAULT} AND l.subject_id = ANY ($1::uuid[])
+       SELECT l.subject_id, CASE WHEN NOT ${isWithdrawn('l')} THEN l.amount END AS amount
+       FROM limits l WHERE ${IS_DEFAULT} AND l.subject_id = ANY ($1::uuid[])
        ORDER BY l.id FOR UPDATE
      )
      SELECT d.amount, count(*)::integer AS users
@@ -74,16 +79,23 @@ export async function putDefaults(
   );
 }
 
+/** What holds for a while in the place of somebody's default holds until its end; nothing does after it. */
 export async function deleteDefaults(
   manager: EntityManager,
   userIds: readonly string[],
   { metric, period }: UserCounter,
 ): Promise<void> {
-  await manager.query(`DELETE FROM limits l WHERE ${IS_DEFAULT} AND l.subject_id = ANY ($1::uuid[])`, [
-    userIds,
-    metric,
-    period,
-  ]);
+  const those = [userIds, metric, period];
+  await manager.query(
+    `UPDATE limits l SET amount = ${WITHDRAWN_AMOUNT}, updated_at = now()
+     WHERE ${IS_DEFAULT} AND l.subject_id = ANY ($1::uuid[]) AND l.temporary_until > now()`,
+    those,
+  );
+  await manager.query(
+    `DELETE FROM limits l
+     WHERE ${IS_DEFAULT} AND l.subject_id = ANY ($1::uuid[]) AND (l.temporary_until > now()) IS NOT TRUE`,
+    those,
+  );
 }
 
 const idsOf = (rows: { id: string }[]): string[] => rows.map(({ id }) => id);

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { deleteExemptionsOf, endExemption } from '../../users/default-exemptions';
 import type { PutLimit } from './dto/limit.dto';
 import type { Limit } from './limit.entity';
 import type { CounterName } from './limit-counters.service';
@@ -60,13 +61,20 @@ export async function subjectExists(
   return rows.length > 0;
 }
 
-/** An admin's limit takes the place of the default one, and of what was raised for a while; a user's own stays beside it. */
+/**
+ * An admin's limit takes the place of the default one, of what was raised for a while, and of an exemption from the
+ * default; a user's own stays beside it.
+ */
 export async function putAdminLimit(
   manager: EntityManager,
   counter: CounterName,
   amount: number,
 ): Promise<{ before: LimitRow[]; after: LimitRow }> {
   const name = [counter.subject, counter.subjectId, counter.metric, counter.period, counter.model];
+  if (counter.subject === 'user' && counter.model === '') {
+    const { subjectId: userId, metric, period } = counter;
+    await endExemption(manager, { userId, metric, period });
+  }
   const before: LimitRow[] = await manager.query(
     `SELECT * FROM limits WHERE subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5
        AND set_by <> 'self' FOR UPDATE`,
@@ -110,6 +118,7 @@ export async function deleteLimitsOfUser(manager: EntityManager, userId: string)
        OR subject = 'key' AND subject_id = ANY (ARRAY (SELECT id FROM api_keys WHERE user_id = $1))`,
     [userId],
   );
+  await deleteExemptionsOf(manager, userId);
 }
 
 export async function deleteLimit(manager: EntityManager, id: string): Promise<void> {

@@ -54,7 +54,8 @@ export class LimitsController {
   @ApiOperation({
     summary: 'Set or remove one default of all users',
     description:
-      'Users with a limit of an administrator there keep it, and temporary raises last until their end. New users get ' +
+      'Users with a limit of an administrator there keep it, those whom an administrator gave none (null) have none ' +
+      'still, and temporary raises last until their end, also where the default is taken away. New users get ' +
       'theirs from DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE and DEFAULT_CONCURRENT_REQUESTS.',
   })
   @ApiOkResponse({ type: DefaultLimitChanged })

@@ -20,6 +20,7 @@ import {
 } from './limit-store';
 import { toView } from './limit-view';
 import type { Asker } from './token-limits.service';
+import { isWithdrawnRow } from './withdrawn-default';
 
 const LONGEST_RAISE_MS = 366 * 86_400_000;
 
@@ -58,8 +59,13 @@ export class Limits {
     );
   }
 
+  /** A default that was taken away meanwhile has no usual amount, and goes with its raise. */
   async endRaise(asker: Asker, id: string): Promise<LimitView> {
-    return this.change(asker, id, 'limit.end_raise', (manager) => setTemporaryAmount(manager, id, null));
+    return this.change(asker, id, 'limit.end_raise', async (manager, before) => {
+      const row = await setTemporaryAmount(manager, id, null);
+      if (isWithdrawnRow(before)) await deleteLimit(manager, id);
+      return row;
+    });
   }
 
   /** What has been counted stays counted: a new limit starts from there. */
@@ -74,13 +80,13 @@ export class Limits {
     asker: Asker,
     id: string,
     action: string,
-    write: (manager: EntityManager) => Promise<Row>,
+    write: (manager: EntityManager, before: LimitRow) => Promise<Row>,
   ): Promise<Row extends null ? null : LimitView> {
     return this.dataSource.transaction(async (manager) => {
       await refuseFormerAdmin(actorOf(asker), manager);
       const before = await lockLimit(manager, id);
       if (!before) throw new NotFoundException('There is no such limit.');
-      const after = await write(manager);
+      const after = await write(manager, before);
       await this.record(asker, action, [toView(before)], after ?? before, manager, after === null);
       return (after && toView(after)) as Row extends null ? null : LimitView;
     });

@@ -4,6 +4,7 @@ import { AuditLog } from '../../auth/audit-log';
 import type { Client } from '../../auth/current-client.decorator';
 import { ApiException } from '../../common/api.exception';
 import type { Principal } from '../../common/principal';
+import { endExemption, exemptFromDefault } from '../../users/default-exemptions';
 import { requireHeldAdmin, withActor } from '../../users/former-admin';
 import { holdAccounts } from '../../users/hold-accounts';
 import type { SetOwnTokenLimit, SetTokenCap } from './dto/set-token-limit.dto';
@@ -51,7 +52,7 @@ export class TokenLimits {
   }
 
   /**
-   * Replaces the default cap of that window too, so that null really means no cap.
+   * Replaces the default cap of that window too, so that null really means no cap, now and when the default changes.
    * @throws ApiException 403 when the role of the asker is gone
    */
   async setCap(asker: Asker, userId: string, change: SetTokenCap): Promise<TokenLimit> {
@@ -60,9 +61,12 @@ export class TokenLimits {
     await this.requireUser(userId);
     if (amount !== null) await this.counters.ensure(counterOf(userId, period));
     return this.change(asker, { userId, period, action: 'token_limit.set_cap' }, async (manager) => {
+      const counter = { userId, metric: 'tokens', period };
       if (amount === null) {
+        await exemptFromDefault(manager, counter);
         return deleteTokenLimits(manager, { userId, period, setBy: ['default', 'admin'] });
       }
+      await endExemption(manager, counter);
       await deleteTokenLimits(manager, { userId, period, setBy: ['default'] });
       return writeTokenLimit(manager, { userId, period, setBy: 'admin', amount });
     });

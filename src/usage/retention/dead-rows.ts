@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
+import { isWithdrawn } from '../limits/withdrawn-default';
 
 const ROWS_AT_ONCE = 1_000;
 
@@ -14,6 +15,8 @@ const DEAD: readonly { table: string; key: string; dead: string }[] = [
     dead: `least(expires_at, coalesce(revoked_at, expires_at)) < $1::timestamptz - interval '30 days'`,
   },
   { table: 'login_throttles', key: 'bucket', dead: `window_start < $1::timestamptz - interval '1 day'` },
+  // It limits nothing any more, and would be shown as a limit.
+  { table: 'limits', key: 'id', dead: `${isWithdrawn('limits')} AND temporary_until <= $1::timestamptz` },
 ];
 
 /** Clears away rows that would pile up for ever. */

@@ -54,12 +54,18 @@ export class ExportedApiKey {
   previous_secret: PreviousSecret | null;
 }
 
-/** Whose use is counted, of what, and in which window. */
-class Counted {
-  @ApiProperty({ enum: ['user', 'key'] }) subject: Limit['subject'];
-  @ApiProperty({ ...ID, description: 'The account, or the key' }) subject_id: string;
+class OfWindow {
   @ApiProperty({ enum: ['tokens', 'requests', 'concurrent_requests'] }) metric: Limit['metric'];
   @ApiProperty({ enum: ['minute', 'hour', 'day', 'week', 'month', 'total'] }) window: LimitPeriod;
+}
+
+/** Where an administrator decided that there is no limit, not even the default. */
+export class ExportedExemption extends OfWindow {}
+
+/** Whose use is counted, of what, and in which window. */
+class Counted extends OfWindow {
+  @ApiProperty({ enum: ['user', 'key'] }) subject: Limit['subject'];
+  @ApiProperty({ ...ID, description: 'The account, or the key' }) subject_id: string;
   @ApiProperty({ ...OPTIONAL_TEXT, description: 'null: all models' }) model: string | null;
 }
 
@@ -117,6 +123,11 @@ export class AccountExport {
   @ApiProperty({ type: [ExportedApiKey], description: 'With those that are revoked' })
   api_keys: ExportedApiKey[];
   @ApiProperty({ type: [ExportedLimit] }) limits: ExportedLimit[];
+  @ApiProperty({
+    type: [ExportedExemption],
+    description: 'Where no default holds, as an administrator decided',
+  })
+  default_exemptions: ExportedExemption[];
   @ApiProperty({ type: [ExportedCounter] }) counters: ExportedCounter[];
   @ApiProperty({ type: [ExportedAuditEntry], description: 'What I did, and what was done to my account' })
   audit_log: ExportedAuditEntry[];

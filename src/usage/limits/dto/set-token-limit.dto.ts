@@ -30,7 +30,7 @@ export class SetTokenCap {
     minimum: 0,
     nullable: true,
     example: 2_000_000,
-    description: 'Tokens the user may spend at most; null: no cap in this window',
+    description: 'Tokens the user may spend at most; null: no cap in this window, whatever the default',
   })
   @IsTokenAmount()
   token_limit: number | null;
