@@ -1,9 +1,10 @@
-import { DataSource } from 'typeorm';
 import { loadDotEnv, loadEnv } from './src/config/load-env';
-import { migrationOptions } from './src/database/data-source-options';
+import { MigrationDataSource, WAITING_FOR_A_TABLE } from './src/database/migration-data-source';
 
 /** The DataSource of TypeORM's command line, which needs nothing but DATABASE_URL. */
-export default new DataSource(migrationOptions({ url: databaseUrl() }));
+export default new MigrationDataSource({ url: databaseUrl() }, (tries) => {
+  if (tries === 1) process.stdout.write(`${WAITING_FOR_A_TABLE}\n`);
+});
 
 function databaseUrl(): string {
   try {

@@ -9,7 +9,7 @@ import { provideDatabase } from '../src/startup/database';
 import { bringSchemaUpToDate } from '../src/startup/migrations';
 import { StartupLog } from '../src/startup/startup-log';
 import { cleanUp, emptyFolder } from './support/gateway-process';
-import { createDatabase } from './support/postgres';
+import { createDatabase, onServer } from './support/postgres';
 
 const provide = (url: string) => {
   const env = loadEnv({ DATABASE_URL: url, DATA_DIR: emptyFolder() });
@@ -62,10 +62,22 @@ describe('a Unix socket in DATABASE_URL', () => {
   });
 });
 
+it('names a file of DATABASE_URL that is not there, at once: no server would bring it', async () => {
+  const startedAt = performance.now();
+  const url = 'postgres://127.0.0.1:9/x?sslmode=verify-full&sslrootcert=/missing/ca.pem';
+  const sentence = 'DATABASE_URL: /missing/ca.pem, which it names, is not there.';
+  await expect(provide(url)).rejects.toThrow(sentence);
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
+
 describe('npm run migration:run', () => {
   it('gives its statements the time they need, as a start does: a large table takes longer than a request may', async () => {
     const database = await createDatabase();
     const before = process.env.DATABASE_URL;
+    // What holds unless a session says otherwise.
+    const name = new URL(database.url).pathname.slice(1);
+    for (const timeout of ['statement_timeout', 'idle_in_transaction_session_timeout'])
+      await onServer(`ALTER DATABASE ${name} SET ${timeout} = '15s'`);
     process.env.DATABASE_URL = database.url;
     // It reads the environment when it is loaded.
     const { default: dataSource } = jest.requireActual<{ default: DataSource }>('../ormconfig');

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import type { DataSourceOptions } from 'typeorm';
 import { foundClasses } from './found-classes';
+import { takeTime } from './session-timeouts';
 
 const ROOT = join(__dirname, '..', '..');
 
 /** How long one statement may take before PostgreSQL ends it, in milliseconds. */
 export const STATEMENT_TIMEOUT_MS = 15_000;
+
+const CONNECTING = { connectionTimeoutMillis: 3_000, keepAlive: true };
 
 /**
  * One DataSource for the gateway, the migration command and the tests. Entities are found by name, so a module
@@ -27,17 +30,15 @@ export function dataSourceOptions(settings: { url: string; poolSize?: number; ap
     extra: {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-      connectionTimeoutMillis: 3_000,
-      keepAlive: true,
+      ...CONNECTING,
     },
   } satisfies DataSourceOptions;
 }
 
 /** For what changes the schema: the limits of requests are not those of migrations, which may rewrite a large table. */
 export function migrationOptions(settings: { url: string; applicationName?: string }) {
-  const options = dataSourceOptions({ ...settings, poolSize: 2 });
   return {
-    ...options,
-    extra: { ...options.extra, statement_timeout: 0, idle_in_transaction_session_timeout: 0 },
-  };
+    ...dataSourceOptions({ ...settings, poolSize: 2 }),
+    extra: { ...CONNECTING, onConnect: takeTime },
+  } satisfies DataSourceOptions;
 }

@@ -11,9 +11,19 @@ export function databaseLabel(url: string): string {
   return `${user}${host}${port ? `:${port}` : ''}${decodeURIComponent(pathname)}`;
 }
 
+/** The file that DATABASE_URL names, as `sslrootcert`, and that could not be read; null when it was something else. */
+export function namedFile(error: unknown): string | null {
+  // A Unix socket that is not there has the same code, but was to be connected to.
+  if (codeOf(error) === '') return null;
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  return syscall !== undefined && syscall !== 'connect' && path !== undefined ? path : null;
+}
+
 /** Says in one sentence why a database cannot be used; never its password. */
 export function databaseFailure(error: unknown, url: string): StartupFailure {
   const where = databaseLabel(url);
+  const file = namedFile(error);
+  if (file !== null) return new StartupFailure(`DATABASE_URL: ${file}, which it names, ${whyUnread(error)}.`);
   const sentence = {
     ECONNREFUSED: `no PostgreSQL listens at ${where}`,
     ENOENT: `no PostgreSQL listens at ${where}`,
@@ -30,6 +40,10 @@ export function databaseFailure(error: unknown, url: string): StartupFailure {
     '57P03': `${where} is still starting up`,
   }[codeOf(error)];
   return new StartupFailure(`DATABASE_URL: ${sentence ?? `${where} cannot be used: ${messageOf(error)}`}.`);
+}
+
+function whyUnread(error: unknown): string {
+  return codeOf(error) === 'ENOENT' ? 'is not there' : `cannot be read: ${messageOf(error)}`;
 }
 
 function messageOf(error: unknown): string {

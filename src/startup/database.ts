@@ -5,7 +5,7 @@ import type { Env } from '../config/env';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { connectionsNeeded } from './connections-needed';
 import type { DataDirectory } from './data-directory';
-import { databaseFailure, databaseLabel } from './database-failure';
+import { databaseFailure, databaseLabel, namedFile } from './database-failure';
 import { codeOf, StartupFailure } from './startup-failure';
 import type { StartupLog } from './startup-log';
 
@@ -79,8 +79,9 @@ async function checkDatabase(url: string): Promise<number> {
     try {
       return await checkOnce(url);
     } catch (error) {
-      const mayBeStarting = ['ECONNREFUSED', 'ENOENT', '57P03'].includes(codeOf(error));
       if (error instanceof StartupFailure) throw error;
+      const mayBeStarting =
+        namedFile(error) === null && ['ECONNREFUSED', 'ENOENT', '57P03'].includes(codeOf(error));
       if (!mayBeStarting || performance.now() > deadline) throw databaseFailure(error, url);
       await sleep(RETRY_MS);
     }

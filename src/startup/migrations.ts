@@ -1,22 +1,28 @@
 import { Client } from 'pg';
-import { DataSource } from 'typeorm';
-import { migrationOptions } from '../database/data-source-options';
+import type { DataSource } from 'typeorm';
+import { MigrationDataSource, WAITING_FOR_A_TABLE } from '../database/migration-data-source';
+import { waitWithoutEnd } from '../database/session-timeouts';
 import { databaseFailure } from './database-failure';
 import { StartupFailure } from './startup-failure';
 import type { StartupLog } from './startup-log';
+import { StartCancelled } from './stop-signals';
 
 /** Held by the one process that migrates. Any number will do, as long as every version of the gateway uses it. */
 const MIGRATION_LOCK = '7311823310495028001';
 
+interface SchemaOptions {
+  readonly url: string;
+  readonly migrate: boolean;
+  readonly log: StartupLog;
+  /** Called between the tries of a migration that waits for a table; it throws when the start is to be given up. */
+  readonly proceed?: () => void;
+}
+
 /** Runs the missing migrations, or with `migrate` false only makes sure that there are none. */
-export async function bringSchemaUpToDate(settings: {
-  url: string;
-  migrate: boolean;
-  log: StartupLog;
-}): Promise<void> {
-  const { url, migrate, log } = settings;
+export async function bringSchemaUpToDate(options: SchemaOptions): Promise<void> {
+  const { url, migrate, log } = options;
   try {
-    const [missing, unknown] = await withDataSource(url, pendingAndUnknown);
+    const [missing, unknown] = await withDataSource(options, pendingAndUnknown);
     if (missing.length > 0 && !migrate) {
       throw new StartupFailure(
         `The database schema is behind by ${missing.length} migration(s): run npm run migration:run, ` +
@@ -24,20 +30,24 @@ export async function bringSchemaUpToDate(settings: {
       );
     }
     if (missing.length > 0)
-      await withMigrationLock(url, log, () => withDataSource(url, (db) => run(db, log)));
+      await withMigrationLock(options, () => withDataSource(options, (db) => run(db, log)));
     if (unknown.length > 0) {
       log.line(`the database schema is newer than this gateway: it does not know ${unknown.join(', ')}`);
     }
   } catch (error) {
-    throw error instanceof StartupFailure ? error : databaseFailure(error, url);
+    if (error instanceof StartupFailure || error instanceof StartCancelled) throw error;
+    throw databaseFailure(error, url);
   }
 }
 
 async function run(db: DataSource, log: StartupLog): Promise<void> {
+  // Another process may have run them meanwhile; and those of a try that failed later count, too.
+  const [missing] = await pendingAndUnknown(db);
   try {
-    const done = await db.runMigrations({ transaction: 'each' });
-    if (done.length > 0) log.line(`ran ${done.length} database migration(s)`);
+    await db.runMigrations({ transaction: 'each' });
+    if (missing.length > 0) log.line(`ran ${missing.length} database migration(s)`);
   } catch (error) {
+    if (error instanceof StartCancelled) throw error;
     throw new StartupFailure(`A database migration failed: ${(error as Error).message}.`, { cause: error });
   }
 }
@@ -54,8 +64,8 @@ async function pendingAndUnknown(db: DataSource): Promise<[string[], string[]]> 
   return [ours.filter((name) => !done.has(name)), [...done].filter((name) => !ours.includes(name))];
 }
 
-async function withDataSource<T>(url: string, work: (db: DataSource) => Promise<T>): Promise<T> {
-  const db = new DataSource(optionsFor(url));
+async function withDataSource<T>(options: SchemaOptions, work: (db: DataSource) => Promise<T>): Promise<T> {
+  const db = dataSourceOf(options);
   await db.initialize();
   try {
     return await work(db);
@@ -64,20 +74,27 @@ async function withDataSource<T>(url: string, work: (db: DataSource) => Promise<
   }
 }
 
-function optionsFor(url: string) {
+function dataSourceOf({ url, log, proceed }: SchemaOptions): DataSource {
   try {
-    return migrationOptions({ url, applicationName: 'llm-user-management-api migrations' });
+    return new MigrationDataSource(
+      { url, applicationName: 'llm-user-management-api migrations' },
+      (tries) => {
+        if (tries === 1) log.line(WAITING_FOR_A_TABLE);
+        proceed?.();
+      },
+    );
   } catch (error) {
     throw new StartupFailure(`${(error as Error).message}.`, { cause: error });
   }
 }
 
 /** The lock belongs to a session of its own, so that it ends with this process, however that ends. */
-async function withMigrationLock(url: string, log: StartupLog, work: () => Promise<void>): Promise<void> {
+async function withMigrationLock({ url, log }: SchemaOptions, work: () => Promise<void>): Promise<void> {
   const client = new Client({ connectionString: url, keepAlive: true });
   client.on('error', () => undefined);
   await client.connect();
   try {
+    await waitWithoutEnd(client);
     const { rows } = await client.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [
       MIGRATION_LOCK,
     ]);

@@ -44,6 +44,7 @@ export class Provision {
       url,
       migrate: this.env.MIGRATE_ON_START ?? embeddedIn !== null,
       log: this.log,
+      proceed,
     });
     proceed();
     this.stops.push(await provideUpstream(this.env));

@@ -99,6 +99,13 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
     ],
     ['no server', async () => ({ DATABASE_URL: 'postgres://127.0.0.1:9/x' }), /no PostgreSQL listens at 127/],
     [
+      'a certificate that is not there',
+      async () => ({
+        DATABASE_URL: 'postgres://127.0.0.1:9/x?sslmode=verify-full&sslrootcert=/missing/ca.pem',
+      }),
+      /^DATABASE_URL: \/missing\/ca\.pem, which it names, is not there\.$/m,
+    ],
+    [
       'a wrong password',
       async () => ({ DATABASE_URL: changed(urlOf('postgres'), (url) => (url.password = 'wrong')) }),
       /refused the user name or password/,

@@ -49,6 +49,7 @@ const WAITING = [
   'usage-leader-lists',
   'usage-leaders',
   'workers',
+  'workers-without-room',
 ];
 const waiting = `/faults/(${WAITING.join('|')})\\.`;
 const chosen = process.argv.slice(2);

@@ -7,8 +7,11 @@ import { StartCancelled, StopSignals } from '../stop-signals';
 import { handOver } from './handover';
 import { WorkerPool } from './worker-pool';
 
-/** Beside SHUTDOWN_GRACE_MS: what a load balancer gets, the last settlements, closing. */
-const STOP_PATIENCE_MS = 30_000;
+/**
+ * Beside SHUTDOWN_GRACE_MS: what a load balancer gets, the last settlements, closing. Less than the 30 seconds that
+ * docs/operations.md asks of whoever stops the gateway from outside: the primary ends after its workers.
+ */
+const STOP_PATIENCE_MS = 25_000;
 
 /**
  * This process prepares everything and serves nothing: workers share its port. It keeps their number, and tells their

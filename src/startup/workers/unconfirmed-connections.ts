@@ -22,6 +22,8 @@ const LAST_WORDS_MS = 1_000;
  * client would wait for ever.
  */
 export function closeWhatIsNotConfirmed(worker: ChildProcess): void {
+  // One that could not be started can be sent nothing, whatever the types say.
+  if (!worker.connected) return;
   const dealt = new Map<number, Closable>();
   const send = worker.send.bind(worker) as Send;
   const noting: Send = (message, handle, ...more) => {

@@ -8,7 +8,8 @@ const PROGRAM = join(__dirname, 'worker.js');
 
 /** One worker process, from its fork to its end. */
 export class WorkerHandle {
-  private readonly worker: Worker;
+  /** Null when this machine had no room for a process. */
+  private readonly worker: Worker | null;
   private readonly answers = new Map<number, (snapshot: MetricsSnapshot) => void>();
   private questions = 0;
   private tellListening: (port: number) => void = () => undefined;
@@ -26,21 +27,14 @@ export class WorkerHandle {
 
   constructor(handover: Handover) {
     cluster.setupPrimary({ exec: PROGRAM, args: [] });
-    this.worker = cluster.fork();
-    closeWhatIsNotConfirmed(this.worker.process);
-    this.worker.on('message', (message: FromWorker) => this.receive(message));
-    this.ended = new Promise((resolve) => {
-      this.worker.once('exit', (code: number, signal: string) => resolve(signal || `exit code ${code}`));
-      // Also of messages that came too late; only a process that never was has no exit.
-      this.worker.on('error', (error) => {
-        if (this.worker.process.pid === undefined) resolve(error.message);
-      });
-    });
+    const worker = fork();
+    this.worker = worker instanceof Error ? null : worker;
+    this.ended = worker instanceof Error ? Promise.resolve(worker.message) : this.endOf(worker);
     this.send({ kind: 'start', handover });
   }
 
   get pid(): number {
-    return this.worker.process.pid ?? 0;
+    return this.worker?.process.pid ?? 0;
   }
 
   /** Asks it to end in order. */
@@ -49,7 +43,7 @@ export class WorkerHandle {
   }
 
   kill(): void {
-    this.worker.process.kill('SIGKILL');
+    this.worker?.process.kill('SIGKILL');
   }
 
   /** Null when it does not answer in time. */
@@ -66,6 +60,18 @@ export class WorkerHandle {
     }
   }
 
+  private endOf(worker: Worker): Promise<string> {
+    closeWhatIsNotConfirmed(worker.process);
+    worker.on('message', (message: FromWorker) => this.receive(message));
+    return new Promise((resolve) => {
+      worker.once('exit', (code: number, signal: string) => resolve(signal || `exit code ${code}`));
+      // Also of messages that came too late; only a process that never was has no exit.
+      worker.on('error', (error) => {
+        if (worker.process.pid === undefined) resolve(error.message);
+      });
+    });
+  }
+
   private receive(message: FromWorker): void {
     if (message.kind === 'alive') this.onAlive();
     else if (message.kind === 'listening') {
@@ -78,6 +84,15 @@ export class WorkerHandle {
 
   private send(message: ToWorker): void {
     // One that is gone is found out by its exit.
-    if (this.worker.isConnected()) this.worker.send(message, () => undefined);
+    if (this.worker?.isConnected()) this.worker.send(message, () => undefined);
+  }
+}
+
+/** Without memory there is no process and an exception; without files, one that only has an error to tell. */
+function fork(): Worker | Error {
+  try {
+    return cluster.fork();
+  } catch (error) {
+    return error as Error;
   }
 }
