@@ -8,7 +8,7 @@ export class RememberExemptions1764000001790 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       CREATE TABLE default_exemptions (
-        user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        user_id uuid NOT NULL,
         metric  text NOT NULL CHECK (metric IN ('tokens', 'requests', 'concurrent_requests')),
         period  text NOT NULL CHECK (period IN ('minute', 'hour', 'day', 'week', 'month', 'total')),
         PRIMARY KEY (user_id, metric, period)
@@ -34,9 +34,17 @@ export class RememberExemptions1764000001790 implements MigrationInterface {
           SELECT 1 FROM limits l WHERE l.subject = 'user' AND l.subject_id = d.user_id AND l.metric = d.metric
             AND l.period = d.period AND l.model = '' AND l.set_by <> 'self')
         AND NOT EXISTS (SELECT 1 FROM audit_log a WHERE a.subject_id = d.user_id AND a.action = 'limit.delete')`);
+    // Last, as nobody can log in meanwhile.
+    await queryRunner.query(`
+      ALTER TABLE default_exemptions ADD FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE`);
+    // For whoever looks for raises that are over.
+    await queryRunner.query(`
+      CREATE INDEX limits_raised_default ON limits (temporary_until)
+      WHERE set_by = 'default' AND temporary_until IS NOT NULL`);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`DROP INDEX limits_raised_default`);
     await queryRunner.query(`DROP TABLE default_exemptions`);
   }
 }

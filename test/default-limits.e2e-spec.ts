@@ -175,6 +175,10 @@ describe('PUT /admin/limits/default', () => {
     expect((await change({ ...MONTHLY, amount: null })).body).toEqual({ users: 0 });
 
     await request(`/limits/${otherId}/temporary`, { method: 'DELETE' });
+    const [ended] = await gateway.dataSource.query<[{ after: unknown }]>(
+      `SELECT after FROM audit_log WHERE action = 'limit.end_raise' ORDER BY id DESC LIMIT 1`,
+    );
+    expect(ended.after).toEqual({ limits: [] });
     expect([(await chat(other.key)).status, await limitsOf(other.id)]).toEqual([200, []]);
 
     // As if its hour were over.

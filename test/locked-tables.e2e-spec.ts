@@ -119,13 +119,13 @@ describe('a migration of a table that somebody reads for long', () => {
 
 describe('a start while another process migrates', () => {
   it('waits for it longer than its role may wait in a request', async () => {
-    for (const name of ROLE_TIMEOUTS) await onServer(`ALTER ROLE ${role} SET ${name} = '200ms'`);
-    await onServer(`ALTER ROLE ${role} SET lock_timeout = '200ms'`);
+    for (const name of ROLE_TIMEOUTS) await onServer(`ALTER ROLE ${role} SET ${name} = '1500ms'`);
+    await onServer(`ALTER ROLE ${role} SET lock_timeout = '1500ms'`);
     // The lock of migrations.ts.
     await dump.query('SELECT pg_advisory_lock(7311823310495028001)');
     const starting = start();
     await untilSomebodyWaits();
-    await sleep(500);
+    await sleep(2_500);
     await dump.query('SELECT pg_advisory_unlock_all()');
     await starting;
     expect(await migrationsDone()).toBeGreaterThan(EARLY_MIGRATIONS);

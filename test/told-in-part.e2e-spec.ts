@@ -47,8 +47,8 @@ describe('an answer that ended before vLLM has told all of it', () => {
   });
 
   it('is billed no more of a prompt than it was to be cut to', async () => {
-    upstream.answer = (socket) => void sleep(2_000).then(() => socket.destroy());
-    await ask({ prompt: '7'.repeat(20 * TOKENS), truncate_prompt_tokens: 10 }, 300);
+    upstream.answer = (socket) => void sleep(4_000).then(() => socket.destroy());
+    await ask({ prompt: '7'.repeat(20 * TOKENS), truncate_prompt_tokens: 10 }, 1_500);
     const [row] = await settledRows(gateway, user.id, 15_000);
     expect(row).toMatchObject({ outcome: 'client_closed', source: 'estimated', prompt_tokens: 10 });
   });

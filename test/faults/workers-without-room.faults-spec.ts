@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanUp, emptyFolder, ensureBuilt, GatewayProcess, startProcess } from '../support/gateway-process';
@@ -47,7 +47,8 @@ onLinux('a worker that dies while there is no room for another one', () => {
       'EMFILE',
       1,
       HOPELESS,
-      () => allowFiles(readdirSync(`/proc/${primary}/fd`).length),
+      // What is open stays open; whatever it closes meanwhile makes no room.
+      () => allowFiles(3),
       () => allowFiles(PLENTY),
     ],
     ['of memory', 'ENOMEM', 2, 2, () => writeFileSync(noMemory, ''), () => rmSync(noMemory)],

@@ -26,17 +26,17 @@ export function failureFrame(failure: ApiException): string {
  */
 export function sanitiseErrorFrame(frame: string, { servedModel, publicModel }: Names): string {
   try {
-    const text = frame.slice('data: '.length);
+    const text = Buffer.from(frame.slice('data: '.length), 'latin1').toString('utf8');
     const { error } = JSON.parse(text) as { error: { code?: unknown; type?: unknown } };
     if (typeof error.code === 'number' && error.code < 500)
-      return `data: ${underPublicName(text, toLatin1(servedModel), toLatin1(publicModel))}`;
+      return `data: ${toLatin1(underPublicName(text, servedModel, publicModel))}`;
     const safe = {
       message: 'The model server failed on this request.',
       type: error.type,
       param: null,
       code: error.code,
     };
-    return `data: ${JSON.stringify({ error: safe })}`;
+    return `data: ${toLatin1(JSON.stringify({ error: safe }))}`;
   } catch {
     return `data: ${JSON.stringify({ error: { message: 'The model server failed.', type: 'upstream_error', param: null, code: 502 } })}`;
   }

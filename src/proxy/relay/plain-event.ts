@@ -1,3 +1,5 @@
+import { toLatin1 } from './model-name';
+
 const FIELD = 'data:';
 const LINE_END = /\r\n|\n|\r/;
 const SPACE = 0x20;
@@ -27,10 +29,11 @@ export const isSpaced = (text: string, from = 0): boolean => {
   return colon !== -1 && text.charCodeAt(colon + 1) === SPACE;
 };
 
-function writtenAnew(text: string): string {
+/** Its escapes become characters, which are bytes of UTF-8 only then. */
+function writtenAnew(latin1: string): string {
   try {
-    return JSON.stringify(JSON.parse(text));
+    return toLatin1(JSON.stringify(JSON.parse(Buffer.from(latin1, 'latin1').toString('utf8'))));
   } catch {
-    return text;
+    return latin1;
   }
 }

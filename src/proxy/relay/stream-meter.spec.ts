@@ -50,6 +50,17 @@ describe('StreamMeter', () => {
     expect(one.isWhole).toBe(true);
   });
 
+  it('leaves every character whole in what it has to write anew, escaped or not', () => {
+    const text = '\u00e9 \u4e2d \u{1f600} \u0122 \u010a\u010adata: [DONE] "\\n';
+    const escaped = (json: string) =>
+      json.replaceAll(/[^\0-\x7f]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const plain = chunk(0, text, '');
+    for (const written of [spaced(plain), escaped(spaced(plain))]) {
+      const seen = meter().see(Buffer.from(written).toString('latin1')) as string;
+      expect(Buffer.from(seen, 'latin1').toString('utf8')).toBe(plain.replace('"served"', '"public"'));
+    }
+  });
+
   it('leaves a whole object where usage is the first in it', () => {
     const first = `data: {${usage(3, 1)},${chunk(0, 'hi', '').slice('data: {'.length)}`;
     expect(meter().see(first)).toBe(meter().see(chunk(0, 'hi', '')));

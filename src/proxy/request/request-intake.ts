@@ -93,8 +93,7 @@ export function checkBody(
   const members = findMembers(bytes);
   const duplicate = duplicateKey(bytes, members, fields);
   if (duplicate !== null) throw invalidField(duplicate.path, standsTwice(duplicate));
-  const isGiven = (name: string): boolean => (fields[name] ?? null) !== null;
-  const isCompletion = endpoint === null && isGiven('prompt') && !isGiven('messages');
+  const isCompletion = endpoint === null && 'prompt' in fields && (fields.messages ?? null) === null;
   const actual = isCompletion ? 'completions' : (endpoint ?? 'chat_completions');
   const content = actual === 'completions' ? 'prompt' : 'messages';
   if (!(content in fields)) throw invalidField(content, `${content} is missing.`);

@@ -87,7 +87,8 @@ export class Limits {
       const before = await lockLimit(manager, id);
       if (!before) throw new NotFoundException('There is no such limit.');
       const after = await write(manager, before);
-      await this.record(asker, action, [toView(before)], after ?? before, manager, after === null);
+      const isGone = after === null || (await lockLimit(manager, id)) === undefined;
+      await this.record(asker, action, [toView(before)], after ?? before, manager, isGone);
       return (after && toView(after)) as Row extends null ? null : LimitView;
     });
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { Env } from '../../config/env';
 import { HotStatements } from '../../database/hot-statements';
@@ -5,6 +6,9 @@ import { SettlementService } from '../admission/settlement.service';
 import { ProcessIdentity } from '../leases/process-identity';
 import { SpoolDirectory } from './spool-directory';
 import { SpoolFile } from './spool-file';
+
+/** How long a start waits for what was left: a large spool takes minutes, and has time. */
+const START_WAITS_MS = 3_000;
 
 const IS_ALIVE = `SELECT EXISTS (SELECT 1 FROM processes WHERE id::text = $1 AND lease_until > clock_timestamp())
   AS alive`;
@@ -33,7 +37,7 @@ export class SpoolAdoption implements OnApplicationBootstrap, OnApplicationShutd
       );
     }
     this.timer = setInterval(() => void this.round(), this.env.PROCESS_LEASE_MS / 6).unref();
-    await this.round();
+    await Promise.race([this.round(), sleep(START_WAITS_MS, undefined, { ref: false })]);
   }
 
   onApplicationShutdown(): void {

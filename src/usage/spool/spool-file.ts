@@ -50,6 +50,11 @@ export class SpoolFile {
     }
   }
 
+  /** Where the one after it is written, which a process that was killed may have left. */
+  private get nextPath(): string {
+    return `${this.path}.next`;
+  }
+
   get path(): string {
     return join(this.directory, `${this.owner}${SUFFIX}`);
   }
@@ -79,7 +84,7 @@ export class SpoolFile {
    */
   async replaceWith(settlements: readonly Settlement[]): Promise<number> {
     const text = textOf(settlements);
-    const path = `${this.path}.next`;
+    const path = this.nextPath;
     const next = await open(path, O_APPEND | O_CREAT | O_TRUNC | O_WRONLY, 0o600);
     try {
       await next.appendFile(text);
@@ -92,8 +97,8 @@ export class SpoolFile {
     }
     await this.handle?.close();
     this.handle = next;
-    await syncDirectory(this.directory);
     this.safe = Buffer.byteLength(text);
+    await syncDirectory(this.directory);
     return this.safe;
   }
 
@@ -104,6 +109,7 @@ export class SpoolFile {
 
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
+    await rm(this.nextPath, { force: true });
     await this.close();
   }
 
