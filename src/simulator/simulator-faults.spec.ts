@@ -54,7 +54,7 @@ describe('a scripted fault', () => {
   });
 
   it('`neverAnswer` holds the connection until the client leaves', async () => {
-    const answer = await ask({ neverAnswer: true }, STREAM, 50);
+    const answer = await ask({ neverAnswer: true }, STREAM, 200);
     expect(answer).toMatchObject({ status: 0, hungUp: true });
     await simulator.journal.waitForIdle(1_000);
     expect(entry()).toMatchObject({ outcome: 'cancelled', completionTokens: 0 });
@@ -104,9 +104,9 @@ describe('a scripted fault', () => {
   });
 
   it('`stallAfterChunks` falls silent and keeps the connection, with comments when told', async () => {
-    const silent = await ask({ tokens: 9, stallAfterChunks: 2 }, STREAM, 100);
+    const silent = await ask({ tokens: 9, stallAfterChunks: 2 }, STREAM, 200);
     expect(silent.text).not.toContain('keep-alive');
-    const answer = await ask({ tokens: 9, stallAfterChunks: 2, commentEveryMs: 10 }, STREAM, 150);
+    const answer = await ask({ tokens: 9, stallAfterChunks: 2, commentEveryMs: 10 }, STREAM, 500);
     expect(deltas(answer.text)).toBe(2);
     expect(answer.text).toMatch(/(: keep-alive\n\n){3,}$/);
   });
@@ -222,7 +222,7 @@ describe('the end of a simulated server', () => {
           path: '/v1/completions',
           credential: 'any',
           body: { prompt: 'hello', stream },
-          hangUpAfterMs: 60,
+          hangUpAfterMs: 200,
         });
       await simulator.journal.waitForIdle(1_000);
       expect(simulator.journal.entries.map(({ completionTokens }) => completionTokens)).toEqual([0, 0]);

@@ -15,8 +15,13 @@ export interface StreamCall {
   readonly body: unknown;
   /** Hang up once this many bytes have arrived; 0: as soon as the request is sent. */
   readonly hangUpAfterBytes?: number;
-  /** Hang up after this long, in milliseconds. */
+  /** Hang up so long after it was sent, in milliseconds. */
   readonly hangUpAfterMs?: number;
+}
+
+/** After a pause of this process timers come first; a server in it shall see that there was a request. */
+async function readFirst(): Promise<void> {
+  for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** A client that can leave in the middle, at a point the test chooses. */
@@ -51,6 +56,8 @@ export function call(options: StreamCall): Promise<StreamedAnswer> {
     });
     outgoing.on('error', () => resolve({ requestId, status, text, hungUp: true }));
     outgoing.end(payload);
-    if (options.hangUpAfterMs !== undefined) setTimeout(hangUp, options.hangUpAfterMs);
+    const { hangUpAfterMs } = options;
+    if (hangUpAfterMs === undefined) return;
+    outgoing.once('finish', () => setTimeout(() => void readFirst().then(hangUp), hangUpAfterMs));
   });
 }
