@@ -28,7 +28,7 @@ const overDatabase = {
 module.exports = {
   testTimeout: 30_000,
   // Jest would leave one core free; on two, that is one test at a time, and most of them wait rather than compute.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  maxWorkers: Math.max(3, availableParallelism() - 1),
   projects: [
     { ...base, displayName: 'unit', roots: ['<rootDir>/src'], testRegex: '\\.spec\\.ts$' },
     { ...base, ...overDatabase, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
