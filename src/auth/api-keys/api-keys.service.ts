@@ -137,7 +137,10 @@ export class ApiKeysService {
     this.forget(revoked);
   }
 
-  /** Revokes one key of a user, or all, and with them their limits, in `manager`'s transaction; after its end they are to be forgotten. */
+  /**
+   * Revokes one key of a user, or all, and takes their limits away, in `manager`'s transaction; after its end they are to
+   * be forgotten.
+   */
   async markRevoked(
     { userId, keyId }: { userId: string; keyId?: string },
     manager: EntityManager,

@@ -1,6 +1,9 @@
 import type { TokenUsage } from '../../usage/token-usage';
 
-/** Where a usage object stands in a JSON text: [start of its key … end of the object), with the comma before it, or else behind it. */
+/**
+ * Where a usage object stands in a JSON text: [start of its key … end of the object), with the comma before it, or else
+ * the one behind it.
+ */
 export interface UsageSpan {
   readonly start: number;
   readonly end: number;
