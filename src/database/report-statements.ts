@@ -3,12 +3,15 @@ import { Client, Pool, PoolClient, PoolConfig, Query, QueryResultRow } from 'pg'
 import { ApiException } from '../common/api.exception';
 import { Env } from '../config/env';
 import { orUnavailable } from './database-unavailable';
+import { ReportSlots } from './report-slots';
 import { silenceBeyond, WatchedClient, WatchedClientConfig } from './watched-client';
 
 /** How many reports of a process are added up at a time; others wait their turn. */
 export const REPORTS_AT_A_TIME = 2;
-/** How long a report may wait for its turn, or for PostgreSQL to answer, in milliseconds. */
+/** How long a report may wait for its turn, or for a connection, in milliseconds. */
 const PATIENCE_MS = 10_000;
+/** How long the rest of a download may: a file that breaks off has to be asked for anew, from its first line. */
+export const PATIENCE_WITHIN_A_FILE_MS = 600_000;
 /** How long adding up may take, in milliseconds. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 
@@ -26,6 +29,7 @@ const begin = (timeoutMs: number): string => `BEGIN READ ONLY; SET LOCAL stateme
 @Injectable()
 export class ReportStatements implements OnApplicationShutdown {
   private readonly pool: Pool;
+  private readonly slots = new ReportSlots(REPORTS_AT_A_TIME);
   private readonly running = new Set<PoolClient>();
 
   constructor(env: Env) {
@@ -46,15 +50,18 @@ export class ReportStatements implements OnApplicationShutdown {
 
   /**
    * Each row is taken as it comes, and forgotten: those of a long part would be copied by collections of young objects.
-   * @throws ApiException 422 when it takes too long, 503 when there is no connection for it, or it breaks
+   * @param patienceMs how long it may wait for its turn, in milliseconds
+   * @throws ApiException 422 when it takes too long, 503 when its turn does not come, or there is no connection for it, or
+   * that breaks
    */
   async each<Row extends QueryResultRow>(
     text: string,
     values: unknown[],
     take: (row: Row) => void,
+    patienceMs = PATIENCE_MS,
   ): Promise<void> {
     try {
-      await this.within(STATEMENT_TIMEOUT_MS, (client) => takeEach(client, text, values, take));
+      await this.within(STATEMENT_TIMEOUT_MS, patienceMs, (client) => takeEach(client, text, values, take));
     } catch (error) {
       throw isCanceled(error) ? tooMuch(error) : error;
     }
@@ -62,7 +69,7 @@ export class ReportStatements implements OnApplicationShutdown {
 
   /**
    * For what cannot be had in smaller parts, and may take longer than a report.
-   * @throws ApiException 503 when there is no connection for it, or it breaks
+   * @throws ApiException 503 when its turn does not come, or there is no connection for it, or that breaks
    */
   async runWithin<Row extends QueryResultRow>(
     timeoutMs: number,
@@ -70,11 +77,26 @@ export class ReportStatements implements OnApplicationShutdown {
     values: unknown[],
   ): Promise<Row[]> {
     const rows: Row[] = [];
-    await this.within(timeoutMs, (client) => takeEach<Row>(client, text, values, (row) => rows.push(row)));
+    await this.within(timeoutMs, PATIENCE_MS, (client) =>
+      takeEach<Row>(client, text, values, (row) => rows.push(row)),
+    );
     return rows;
   }
 
-  private async within(timeoutMs: number, work: (client: PoolClient) => Promise<void>): Promise<void> {
+  private async within(
+    timeoutMs: number,
+    patienceMs: number,
+    work: (client: PoolClient) => Promise<void>,
+  ): Promise<void> {
+    await this.slots.take(patienceMs);
+    try {
+      await this.connected(timeoutMs, work);
+    } finally {
+      this.slots.give();
+    }
+  }
+
+  private async connected(timeoutMs: number, work: (client: PoolClient) => Promise<void>): Promise<void> {
     const client = await orUnavailable(this.pool.connect());
     let failure: Error | undefined;
     this.running.add(client);

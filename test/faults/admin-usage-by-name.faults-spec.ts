@@ -1,3 +1,4 @@
+import { REPORTS_AT_A_TIME, ReportStatements } from '../../src/database/report-statements';
 import { asAdmin } from '../support/administration';
 import { startGateway, TestGateway } from '../support/gateway';
 import { Answer, Sent } from '../support/send';
@@ -5,6 +6,8 @@ import { idOf, recordInTheMidst, SESSIONS, usageOfMany, UsageRow, useAsMany } fr
 
 const USERS = 400;
 const MANY = 4_000;
+/** Longer than a report waits for its turn. */
+const LONG_S = 14;
 const ALL = 'from=2026-03-01&to=2026-05-31';
 
 // Names that other collations than that of bytes sort otherwise, and some that differ only behind the hundredth character.
@@ -170,5 +173,32 @@ describe('reports of all users in the order of names', () => {
             totals,
           );
     }
+  });
+
+  it('as a file wait for their turn behind reports that take long, where a page is told to come again', async () => {
+    // More than a part.
+    await make(MANY + 1, MANY + 1_100);
+    const query = `/usage?${ALL}&sort=name&format=csv`;
+    const whole = await request(query);
+    const statements = gateway.app.get(ReportStatements, { strict: false });
+    const each = statements.each.bind(statements);
+    const others: Promise<unknown>[] = [];
+    let inParts = 0;
+    const spy = jest.spyOn(statements, 'each').mockImplementation(async (...asked) => {
+      inParts += 1;
+      if (inParts === 2) {
+        for (let n = 0; n < REPORTS_AT_A_TIME; n += 1)
+          others.push(each(`SELECT pg_sleep(${LONG_S})`, [], () => undefined));
+        others.push(request(`/usage?${ALL}`));
+      }
+      await each(...asked);
+    });
+    const started = performance.now();
+    const file = await request(query);
+    spy.mockRestore();
+    expect(file.text).toBe(whole.text);
+    expect(performance.now() - started).toBeGreaterThan(LONG_S * 1_000 - 1);
+    expect((await Promise.all(others)).at(-1)).toMatchObject({ status: 503, body: { code: 'busy' } });
+    expect((await request(`/usage?${ALL}`)).status).toBe(200);
   });
 });

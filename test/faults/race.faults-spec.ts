@@ -6,6 +6,11 @@ import { ledgerLines } from '../support/ledger-report';
 
 const LIMIT = 10_000;
 const REQUESTS = 200;
+/**
+ * What is used at least, also where all requests come before any has ended: each is reserved at about 200 tokens then,
+ * 100 for its prompt by the cheap bound, so that fifty are admitted, and uses more than 50.
+ */
+const LEAST_USED = LIMIT / 4;
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
 
 /** 200 requests at once over three replicas, with three keys and a session of one user, for the last tokens. */
@@ -104,7 +109,7 @@ describe('the race for the last tokens', () => {
         }),
         max_tokens: 100,
       }));
-      expect(await expectClean(statuses)).toBeGreaterThan(LIMIT / 2);
+      expect(await expectClean(statuses)).toBeGreaterThan(LEAST_USED);
     },
   );
 
@@ -147,7 +152,7 @@ describe('the race for the last tokens', () => {
     const { used, reserved } = await counter('everyone');
     expect(reserved).toBe(0);
     expect(used).toBeLessThanOrEqual(before + LIMIT);
-    expect(used).toBeGreaterThan(before + LIMIT / 2);
+    expect(used).toBeGreaterThan(before + LEAST_USED);
     expect(statuses.filter((status) => ![200, 402, 429].includes(status))).toEqual([]);
     const served = await gateway.dataSource.query<{ tokens: string }[]>(
       `SELECT sum(prompt_tokens + completion_tokens) AS tokens FROM usage_records WHERE user_id = ANY($1)

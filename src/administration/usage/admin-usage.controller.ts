@@ -29,6 +29,7 @@ const csvOr = (page: typeof UsageReport | typeof AllUsageRecordsPage) => ({
 @Roles('admin')
 @ApiProblem(400, 'invalid_request', 'from must not be after to.')
 @ApiProblem(422, 'range_too_long', 'The range is longer than 366 days; ask for it in parts.')
+@ApiProblem(503, 'busy', 'Other reports are being added up at the moment; please repeat the request shortly.')
 @Controller('admin/usage')
 export class AdminUsageController {
   constructor(

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Env } from '../../config/env';
-import { ReportStatements } from '../../database/report-statements';
+import { PATIENCE_WITHIN_A_FILE_MS, ReportStatements } from '../../database/report-statements';
 import { CountedFilter, countedParameters, NO_KEY } from '../../usage/counted-usage';
 import type { UsageRange } from '../../usage/usage-range';
 import { csvLineOf, GroupRow, Part, PartRows, Place, shownOf } from './part-rows';
@@ -27,6 +27,8 @@ interface Wanted<Row> {
   readonly limit: number;
   /** Else it is part of a CSV: as much as is handy, and without totals. */
   readonly isPage: boolean;
+  /** How long it may wait for its turn, in milliseconds; undefined: as long as any report. */
+  readonly patienceMs?: number;
   readonly shape: (row: GroupRow) => Row;
 }
 
@@ -49,9 +51,10 @@ export class ReportParts {
   }
 
   /** As lines: of many rows, texts are all that is kept. */
-  csv(question: Question, place: Place | null): Promise<Part<string>> {
+  csv(question: Question, place: Place | null, { hasBegun }: { hasBegun: boolean }): Promise<Part<string>> {
     const limit = CSV_PART[sortKey(question.sort)];
-    return this.of(question, place, { limit, isPage: false, shape: csvLineOf(question.group) });
+    const patienceMs = hasBegun ? PATIENCE_WITHIN_A_FILE_MS : undefined;
+    return this.of(question, place, { limit, isPage: false, patienceMs, shape: csvLineOf(question.group) });
   }
 
   private of<Row>(question: Question, place: Place | null, wanted: Wanted<Row>): Promise<Part<Row>> {
@@ -145,7 +148,8 @@ export class ReportParts {
     if (part.next === null || part.rows.length >= wanted.limit) return part;
     const asked = ofFew(this.env.LIMITS_TIME_ZONE, question.range);
     let isLittle = false;
-    await this.statements.each<{ few: boolean }>(IS_FEW, asked, ({ few }) => (isLittle = few));
+    const take = ({ few }: { few: boolean }): void => void (isLittle = few);
+    await this.statements.each(IS_FEW, asked, take, wanted.patienceMs);
     return isLittle ? this.summed(question, place, wanted) : part;
   }
 
@@ -195,12 +199,12 @@ export class ReportParts {
   }
 
   private async read<Answer extends GroupRow, Row>(
-    { limit, shape }: { limit: number | null; shape: Wanted<Row>['shape'] },
+    { limit, patienceMs, shape }: Omit<Wanted<Row>, 'limit'> & { limit: number | null },
     statement: string,
     values: unknown[],
   ): Promise<PartRows<Answer, Row>> {
     const rows = new PartRows<Answer, Row>(limit, shape);
-    await this.statements.each<Answer>(statement, values, rows.take);
+    await this.statements.each<Answer>(statement, values, rows.take, patienceMs);
     return rows;
   }
 

@@ -39,12 +39,16 @@ export class UsageReports {
 
   async csv(query: UsageReportQuery): Promise<StreamableFile> {
     const question = await this.questionOf(query);
-    const part = async (place: Place | null): Promise<CsvPart> => {
-      const { rows, next } = await this.parts.csv(question, place);
-      return { lines: rows, next: next && (() => part(next)) };
+    const part = async (place: Place | null, state: { hasBegun: boolean }): Promise<CsvPart> => {
+      const { rows, next } = await this.parts.csv(question, place, state);
+      return { lines: rows, next: next && (() => part(next, { hasBegun: true })) };
     };
     const columns = csvColumnsOf(question.group);
-    return csvFile(`usage-by-${question.group}.csv`, columns, await part(placeOf(query, question)));
+    return csvFile(
+      `usage-by-${question.group}.csv`,
+      columns,
+      await part(placeOf(query, question), { hasBegun: false }),
+    );
   }
 
   private async questionOf(query: UsageReportQuery): Promise<Question> {

@@ -1,0 +1,35 @@
+import { ReportSlots } from './report-slots';
+
+const PATIENT_MS = 60_000;
+
+describe('ReportSlots', () => {
+  it('lets so many run, and others in the order in which they came', async () => {
+    const slots = new ReportSlots(2);
+    const entered: number[] = [];
+    for (const n of [1, 2, 3, 4]) void slots.take(PATIENT_MS).then(() => entered.push(n));
+    await turn();
+    expect(entered).toEqual([1, 2]);
+    slots.give();
+    // Whoever comes as one is given is behind those who wait.
+    void slots.take(PATIENT_MS).then(() => entered.push(5));
+    await turn();
+    expect(entered).toEqual([1, 2, 3]);
+    for (let n = 0; n < 5; n += 1) slots.give();
+    await turn();
+    expect(entered).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('refuses who has waited long enough, and lets the next one have their turn', async () => {
+    const slots = new ReportSlots(1);
+    await slots.take(PATIENT_MS);
+    const impatient = slots.take(1);
+    const patient = slots.take(PATIENT_MS);
+    await expect(impatient).rejects.toMatchObject({ code: 'busy' });
+    slots.give();
+    await patient;
+    slots.give();
+    await slots.take(1);
+  });
+});
+
+const turn = () => new Promise(setImmediate);
