@@ -26,7 +26,8 @@ const overDatabase = {
 
 /** @type {import('jest').Config} */
 module.exports = {
-  testTimeout: 30_000,
+  // Only what hangs shall end by it, also on a machine of a fifth of the speed.
+  testTimeout: 120_000,
   // Jest would leave one core free; on two, that is one test at a time, and most of them wait rather than compute.
   maxWorkers: Math.max(3, availableParallelism() - 1),
   projects: [

@@ -30,7 +30,7 @@ describe('metering', () => {
   });
   afterAll(() => gateway.close());
   beforeEach(async () => {
-    await gateway.simulator.journal.waitForIdle(5_000);
+    await gateway.simulator.journal.waitForIdle(30_000);
     gateway.simulator.journal.clear();
     user = await gateway.register();
   });

@@ -110,7 +110,7 @@ describe('the openai client', () => {
       stream: true,
     });
     for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;
-    await gateway.simulator.journal.waitForIdle(2_000);
+    await gateway.simulator.journal.waitForIdle(30_000);
     expect(generated()[0]?.outcome).toBe('cancelled');
     const [row] = await settledRows(gateway, user.id);
     expect(row).toMatchObject({ outcome: 'client_closed', prompt_tokens: generated()[0]?.promptTokens });

@@ -12,7 +12,7 @@ describe('a scripted fault', () => {
   });
 
   beforeEach(async () => {
-    await simulator.journal.waitForIdle(2_000);
+    await simulator.journal.waitForIdle(30_000);
     simulator.journal.clear();
   });
 
@@ -56,7 +56,7 @@ describe('a scripted fault', () => {
   it('`neverAnswer` holds the connection until the client leaves', async () => {
     const answer = await ask({ neverAnswer: true }, STREAM, 200);
     expect(answer).toMatchObject({ status: 0, hungUp: true });
-    await simulator.journal.waitForIdle(1_000);
+    await simulator.journal.waitForIdle(30_000);
     expect(entry()).toMatchObject({ outcome: 'cancelled', completionTokens: 0 });
   });
 
@@ -203,7 +203,7 @@ describe('the end of a simulated server', () => {
       const { text, hungUp } = await stream;
       expect(hungUp).toBe(true);
       expect(text).not.toMatch(/\[DONE\]|error/);
-      await simulator.journal.waitForIdle(1_000);
+      await simulator.journal.waitForIdle(30_000);
       expect(simulator.journal.entries[0]).toMatchObject({
         outcome: 'cancelled',
         completionTokens: generated,
@@ -224,7 +224,7 @@ describe('the end of a simulated server', () => {
           body: { prompt: 'hello', stream },
           hangUpAfterMs: 200,
         });
-      await simulator.journal.waitForIdle(1_000);
+      await simulator.journal.waitForIdle(30_000);
       expect(simulator.journal.entries.map(({ completionTokens }) => completionTokens)).toEqual([0, 0]);
       const { text } = await send(`${simulator.baseUrl}/metrics`);
       expect(text.match(/^vllm:(prompt|generation)_tokens_total.* (\S+)$/gm)).toEqual([

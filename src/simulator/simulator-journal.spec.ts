@@ -77,7 +77,7 @@ describe('the journal of the simulator', () => {
 
   it('stops counting when the client of a stream leaves', async () => {
     const { text } = await leaveAfter(150, { ...said({ tokens: 500, tbtMs: 20 }), stream: true });
-    await simulator.journal.waitForIdle(1_000);
+    await simulator.journal.waitForIdle(30_000);
     const received = text.split('"delta":{"content"').length - 1;
     expect(entry()).toMatchObject({ outcome: 'cancelled' });
     expect(entry()?.cancelledAt).not.toBeNull();
@@ -87,7 +87,7 @@ describe('the journal of the simulator', () => {
 
   it('stops counting when the client of a JSON answer leaves', async () => {
     await leaveAfter(150, said({ tokens: 500, tbtMs: 20 }));
-    await simulator.journal.waitForIdle(1_000);
+    await simulator.journal.waitForIdle(30_000);
     expect(entry()).toMatchObject({ outcome: 'cancelled' });
     expect(entry()?.completionTokens).toBeGreaterThan(1);
     expect(entry()?.completionTokens).toBeLessThan(20);
@@ -95,7 +95,7 @@ describe('the journal of the simulator', () => {
 
   it('takes a half-closed socket for a client that left', async () => {
     expect(await halfClose(simulator.baseUrl, CHAT, said({ tokens: 500, tbtMs: 20 }))).toBe('');
-    await simulator.journal.waitForIdle(1_000);
+    await simulator.journal.waitForIdle(30_000);
     expect(entry()).toMatchObject({ outcome: 'cancelled' });
   });
 

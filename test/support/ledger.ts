@@ -22,7 +22,7 @@ export interface LedgerRow {
 export async function settledRows(
   gateway: TestGateway,
   userId: string,
-  withinMs = 5_000,
+  withinMs = 30_000,
 ): Promise<LedgerRow[]> {
   await untilNothingOpen(gateway, withinMs);
   return gateway.dataSource.query<LedgerRow[]>(
@@ -34,7 +34,7 @@ export async function settledRows(
   );
 }
 
-export async function untilNothingOpen(gateway: TestGateway, withinMs = 5_000): Promise<void> {
+export async function untilNothingOpen(gateway: TestGateway, withinMs = 30_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const [row] = await gateway.dataSource.query<{ open: number }[]>(

@@ -39,7 +39,7 @@ export function openRaw(url: string): RawConnection {
     };
     socket.on('end', finish).on('error', finish).on('close', finish);
   });
-  const until: RawConnection['until'] = (wanted, withinMs = 5_000) =>
+  const until: RawConnection['until'] = (wanted, withinMs = 30_000) =>
     new Promise((resolve, reject) => {
       const isThere = typeof wanted === 'string' ? () => text.includes(wanted) : () => wanted(text);
       const stop = (act: () => void) => {

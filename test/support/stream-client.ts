@@ -17,7 +17,11 @@ export interface StreamCall {
   readonly hangUpAfterBytes?: number;
   /** Hang up so long after it was sent, in milliseconds. */
   readonly hangUpAfterMs?: number;
+  /** Hang up once this holds. */
+  readonly hangUpOnce?: () => boolean;
 }
+
+const LOOK_EVERY_MS = 5;
 
 /** After a pause of this process timers come first; a server in it shall see that there was a request. */
 async function readFirst(): Promise<void> {
@@ -56,8 +60,15 @@ export function call(options: StreamCall): Promise<StreamedAnswer> {
     });
     outgoing.on('error', () => resolve({ requestId, status, text, hungUp: true }));
     outgoing.end(payload);
-    const { hangUpAfterMs } = options;
-    if (hangUpAfterMs === undefined) return;
-    outgoing.once('finish', () => setTimeout(() => void readFirst().then(hangUp), hangUpAfterMs));
+    const { hangUpAfterMs, hangUpOnce } = options;
+    if (hangUpAfterMs !== undefined)
+      outgoing.once('finish', () => setTimeout(() => void readFirst().then(hangUp), hangUpAfterMs));
+    if (hangUpOnce === undefined) return;
+    const looks = setInterval(() => {
+      if (!hangUpOnce()) return;
+      clearInterval(looks);
+      void readFirst().then(hangUp);
+    }, LOOK_EVERY_MS);
+    outgoing.once('close', () => clearInterval(looks));
   });
 }

@@ -62,7 +62,7 @@ export class Wire {
 
   /** What is left once everything has had time to end; NOTHING_LEFT, if all is well. */
   async aftermath() {
-    await this.gateway.simulator.journal.waitForIdle(5_000);
+    await this.gateway.simulator.journal.waitForIdle(30_000);
     const billed = new Set((await settledRows(this.gateway, this.user.id)).map((row) => row.request_id));
     const { registry } = this.gateway.app.get(Metrics);
     const streams = await registry.getSingleMetric('llm_gateway_running_streams')?.get();

@@ -15,11 +15,14 @@ export class StallWatch implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   /** performance.now() of the last tick or newcomer. */
   private now = 0;
+  private tickedAt = 0;
 
   add(entry: Watched): void {
     this.watched.add(entry);
     this.now = performance.now();
-    this.timer ??= setInterval(() => this.tick(), TICK_MS).unref();
+    if (this.timer) return;
+    this.tickedAt = this.now;
+    this.timer = setInterval(() => this.tick(), TICK_MS).unref();
   }
 
   /** The deadline of who may take so long from now on; up to a tick later. Asking the time would cost more than an event. */
@@ -38,6 +41,10 @@ export class StallWatch implements OnApplicationShutdown {
 
   private tick(): void {
     const now = (this.now = performance.now());
+    // While this process stood still it heard nobody, and what lies in its sockets is read after this: no silence of vLLM.
+    const missed = now - this.tickedAt - 2 * TICK_MS;
+    if (missed > 0) for (const entry of this.watched) entry.deadline += missed;
+    this.tickedAt = now;
     for (const entry of this.watched) {
       if (now < entry.deadline) continue;
       entry.deadline = Infinity;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { ApiException } from '../../common/api.exception';
@@ -7,6 +6,7 @@ import { Env } from '../../config/env';
 import { HotStatements } from '../../database/hot-statements';
 import { GroupCommit } from '../admission/group-commit';
 import { rateLimitHeaders, RateState, RateStates } from '../admission/rate-limit-headers';
+import { LATE, TimeLimit } from '../admission/time-limit';
 import { windowState } from '../limits/window-state';
 import { EVERYONE } from '../limits/limit-store';
 
@@ -62,6 +62,7 @@ export class CurrentRates {
     lanes: 1,
     isolates: () => false,
   });
+  private readonly patience = new TimeLimit(PATIENCE_MS);
 
   constructor(
     private readonly statements: HotStatements,
@@ -72,9 +73,8 @@ export class CurrentRates {
   async tell(principal: Principal, response: ServerResponse): Promise<void> {
     if (response.destroyed) return;
     try {
-      const late = sleep(PATIENCE_MS, null, { ref: false });
-      const rates = await Promise.race([this.group.submit(principal), late]);
-      if (rates === null || response.headersSent) return;
+      const rates = await this.patience.wait(this.group.submit(principal));
+      if (rates === LATE || response.headersSent) return;
       const headers = rateLimitHeaders(rates, new Date());
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     } catch {
