@@ -105,7 +105,8 @@ function toRepeat(results, figures) {
   const names = results.filter(({ holds }) => holds === false).map(({ from }) => from);
   // Which requests are missing in the ledger nobody knows: as many are sent once more.
   if (names.includes('ledger')) names.push('statements');
-  for (const [name, { failed }] of Object.entries(figures)) if (SCENARIOS[name] && failed > 0) names.push(name);
+  for (const [name, { failed }] of Object.entries(figures))
+    if (SCENARIOS[name] && failed > 0) names.push(name);
   return new Set(names);
 }
 
