@@ -35,9 +35,16 @@ export function endStalledReaders(server: Server, patienceMs: number): void {
     if (!before || before.bytes !== bytes) unread.set(socket, { since: now, bytes });
     else if (now - before.since >= patienceMs) socket.destroy();
   };
+  let lookedAt = performance.now();
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const [socket, before] of unread) look(socket, before, now);
+    // While this process stood still it took nothing from anybody: that its clients did not read was not theirs.
+    const missed = now - lookedAt - 2 * LOOK_EVERY_MS;
+    lookedAt = now;
+    for (const [socket, before] of unread) {
+      if (before && missed > 0) before.since += missed;
+      look(socket, before, now);
+    }
   }, LOOK_EVERY_MS).unref();
   server.once('close', () => clearInterval(timer));
 }

@@ -31,11 +31,11 @@ describe('npm run admin:create', () => {
   beforeAll(async () => {
     await ensureBuilt();
     gateway = await startGateway();
-  }, 90_000);
+  });
   afterAll(async () => {
     await gateway.close();
     await cleanUp();
-  }, 60_000);
+  });
 
   it('makes an administrator beside a running gateway, and prints a generated password once', async () => {
     const made = await run(['ada']);
@@ -143,5 +143,5 @@ describe('npm run admin:create', () => {
     await second.ready();
     expect((await logIn('ada', printed(ada.output), second.url)).status).toBe(401);
     expect((await logIn('ada', printed(again.output), second.url)).status).toBe(200);
-  }, 60_000);
+  });
 });

@@ -5,13 +5,9 @@ import { dirname, join } from 'node:path';
 import { cleanUp, emptyFolder, ROOT, startProcess, ensureBuilt } from '../support/gateway-process';
 import { createDatabase, onServer, urlOf } from '../support/postgres';
 
-const BUILD_MS = 90_000;
+beforeAll(ensureBuilt);
 
-jest.setTimeout(60_000);
-
-beforeAll(ensureBuilt, BUILD_MS);
-
-afterAll(cleanUp, 60_000);
+afterAll(cleanUp);
 
 /** The program without its sources, as an image has it, in a folder of this name. */
 function program(name: string): string {

@@ -8,16 +8,14 @@ import { createDatabase, TestDatabase } from '../support/postgres';
 import { send } from '../support/send';
 import { workersOf } from '../support/worker-processes';
 
-jest.setTimeout(120_000);
-
 /** Built once: by those who start in it at the same time. */
 let fromSources = '';
 
 beforeAll(async () => {
   fromSources = folderWith(SOURCES);
   await ensureBuilt();
-}, 90_000);
-afterAll(cleanUp, 60_000);
+});
+afterAll(cleanUp);
 
 const BUILT = ['dist', 'scripts', 'package.json'];
 const SOURCES = [

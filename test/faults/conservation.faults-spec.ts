@@ -138,7 +138,7 @@ describe('the conservation of tokens', () => {
       expect(found).toEqual([]);
       expect(ledger.length).toBeGreaterThan(SECONDS);
     },
-    SECONDS * 1_000 + 240_000,
+    SECONDS * 1_000 + 900_000,
   );
 });
 

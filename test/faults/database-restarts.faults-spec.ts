@@ -13,8 +13,6 @@ const SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGINT', 'SIGQUIT', 'SIGINT'] as const;
 const CLIENTS = 8;
 const BACK_MS = 5_000;
 
-jest.setTimeout(120_000);
-
 describe('PostgreSQL is restarted five times under load', () => {
   afterAll(() => cleanUp());
 

@@ -20,8 +20,6 @@ import { runProgram } from '../../src/embedded-postgres/run-program';
 import { serverFiles } from '../../src/embedded-postgres/server-files';
 import { cleanUp, emptyFolder, listens, ROOT } from '../support/gateway-process';
 
-jest.setTimeout(60_000);
-
 /** Compiles the launcher on the fly, so that a starter needs no build. */
 const STARTER = `
   const { readFileSync } = require('node:fs');
@@ -84,7 +82,7 @@ const postmasterOf = (dataDir: string) => Number(readFileSync(pidFileOf(dataDir)
 afterAll(async () => {
   await Promise.all([...starters].map((child) => end(child, 'SIGTERM')));
   await cleanUp();
-}, 60_000);
+});
 
 describe('one process', () => {
   const dataDir = newDataDir();

@@ -14,13 +14,9 @@ import {
 import { untilNothingOpen } from '../support/ledger';
 import { createDatabase, onServer, urlOf } from '../support/postgres';
 
-const BUILD_MS = 90_000;
+beforeAll(ensureBuilt);
 
-jest.setTimeout(60_000);
-
-beforeAll(ensureBuilt, BUILD_MS);
-
-afterAll(cleanUp, 60_000);
+afterAll(cleanUp);
 
 describe('a start that cannot go on says why in one sentence and ends with 1', () => {
   const rows: [what: string, settings: () => Promise<Record<string, string>>, sentence: RegExp][] = [
@@ -140,7 +136,7 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
       });
       await Promise.all(pair);
     }
-  }, 180_000);
+  });
 
   it.each(rows.map(([what, , sentence], index) => ({ what, sentence, index })))(
     '$what',

@@ -49,12 +49,12 @@ describe('bodies that are made to be slow', () => {
     });
     await gateway.printed('"model": "llm-user-managed/');
     key = printedAdmin(gateway).apiKey;
-  }, 120_000);
+  });
   afterAll(async () => {
     await cleanUp();
     upstream.close();
     await database.drop();
-  }, 30_000);
+  });
 
   const post = async (body: string): Promise<number> => {
     const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
@@ -119,15 +119,11 @@ describe('bodies that are made to be slow', () => {
         tools: times(1_000, (index) => called({ [`p${index}`]: 'x'.repeat(5_000) })[0]),
       }),
     ],
-  ])(
-    'hold up others for 200 ms at most: %s',
-    async (_, status, fields) => {
-      const body = JSON.stringify({ model: 'opencode-llm', max_tokens: 1, ...fields() });
-      const statuses = new Set<number>();
-      const held = await lagOf(async () => statuses.add(await post(body)));
-      expect([...statuses]).toEqual([status]);
-      expect(held).toBeLessThanOrEqual(MOST_LAG_MS);
-    },
-    60_000,
-  );
+  ])('hold up others for 200 ms at most: %s', async (_, status, fields) => {
+    const body = JSON.stringify({ model: 'opencode-llm', max_tokens: 1, ...fields() });
+    const statuses = new Set<number>();
+    const held = await lagOf(async () => statuses.add(await post(body)));
+    expect([...statuses]).toEqual([status]);
+    expect(held).toBeLessThanOrEqual(MOST_LAG_MS);
+  });
 });

@@ -78,5 +78,5 @@ describe('a database that goes on from a standby that was behind', () => {
       expect.objectContaining({ outcome: 'completed', source: 'exact', completion_tokens: 250 }),
     );
     expect(await ledgerLines(gateway)).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -189,8 +189,8 @@ describe('the ledger check', () => {
 describe('npm run ledger:check', () => {
   beforeAll(async () => {
     await ensureBuilt();
-  }, 90_000);
-  afterAll(cleanUp, 60_000);
+  });
+  afterAll(cleanUp);
 
   it('ends with 0 when all agrees and with 1 when not, in the database of DATABASE_URL', async () => {
     const gateway = await startGateway();
@@ -249,7 +249,7 @@ describe('npm run ledger:check', () => {
     gateway.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);
     expect((await runScript('ledger-check.js', folder)).code).toBe(2);
-  }, 60_000);
+  });
 
   it.each([
     ['nobody listens', 'postgres://127.0.0.1:9/x', /no PostgreSQL listens at 127/],

@@ -10,15 +10,13 @@ const ANSWER_MS = 10_000;
 /** An end takes a second of last words at most; closing takes its time, too. */
 const END_MS = 15_000;
 
-jest.setTimeout(90_000);
-
 let database: TestDatabase;
 const children = new Set<ChildProcess>();
 
 beforeAll(async () => {
   await ensureBuilt();
   database = await createDatabase();
-}, 90_000);
+});
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');

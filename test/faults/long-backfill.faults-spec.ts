@@ -54,5 +54,5 @@ describe('new limits over a ledger that takes long to add up', () => {
     expect(await limits).toEqual([200, 200]);
     await untilNothingOpen(gateway);
     expect(await ledgerLines(gateway)).toEqual([]);
-  }, 60_000);
+  });
 });

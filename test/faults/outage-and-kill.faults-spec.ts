@@ -24,8 +24,6 @@ interface Billed {
   readonly completion: number;
 }
 
-jest.setTimeout(120_000);
-
 /** A gateway that is killed in an outage of its PostgreSQL, beside one on another disk that reaches it all the time. */
 describe('SIGKILL while PostgreSQL is away', () => {
   let watcher: TestGateway;
@@ -33,7 +31,7 @@ describe('SIGKILL while PostgreSQL is away', () => {
   let gate: DatabaseGate;
   let settings: Record<string, string>;
 
-  beforeAll(() => ensureBuilt(), 90_000);
+  beforeAll(() => ensureBuilt());
   beforeEach(async () => {
     const own = { PROCESS_LEASE_MS: String(LEASE_MS), DEFAULT_TOKEN_LIMIT: '1000000000' };
     watcher = await startGateway({ settings: own });

@@ -5,10 +5,11 @@
  * jest, all that they choose run one by one.
  */
 const { spawnSync } = require('node:child_process');
+const { join } = require('node:path');
 
 const AT_A_TIME = 3;
-/** Of those that name none; on a slow machine some take half a minute beside others. */
-const TEST_TIMEOUT_MS = 120_000;
+/** Ends what hangs: on a slow machine some take minutes beside others. */
+const TEST_TIMEOUT_MS = 600_000;
 /** Each uses less than a core for most of its time, and neither its bounds nor its order needs a quiet machine. */
 const WAITING = [
   'admin-create',
@@ -62,6 +63,10 @@ const runs =
         [`--maxWorkers=${AT_A_TIME}`, '--testPathPatterns', waiting],
         [...oneByOne, '--testPathIgnorePatterns', waiting],
       ];
+
+// Else the suites that start programs would wait for it, each for itself.
+const build = [join(__dirname, '..', '..', 'scripts', 'build.js'), '--if-needed'];
+if (spawnSync(process.execPath, build, { stdio: 'inherit' }).status !== 0) process.exit(1);
 
 for (const words of runs) {
   const jest = [

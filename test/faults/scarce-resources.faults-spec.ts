@@ -46,13 +46,13 @@ describe.each<[string, { openFiles?: number; settings: Record<string, string> }]
     gateway = await startProcess(emptyFolder(), { ...own, ...settings }, { openFiles });
     await gateway.printed('"model": "llm-user-managed/');
     key = printedAdmin(gateway).apiKey;
-  }, 120_000);
+  });
   afterAll(async () => {
     await client.end();
     await cleanUp();
     await simulator.close();
     await database.drop();
-  }, 30_000);
+  });
 
   const ask = (fields: object) =>
     call({
@@ -111,7 +111,7 @@ describe.each<[string, { openFiles?: number; settings: Record<string, string> }]
         [requestId],
       );
       expect(rows).toEqual([{ outcome: 'completed', source: 'exact', completion_tokens: EVENTS }]);
-    }, 60_000);
+    });
   }
 
   it('serves what it can, refuses the rest, and is as it was when the load has gone', async () => {
@@ -149,5 +149,5 @@ describe.each<[string, { openFiles?: number; settings: Record<string, string> }]
     expect(rows).toEqual(generated);
     const held = await client.query('SELECT 1 FROM limit_windows WHERE reserved <> 0');
     expect([await open(), held.rowCount]).toEqual([0, 0]);
-  }, 60_000);
+  });
 });

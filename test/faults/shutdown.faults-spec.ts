@@ -153,7 +153,6 @@ describe('SIGTERM while more runs than the grace period lets finish', () => {
         expect(journal.find(requestId)?.outcome).toBe('cancelled');
       expect(await counterDifferences(watcher)).toEqual([]);
     },
-    60_000,
   );
 });
 

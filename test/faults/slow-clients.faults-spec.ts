@@ -94,7 +94,7 @@ describe('clients that are slow, large, old or gone', () => {
     expect(late?.body).toContain('"code":"body_timeout"');
     expect(never?.body).toContain('"code":"request_timeout"');
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
-  }, 40_000);
+  });
 
   it('hold nothing for clients that vanish within their request', async () => {
     const whole = wire.post(BODY);

@@ -16,13 +16,10 @@ import { createDatabase, TestDatabase } from '../support/postgres';
 import { send } from '../support/send';
 
 const ONCE = 'This is shown once';
-const BUILD_MS = 90_000;
 
-jest.setTimeout(60_000);
+beforeAll(ensureBuilt);
 
-beforeAll(ensureBuilt, BUILD_MS);
-
-afterAll(cleanUp, 60_000);
+afterAll(cleanUp);
 
 describe('a start from nothing', () => {
   const folder = emptyFolder();

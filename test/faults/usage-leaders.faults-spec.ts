@@ -72,7 +72,7 @@ describe('reports from the leaders of months and years', () => {
       for (const group of ['user', 'key'])
         expect([range, group, await on.isLed(`${range}&group_by=${group}`)]).toEqual([range, group, led]);
     expect(await on.differences()).toEqual([]);
-  }, 120_000);
+  });
 
   it('count what was used since, by leaders and by others', async () => {
     await useAsMany();

@@ -10,8 +10,6 @@ const PLENTY = 1_024;
 /** So many starts in vain would end a primary of which nothing serves. */
 const HOPELESS = 5;
 
-jest.setTimeout(60_000);
-
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
 /** A primary that cannot start a process while the others serve: what it needs for one comes and goes. */
@@ -32,11 +30,11 @@ onLinux('a worker that dies while there is no room for another one', () => {
     });
     await gateway.ready();
     primary = parentOf(workersOf(gateway)[0] ?? 0);
-  }, 90_000);
+  });
   afterAll(async () => {
     await cleanUp();
     await database.drop();
-  }, 60_000);
+  });
 
   const allowFiles = (count: number) =>
     execFileSync('prlimit', [`--pid=${primary}`, `--nofile=${count}:${PLENTY}`]);

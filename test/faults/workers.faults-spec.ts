@@ -23,19 +23,17 @@ const LIMIT = 3_000;
 const STATE = `SELECT (SELECT count(*)::int FROM open_requests) AS open,
   (SELECT count(DISTINCT process_id)::int FROM open_requests) AS processes`;
 
-jest.setTimeout(60_000);
-
 let simulator: Simulator;
 
 beforeAll(async () => {
   await ensureBuilt();
   simulator = await startSimulator();
-}, 90_000);
+});
 
 afterAll(async () => {
   await cleanUp();
   await simulator.close();
-}, 60_000);
+});
 
 const chat = (url: string, credential: string, script: { tokens: number; tbtMs?: number }, stream = true) =>
   call({

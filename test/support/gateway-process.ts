@@ -133,12 +133,26 @@ export function databasePortOf(gateway: GatewayProcess): number {
   return Number(/PostgreSQL answers on port (\d+)/.exec(gateway.output())?.[1]);
 }
 
+/** Below those that the kernel deals out, from 32768 on: nobody is given one before its program has opened it. */
+const LOWEST_PORT = 20_000;
+const PORTS_OF_A_WORKER = 1_500;
+const WORKERS = 8;
+let lastPort = Math.floor(Math.random() * PORTS_OF_A_WORKER);
+
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const worker = Number(process.env.JEST_WORKER_ID ?? 1) % WORKERS;
+  for (;;) {
+    lastPort = (lastPort + 1) % PORTS_OF_A_WORKER;
+    const port = LOWEST_PORT + worker * PORTS_OF_A_WORKER + lastPort;
+    if (await canBeOpened(port)) return port;
+  }
+}
+
+function canBeOpened(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** A port that something else listens on until the tests end. */
