@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-const BEGIN_RESERVING = `
+export const BEGIN_RESERVING = `
 CREATE FUNCTION begin_reserving(
   p_subject text, p_subject_ids uuid[], p_metric text, p_period text, p_model text, p_zone text
 ) RETURNS void LANGUAGE plpgsql AS $$

@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { withChanged } from '../src/database/sql-text';
 import { ADMIT as ADMIT_IN_ANY_ORDER } from './1764000001780-roll-by-one-time';
 
-const ADMIT = withChanged(
+export const ADMIT = withChanged(
   ADMIT_IN_ANY_ORDER,
   `  FROM unnest(o_ids, o_positions, o_granted, o_held) AS o (id, i, granted, held);
 `,

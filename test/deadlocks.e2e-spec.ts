@@ -32,10 +32,10 @@ describe('admissions that would wait for each other', () => {
     return client;
   };
   /** One batch, as a replica sends it. @returns what PostgreSQL says to it, or its error's code */
-  const admit = async (keys: readonly string[]) => {
+  const admit = async (keys: readonly string[], by?: Client) => {
     const each = <T>(value: T) => keys.map(() => value);
     const ids = keys.map(() => uuidV7());
-    const replica = await connect();
+    const replica = by ?? (await connect());
     const values = [randomUUID(), ids, each(user.id), each(null), each('chat_completions'), each('x')];
     return replica.query(ADMIT, [...values, each(false), each(1), each(1), each(1), keys]).then(
       ({ rows }) => rows.map(({ verdict }: { verdict: string }) => verdict),
@@ -62,6 +62,24 @@ describe('admissions that would wait for each other', () => {
     const UNIQUE_VIOLATION = '23505';
     expect((await batches).sort()).toEqual([UNIQUE_VIOLATION, ['admitted', 'admitted', 'admitted']].sort());
     await sql('DELETE FROM open_requests');
+  });
+
+  it('find a key that came in while they waited for a counter, and do not wait for its request to end', async () => {
+    await sql(`UPDATE limit_windows SET reserves = true WHERE subject_id = $1 AND period = 'day'`, [user.id]);
+    const first = await connect();
+    await first.query('BEGIN');
+    expect(await admit(['a'], first)).toEqual(['admitted']);
+    const second = admit(['a', 'b']);
+    await untilLocksAreAwaited(gateway, 1);
+    await first.query('COMMIT');
+    // What settles it takes the key away first, and then waits for the counter.
+    const ending = await connect();
+    await ending.query('BEGIN');
+    await ending.query('DELETE FROM open_requests WHERE user_id = $1', [user.id]);
+    expect(await second).toEqual(['in_flight', 'admitted']);
+    await ending.query('COMMIT');
+    await sql('DELETE FROM open_requests');
+    await sql('UPDATE limit_windows SET reserved = 0 WHERE subject_id = $1', [user.id]);
   });
 
   it('are decided again when PostgreSQL ends a deadlock by undoing them', async () => {

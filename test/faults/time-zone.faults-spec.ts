@@ -195,7 +195,7 @@ describe('the time zone of the limits', () => {
     await gateway.close();
   });
 
-  it.each(['America/Havana', 'Atlantic/Azores', 'Europe/Berlin', 'Asia/Beirut', 'UTC'])(
+  it.each(['America/Havana', 'America/Nuuk', 'Atlantic/Azores', 'Europe/Berlin', 'Asia/Beirut', 'UTC'])(
     'has a window around every half hour of a year, each beginning where the last one ends: %s',
     async (zone) => {
       const wrong = await withClient(async (client) => {
@@ -237,6 +237,8 @@ describe('the time zone of the limits', () => {
     ['Europe/Berlin', '2026-03-28T00:00:00Z', 23],
     ['America/New_York', '2026-10-31T00:00:00Z', 25],
     ['America/Havana', '2026-10-31T00:00:00Z', 25],
+    // From eleven in the evening to midnight.
+    ['America/Nuuk', '2026-03-27T00:00:00Z', 23],
     ['Asia/Kathmandu', '2026-11-01T00:00:00Z', 24],
   ])('has windows without gap or overlap when the clocks change: %s, %s', async (zone, from, hours) => {
     const rows = await withClient(async (client) => {

@@ -31,6 +31,8 @@ export async function ledgerDifferences(client: ClientBase, zone: string): Promi
   try {
     // A large ledger takes its time, and is worth some memory.
     await client.query(`SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`);
+    // Before the snapshot: a month that is dropped after it would be missing in the ledger alone.
+    await client.query('LOCK TABLE usage_records IN ACCESS SHARE MODE');
     const wholeFrom = await firstWholeDay(client, zone);
     return {
       differences: [

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
 import { BackfillSums } from './backfill-sums.service';
+import { beginCounters } from './begin-counters';
 import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
@@ -23,7 +24,6 @@ interface Unfilled {
   backfill_changes: number | null;
 }
 
-const NO_END = Number.MAX_SAFE_INTEGER;
 const NAMED = `subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5`;
 // The ledger has an index by user, and none by key.
 const OWNERS = {
@@ -45,9 +45,12 @@ export class LimitCounters {
    * Requests under way are not counted by a new limit on concurrent requests: it begins with the next one.
    * @param most a subject that has so many counters gets no further one
    */
-  async ensure(counter: CounterName, most = NO_END): Promise<void> {
+  async ensure(counter: CounterName, most?: number): Promise<void> {
     if (counter.metric === 'concurrent_requests') return;
-    if (!(await this.reserves(counter))) await this.begin(counter, most);
+    if (!(await this.reserves(counter))) {
+      const counters = { ...counter, subjectIds: [counter.subjectId] };
+      await beginCounters(this.dataSource, this.env.LIMITS_TIME_ZONE, counters, most);
+    }
     for (let row = await this.unfilled(counter); row; row = await this.unfilled(counter)) {
       await this.backfill(counter, row);
     }
@@ -59,24 +62,6 @@ export class LimitCounters {
       valuesOf(counter),
     );
     return rows.length > 0;
-  }
-
-  /** From here on the counter is there, and holds what requests under way have reserved. */
-  private begin(counter: CounterName, most: number): Promise<void> {
-    return this.dataSource.transaction(async (manager) => {
-      await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
-      await manager.query(
-        `INSERT INTO limit_windows (subject, subject_id, metric, period, model, window_start, backfill_before)
-         SELECT $1, $2, $3, $4::text, $5, limit_window_start($4::text, t.now, $6), t.now FROM clock_timestamp() AS t (now)
-         WHERE (SELECT count(*) FROM limit_windows WHERE subject = $1 AND subject_id = $2) < $7
-         ON CONFLICT DO NOTHING`,
-        [...valuesOf(counter), this.env.LIMITS_TIME_ZONE, most],
-      );
-      await manager.query(`SELECT begin_reserving($1, ARRAY[$2::uuid], $3, $4, $5, $6)`, [
-        ...valuesOf(counter),
-        this.env.LIMITS_TIME_ZONE,
-      ]);
-    });
   }
 
   private async unfilled(counter: CounterName): Promise<Unfilled | undefined> {

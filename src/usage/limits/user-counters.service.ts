@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Env } from '../../config/env';
 import { BackfillSums } from './backfill-sums.service';
+import { beginCounters } from './begin-counters';
 import { countedEvents, countedSum } from './counted-events';
 import type { Limit } from './limit.entity';
 
@@ -39,7 +40,11 @@ export class UserCounters {
   async ensure(userIds: readonly string[], counter: UserCounter): Promise<void> {
     if (counter.metric === 'concurrent_requests') return;
     const missing = await this.without(userIds, counter);
-    if (missing.length > 0) await this.begin(missing, counter);
+    if (missing.length > 0) {
+      const counters = { ...counter, subject: 'user', subjectIds: missing, model: '' } as const;
+      // A statement of its own: whoever counts waits for its end, and the backfill reads the ledger after it.
+      await beginCounters(this.dataSource, this.env.LIMITS_TIME_ZONE, counters);
+    }
     for (let groups = await this.unfilled(userIds, counter); groups.length > 0;) {
       for (const group of groups) await this.fill(group, counter);
       groups = await this.unfilled(userIds, counter);
@@ -60,26 +65,6 @@ export class UserCounters {
       [userIds, metric, period],
     );
     return rows.map(({ id }) => id);
-  }
-
-  // A transaction of its own: whoever counts waits for its end, and the backfill reads the ledger after it.
-  private begin(userIds: readonly string[], { metric, period }: UserCounter): Promise<void> {
-    return this.dataSource.transaction(async (manager) => {
-      await manager.query(`SELECT pg_advisory_xact_lock(counting_lock())`);
-      await manager.query(
-        `INSERT INTO limit_windows (subject, subject_id, metric, period, window_start, backfill_before)
-         SELECT 'user', u.id, $2, $3::text, limit_window_start($3::text, t.now, $4), t.now
-         FROM clock_timestamp() AS t (now), unnest($1::uuid[]) AS u (id)
-         ON CONFLICT DO NOTHING`,
-        [userIds, metric, period, this.env.LIMITS_TIME_ZONE],
-      );
-      await manager.query(`SELECT begin_reserving('user', $1, $2, $3, '', $4)`, [
-        userIds,
-        metric,
-        period,
-        this.env.LIMITS_TIME_ZONE,
-      ]);
-    });
   }
 
   private unfilled(userIds: readonly string[], { metric, period }: UserCounter): Promise<Unfilled[]> {

@@ -10,8 +10,8 @@ const PAUSE_MS = 500;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
- * Runs a statement that locks tables in a transaction of its own. It waits for its locks in small portions, so that
- * settlements pass in between.
+ * Runs a statement that locks tables, by itself: in a transaction that this process has to end, a pause of it would hold
+ * up everybody. It waits for its locks in small portions, so that settlements pass in between.
  * @param end ends the waiting
  * @throws Error when the locks cannot be had after several attempts
  */
@@ -21,19 +21,35 @@ export async function withPatientLocks<Row>(
   values: unknown[],
   end: AbortSignal,
 ): Promise<Row[]> {
-  for (let attempt = 1; ; attempt += 1) {
-    await session.startTransaction();
-    try {
-      await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      // Moving records out of the default partition may take its time.
-      await session.query(`SET LOCAL statement_timeout = ${MAINTENANCE_STATEMENT_TIMEOUT_MS}`);
-      const rows = (await session.query(statement, values)) as Row[];
-      await session.commitTransaction();
-      return rows;
-    } catch (error) {
-      await session.rollbackTransaction();
-      if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE || attempt === ATTEMPTS) throw error;
-      await sleep(PAUSE_MS, undefined, { signal: end });
+  const [before] = (await session.query(LIMITS)) as [Limits];
+  // Moving records out of the default partition may take its time.
+  await setLimits(session, [`${LOCK_TIMEOUT_MS}ms`, `${MAINTENANCE_STATEMENT_TIMEOUT_MS}ms`]);
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return (await session.query(statement, values)) as Row[];
+      } catch (error) {
+        if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE || attempt === ATTEMPTS) throw error;
+        await sleep(PAUSE_MS, undefined, { signal: end });
+      }
     }
+  } finally {
+    // Of a connection that has broken nobody needs them.
+    await setLimits(session, [before.lock, before.statement]).catch(() => undefined);
   }
+}
+
+interface Limits {
+  readonly lock: string;
+  readonly statement: string;
+}
+
+const LIMITS = `
+  SELECT current_setting('lock_timeout') AS lock, current_setting('statement_timeout') AS statement`;
+
+async function setLimits(session: QueryRunner, values: [lock: string, statement: string]): Promise<void> {
+  await session.query(
+    `SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false)`,
+    values,
+  );
 }
