@@ -68,6 +68,8 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  // Node would cut every body after 300 s, whatever its rate; slow ones are ended below.
+  server.requestTimeout = 0;
   // Node would answer what it does not know how to expect with a bare 417; it may as well be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   leaveRoomForRequests(server, (message) => logger.warn(message, 'HTTP'));

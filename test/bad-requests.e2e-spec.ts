@@ -1,5 +1,6 @@
 import { bookkeeping, Bookkeeping, dispatched } from './support/bookkeeping';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { untilNothingOpen } from './support/ledger';
 
 interface ErrorBody {
   readonly error: {
@@ -100,6 +101,7 @@ describe('a request that is not right', () => {
     gateway = await startGateway();
     user = await gateway.register();
     await send('/v1/chat/completions', `{"model":"opencode-llm",${MESSAGES},"max_tokens":1}`);
+    await untilNothingOpen(gateway);
     before = await bookkeeping(gateway);
     gateway.simulator.journal.clear();
   });
@@ -253,6 +255,7 @@ describe('a request that is not right', () => {
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['multipart', { 'content-type': 'multipart/form-data; boundary=x' }],
     ['another charset', { 'content-type': 'application/json; charset=iso-8859-1' }],
+    ['another charset among others', { 'content-type': 'application/json; a=b; charset=utf-16le; c=d' }],
     ['a type that only begins so', { 'content-type': 'application/jsonp' }],
     ['two types', { 'content-type': 'application/json, text/plain' }],
     ['no type', { 'content-type': '' }],

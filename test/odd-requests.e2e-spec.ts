@@ -109,6 +109,8 @@ describe('a request that is odd but right', () => {
       'application/json',
       'application/json;charset=utf-8',
       'Application/JSON; Charset="UTF-8"',
+      'application/json;',
+      'application/json; version=1; charset=utf-8; a=b',
     ]) {
       const headers = { 'content-type': type, 'content-encoding': 'identity' };
       expect(await sends(spaced, headers)).toMatchObject({ status: 200, billedExactly: true });

@@ -15,6 +15,17 @@ describe('readCredential', () => {
     });
   });
 
+  it.each(['', 'Bearer', 'bearer  '])(
+    'takes x-api-key beside an Authorization without a credential: "%s"',
+    (empty) => {
+      expect(readCredential(request('Authorization', empty, 'x-api-key', 'abc'))).toEqual({
+        token: 'abc',
+        header: 'x-api-key',
+      });
+      expect(readCredential(request('Authorization', empty))).toBeNull();
+    },
+  );
+
   it('reads x-api-key', () => {
     expect(readCredential(request('X-Api-Key', 'abc'))).toEqual({ token: 'abc', header: 'x-api-key' });
   });

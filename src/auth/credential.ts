@@ -7,6 +7,8 @@ export interface Credential {
   readonly header: 'authorization' | 'x-api-key';
 }
 
+/** What a client sends that has a place for a credential and none in it. */
+const EMPTY = /^(bearer)? *$/i;
 const BEARER = /^bearer +(\S+) *$/i;
 
 /**
@@ -14,9 +16,10 @@ const BEARER = /^bearer +(\S+) *$/i;
  * @throws ApiException 400 when the headers name more than one.
  */
 export function readCredential(request: IncomingMessage): Credential | null {
-  const { authorization, 'x-api-key': apiKeyHeader } = request.headers;
-  if (authorization === undefined && apiKeyHeader === undefined) return null;
+  const { authorization: sent, 'x-api-key': apiKeyHeader } = request.headers;
+  if (sent === undefined && apiKeyHeader === undefined) return null;
   refuseRepeated(request.rawHeaders);
+  const authorization = sent === undefined || EMPTY.test(sent) ? undefined : sent;
   const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
   const apiKey = typeof apiKeyHeader === 'string' ? apiKeyHeader.trim() : '';
   if (apiKey === '') return bearer === undefined ? null : { token: bearer, header: 'authorization' };

@@ -5,7 +5,9 @@ import type { Express, RequestHandler } from 'express';
 import { allowedMethods, methodNotAllowed } from './allowed-methods';
 import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
+import { MalformedHead } from './malformed-requests';
 import { closeWithItsConnection } from './queued-answers';
+import { isRefused } from './refused-connections';
 import { holdsTooManyHeaders, namesOneHost } from './request-heads';
 
 /** The handler Nest compiles for a route: its guards, interceptors, parameters and filters included. */
@@ -71,11 +73,16 @@ export class HotExpressAdapter extends ExpressAdapter {
       requireHostHeader: false,
     } as unknown as ServerOptions;
     this.httpServer = createServer(serverOptions, (request, response) => {
+      // Node's parser goes on with what came together with the one that was refused.
+      if (isRefused(request.socket)) return;
       closeWithItsConnection(request, response);
       if (holdsTooManyHeaders(request.rawHeaders)) return this.refuseHeaders(request as HotRequest, response);
       if (!namesOneHost(request.rawHeaders, request.httpVersion)) {
-        // To be refused, as what is no HTTP is.
-        this.httpServer.emit('clientError', new Error('not one Host header'), request.socket);
+        this.httpServer.emit(
+          'clientError',
+          new MalformedHead('not one Host header', response),
+          request.socket,
+        );
         return;
       }
       const hot = request.method === 'POST' ? this.hotRoutes.get(request.url ?? '') : undefined;

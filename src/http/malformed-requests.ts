@@ -2,6 +2,7 @@ import { METHODS, Server, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ApiException } from '../common/api.exception';
 import { methodNotAllowed } from './allowed-methods';
+import { isRefused, refuseAllThatFollows } from './refused-connections';
 
 /** What is said of a request that Node's parser refused, before any route knew of it. */
 export interface MalformedRequest {
@@ -24,9 +25,20 @@ interface Answering {
   readonly methodsAt: (path: string) => readonly string[];
 }
 
+/** Of a request that Node's parser let through, and that is to be refused as what is no HTTP is. */
+export class MalformedHead extends Error {
+  constructor(
+    message: string,
+    /** Its own, which has not been begun. */
+    readonly response: ServerResponse,
+  ) {
+    super(message);
+  }
+}
+
 /**
  * Gives what is no HTTP, or of a method nobody knows, an answer of the house, where Node would send a bare status or
- * nothing; the connection ends with it.
+ * nothing; the connection ends with it. What is right and came before it is answered first.
  */
 export function answerMalformedRequests(server: Server, { answer, methodsAt }: Answering): void {
   const refuse = (socket: HttpSocket, failure: ApiException, path: string): void => {
@@ -41,14 +53,56 @@ export function answerMalformedRequests(server: Server, { answer, methodsAt }: A
     });
     socket.end(responseOf(failure, { type, text, requestId }), () => socket.destroy());
   };
-  server.on('clientError', (error: ParserError, socket: HttpSocket) => {
+  server.on('clientError', (error: ParserError | MalformedHead, socket: HttpSocket) => {
+    if (error instanceof MalformedHead)
+      return inTurn(socket, error.response, () => refuse(socket, new ApiException(INVALID), ''));
     if (error.code === 'ECONNRESET') return socket.destroy();
+    // A parser that has failed fails at all that follows.
+    if (isRefused(socket) && socket.writable && !socket.writableEnded) return;
     const unknown = error.code === 'HPE_INVALID_METHOD' ? unknownMethod(error.rawPacket) : null;
-    if (unknown) return refuse(socket, refusalOf(unknown, methodsAt), unknown.path);
-    return refuse(socket, new ApiException(FAILURES[error.code ?? ''] ?? INVALID), pathOf(error.rawPacket));
+    const refuseThis = unknown
+      ? () => refuse(socket, refusalOf(unknown, methodsAt), unknown.path)
+      : () =>
+          refuse(socket, new ApiException(FAILURES[error.code ?? ''] ?? INVALID), pathOf(error.rawPacket));
+    return error.code === LATE ? unlessItCame(socket, refuseThis) : inTurn(socket, null, refuseThis);
   });
-  // What it names is a host and no path of ours.
-  server.on('connect', (_request, socket: HttpSocket) => refuse(socket, methodNotAllowed('CONNECT', []), ''));
+  server.on('connect', (_request, socket: HttpSocket) =>
+    // What it names is a host and no path of ours.
+    inTurn(socket, null, () => refuse(socket, methodNotAllowed('CONNECT', []), '')),
+  );
+}
+
+/** The answer that is to be given before that of what is refused now: of a request that has all come. */
+const answerBefore = (socket: HttpSocket, own: ServerResponse | null): ServerResponse | null => {
+  const current = socket._httpMessage ?? null;
+  return current && current !== own && current.req.complete ? current : null;
+};
+
+/**
+ * Answers come in the order of requests (RFC 9112, 9.3.2): whoever sent one that is right before is told that first.
+ * @param own the answer of what is refused, when Node has made one
+ */
+function inTurn(socket: HttpSocket, own: ServerResponse | null, refuse: () => void): void {
+  const before = answerBefore(socket, own);
+  if (!before) return refuse();
+  if (!isRefused(socket)) {
+    refuseAllThatFollows(socket);
+    // Node would have ended the connection with a parser that has not failed.
+    socket.once('end', () => socket.destroy());
+  }
+  before.once('close', () => {
+    // Else that was the last one: what is left of it is being written.
+    if (!socket.writableEnded) inTurn(socket, own, refuse);
+  });
+}
+
+/** The head of a next request that takes its time may still come while the answer before it is given. */
+function unlessItCame(socket: HttpSocket, refuse: () => void): void {
+  const before = answerBefore(socket, null);
+  if (!before) return refuse();
+  before.once('close', () => {
+    if (!socket._httpMessage && !socket.writableEnded) refuse();
+  });
 }
 
 /** With what Node keeps on it: the answer whose turn it is; Node's own handling of errors goes by it, too. */
@@ -58,6 +112,8 @@ interface ParserError extends NodeJS.ErrnoException {
   /** What was being parsed. */
   readonly rawPacket?: Buffer;
 }
+
+const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 const INVALID = { status: 400, code: 'invalid_http', message: 'The request is not valid HTTP/1.1.' };
 
@@ -72,7 +128,7 @@ const FAILURES: Readonly<Record<string, { status: number; code: string; message:
     code: 'body_too_large',
     message: 'The chunk extensions of the body are too large.',
   },
-  ERR_HTTP_REQUEST_TIMEOUT: {
+  [LATE]: {
     status: 408,
     code: 'request_timeout',
     message: 'The request did not arrive in time.',

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiException } from '../../common/api.exception';
 import type { BodyMemory } from './body-memory';
+import { BodyPieces } from './body-pieces';
 
 /** Silence allowed while a body is being sent, in milliseconds. */
 const BODY_IDLE_MS = 20_000;
@@ -17,8 +18,7 @@ export function readJsonBytes(
   limit: number,
   memory: BodyMemory,
 ): Buffer | Promise<Buffer> {
-  const type = request.headers['content-type'] ?? '';
-  if (!/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type)) {
+  if (!isJson(request.headers['content-type'] ?? '')) {
     throw new ApiException({
       status: 415,
       code: 'unsupported_media_type',
@@ -39,6 +39,15 @@ export function readJsonBytes(
   return isThere && !request.destroyed ? whatCame(request, limit) : collect(request, limit, memory);
 }
 
+/** Whatever parameters it has besides, as for Express and vLLM; JSON of another charset would be read as something else. */
+function isJson(type: string): boolean {
+  const [media, ...parameters] = type.split(';');
+  return (
+    media?.trim().toLowerCase() === 'application/json' &&
+    parameters.every((one) => !/^\s*charset\s*=/i.test(one) || /=\s*"?utf-?8"?\s*$/i.test(one))
+  );
+}
+
 function whatCame(request: IncomingMessage, limit: number): Buffer {
   const bytes = request.readableLength <= limit ? (request.read() as Buffer | null) : undefined;
   // Up to its end, or Node would hold on to the request for as long as its connection is idle.
@@ -51,13 +60,11 @@ function collect(request: IncomingMessage, limit: number, memory: BodyMemory): P
   // A client may have left while its credential was looked up: no event will tell.
   if (request.destroyed) return Promise.reject(bodyIncomplete());
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const pieces = new BodyPieces();
     const timer = setTimeout(() => finish(bodyTimedOut()), BODY_IDLE_MS);
     const onData = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limit) return finish(bodyTooLarge(limit));
-      chunks.push(chunk);
+      if (pieces.size + chunk.length > limit) return finish(bodyTooLarge(limit));
+      pieces.add(chunk);
       timer.refresh();
       memory.take(request, chunk.length, () => finish(noRoom()));
     };
@@ -68,13 +75,13 @@ function collect(request: IncomingMessage, limit: number, memory: BodyMemory): P
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       if (error) {
         memory.release(request);
-        chunks.length = 0;
+        pieces.clear();
         // What is still on its way is thrown away, so that the client gets to read the answer.
         request.on('error', () => undefined).resume();
         reject(error);
       } else {
         memory.keep(request);
-        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+        resolve(pieces.together());
       }
     };
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
