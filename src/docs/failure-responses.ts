@@ -40,7 +40,8 @@ export const ENVELOPES: Record<'Problem' | 'OpenAiError' | 'OAuthError', SchemaO
           message: { type: 'string' },
           type: { type: 'string' },
           param: { type: 'string', nullable: true },
-          code: { type: 'string', nullable: true },
+          // A number where it is vLLM that refuses.
+          code: { oneOf: [{ type: 'string' }, { type: 'integer' }], nullable: true },
         },
       },
     },

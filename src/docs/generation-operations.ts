@@ -11,6 +11,16 @@ export interface GenerationOperation {
 
 const MODEL = 'opencode-llm';
 
+const PROMPT: SchemaObject = {
+  description: 'A text, token ids, or up to 256 of them',
+  oneOf: [
+    { type: 'string' },
+    { type: 'array', items: { type: 'string' } },
+    { type: 'array', items: { type: 'integer' } },
+    { type: 'array', items: { type: 'array', items: { type: 'integer' } } },
+  ],
+};
+
 const COMMON: Record<string, SchemaObject> = {
   model: { type: 'string', example: MODEL, description: 'One of GET /v1/models' },
   stream: { type: 'boolean', default: false },
@@ -129,7 +139,7 @@ const COMPLETE: GenerationOperation = {
         schema: {
           type: 'object',
           required: ['model', 'prompt'],
-          properties: { ...COMMON, prompt: { type: 'string' } },
+          properties: { ...COMMON, prompt: PROMPT },
           additionalProperties: true,
         },
         examples: PROMPT_EXAMPLES,
@@ -156,8 +166,7 @@ const SESSION_CHAT: GenerationOperation = {
       'application/json': {
         schema: {
           type: 'object',
-          required: ['model'],
-          properties: { ...COMMON, messages: MESSAGES, tools: TOOLS, prompt: { type: 'string' } },
+          properties: { ...COMMON, messages: MESSAGES, tools: TOOLS, prompt: PROMPT },
           additionalProperties: true,
         },
         examples: { ...CHAT_EXAMPLES, ...PROMPT_EXAMPLES },

@@ -35,7 +35,8 @@ export class LiveRequestsController {
   @ApiOperation({
     summary: 'End a running request, within 5 seconds',
     description:
-      'On whichever replica it runs: vLLM is stopped, the client reads `request_ended`, and what was counted is billed.',
+      'On whichever replica it runs: vLLM is stopped, what was counted is billed, and the client reads an error ' +
+      'event (code 403) and `[DONE]`, or 403 `request_ended` when nothing has been answered yet.',
   })
   @ApiNoContentResponse()
   @ApiProblem(404, 'not_found', 'There is no such request under way.')

@@ -146,6 +146,8 @@ describe('EventWriter', () => {
     let most = 0;
     let sent = 0;
     let pauses = 0;
+    let pause: () => void = () => undefined;
+    const full = new Promise<void>((resolve) => (pause = resolve));
     void serves(async (writer, response) => {
       for (; sent < 2_000; sent += 1) {
         const reads = writer.write(event);
@@ -153,6 +155,7 @@ describe('EventWriter', () => {
         most = Math.max(most, response.socket?.writableLength ?? 0);
         if (reads) continue;
         pauses += 1;
+        pause();
         await new Promise((resolve) => response.once('drain', resolve));
       }
       writer.end('data: [DONE]\n\n');
@@ -163,7 +166,8 @@ describe('EventWriter', () => {
     client.write(GET);
     await new Promise((resolve) => client.once('data', resolve));
     client.pause();
-    for (let before = -1; before !== sent; await sleep(50)) before = sent;
+    await full;
+    await sleep(50);
     expect(pauses).toBe(1);
     // What is not held here is in the kernel's buffers.
     expect([sent < 1_500, most < 200_000]).toEqual([true, true]);
@@ -216,23 +220,23 @@ describe('EventWriter', () => {
 
   it('lets a client leave at any moment', async () => {
     for (const moment of ['before the head', 'between events', 'before the end']) {
-      const left = new Promise<unknown>((resolve) => {
-        void serves(async (writer, response) => {
-          const gone = new Promise((closed) => response.once('close', closed));
-          if (moment !== 'before the head') writer.write('data: 1\n\n');
-          await gone;
-          if (moment !== 'before the end') writer.write('data: 2\n\n');
-          await turn();
-          await turn();
-          writer.end('data: [DONE]\n\n');
-          await sleep(10);
-          resolve([response.destroyed, response.writableLength]);
-        });
+      let tell: (left: unknown) => void = () => undefined;
+      const left = new Promise((resolve) => (tell = resolve));
+      const served = serves(async (writer, response) => {
+        const gone = new Promise((closed) => response.once('close', closed));
+        if (moment !== 'before the head') writer.write('data: 1\n\n');
+        await gone;
+        if (moment !== 'before the end') writer.write('data: 2\n\n');
+        await turn();
+        await turn();
+        writer.end('data: [DONE]\n\n');
+        await sleep(10);
+        tell([response.destroyed, response.writableLength]);
       });
       const connection = openRaw(url);
       connection.write(GET);
       if (moment !== 'before the head') await connection.until('data: 1');
-      else await sleep(20);
+      else await served;
       connection.vanish();
       expect(await left).toEqual([true, 0]);
     }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { ApiException } from '../../common/api.exception';
+import { ApiException } from '../../common/api.exception';
 import type { Progress } from '../../usage/leases/open-requests';
 import { DONE, errorFrame, failureFrame, sanitiseErrorFrame } from './error-frame';
 import { EventWriter } from './event-writer';
@@ -83,7 +83,8 @@ export class StreamRelay {
 
   /** vLLM died, fell silent or was taken away: the client is told, in the stream if it has begun. */
   cut(message: string, failure: Error = upstreamFailed(message)): Receipt {
-    return this.saidItself() ?? this.breakOff(errorFrame(message, 502), 502, failure);
+    const status = failure instanceof ApiException ? failure.getStatus() : 502;
+    return this.saidItself() ?? this.breakOff(errorFrame(message, 502), status, failure);
   }
 
   /** The gateway itself has a reason to end it. */
