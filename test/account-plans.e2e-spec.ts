@@ -31,7 +31,7 @@ describe('what is read and deleted of one account among many', () => {
     // A registration makes counters for each; the trigger of the limits makes those of the limits.
     for (let first = 1; first < CROWD; first += AT_ONCE) await make(first);
     await gateway.dataSource.query('ANALYZE');
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const make = (first: number): Promise<unknown> =>

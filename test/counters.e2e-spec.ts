@@ -1,4 +1,5 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { holdStreams } from './support/held-streams';
 import { counterDifferences, untilNothingOpen } from './support/ledger';
 import { ledgerLines } from './support/ledger-report';
 
@@ -23,12 +24,16 @@ describe('the counters of a user', () => {
   beforeEach(async () => {
     user = await gateway.register();
   });
+  afterEach(() => {
+    gateway.simulator.settings.hung = false;
+  });
 
   const sql = (statement: string, values: unknown[] = []) => gateway.dataSource.query(statement, values);
   const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
-  const chat = (body: object) =>
-    gateway.post('/v1/chat/completions', user.key, { model: 'opencode-llm', max_tokens: 50, ...body });
-  const stream = (tokens: number, tbtMs = 40) => chat({ stream: true, messages: said({ tokens, tbtMs }) });
+  const BODY = { model: 'opencode-llm', max_tokens: 50 };
+  const chat = (body: object) => gateway.post('/v1/chat/completions', user.key, { ...BODY, ...body });
+  /** Streams that hold what they reserve until they are released. */
+  const hold = (count = 1) => holdStreams(gateway, user, { ...BODY, messages: said({ tokens: 20 }) }, count);
   const counters = async (): Promise<Record<string, Counter>> => {
     const rows: Counter[] = await sql(
       `SELECT period, used::int, reserved::int, previous::int,
@@ -46,13 +51,12 @@ describe('the counters of a user', () => {
     });
 
   it('hold a reservation where there is a limit, and count everywhere', async () => {
-    const answer = await stream(20);
+    const stream = await hold();
     const during = await counters();
     expect(during['month']?.reserved).toBeGreaterThan(50);
     expect(during['day']?.reserved).toBe(0);
     expect(during['total']?.reserved).toBe(0);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     const { day, month, total } = await counters();
     expect(month).toMatchObject({ reserved: 0, is_current: true });
     expect(month?.used).toBeGreaterThan(20);
@@ -78,7 +82,7 @@ describe('the counters of a user', () => {
   });
 
   it('do not count in a new window what was admitted in the one before', async () => {
-    const answer = await stream(20);
+    const stream = await hold();
     await sql(`UPDATE open_requests SET admitted_at = admitted_at - interval '1 day' WHERE user_id = $1`, [
       user.id,
     ]);
@@ -88,14 +92,13 @@ describe('the counters of a user', () => {
          used = 77 * (period = 'day')::integer WHERE subject_id = $1 AND period IN ('day', 'month')`,
       [user.id],
     );
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     const { day } = await counters();
     expect(day).toMatchObject({ used: 0, reserved: 0, is_current: true });
   });
 
   it('take up what requests under way have reserved when a limit comes', async () => {
-    const answer = await stream(40, 80);
+    const stream = await hold();
     const before = await counters();
     const set = await setLimit({ window: 'day', amount: 100_000 });
     expect(set.status).toBe(200);
@@ -105,8 +108,7 @@ describe('the counters of a user', () => {
     await setLimit({ window: 'day', amount: during['day']?.reserved });
     const refused = await chat({ messages: said({ tokens: 1 }) });
     expect(refused.status).toBe(429);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     const { day, month } = await counters();
     expect(day).toMatchObject({ used: month?.used, reserved: 0 });
     expect(await counterDifferences(gateway)).toEqual([]);
@@ -115,7 +117,7 @@ describe('the counters of a user', () => {
   it('take up what requests under way have reserved when users limit themselves', async () => {
     await sql(`DELETE FROM limits WHERE subject_id = $1`, [user.id]);
     await sql(`UPDATE limit_windows SET reserves = false WHERE subject_id = $1`, [user.id]);
-    const answer = await stream(20, 80);
+    const stream = await hold();
     expect((await counters())['month']?.reserved).toBe(0);
     const set = await fetch(`${gateway.url}/users/me/token-limit`, {
       method: 'PUT',
@@ -124,8 +126,7 @@ describe('the counters of a user', () => {
     });
     expect(set.status).toBe(200);
     expect((await counters())['month']?.reserved).toBeGreaterThan(50);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     expect((await counters())['month']).toMatchObject({ reserved: 0 });
     expect(await counterDifferences(gateway)).toEqual([]);
   });
@@ -144,7 +145,8 @@ describe('the counters of a user', () => {
         method: 'PUT',
         headers: { authorization: `Bearer ${admin.accessToken}`, 'content-type': 'application/json' },
         body: JSON.stringify({ metric: 'tokens', window: 'month', amount: 2_000_000 }),
-        signal: AbortSignal.timeout(2_000),
+        // What would wait would wait for the test.
+        signal: AbortSignal.timeout(10_000),
       });
       expect(changed.status).toBe(200);
     } finally {
@@ -154,12 +156,11 @@ describe('the counters of a user', () => {
   });
 
   it('take up reservations in a window that was not counted before, too', async () => {
-    const answer = await stream(30);
+    const stream = await hold();
     await setLimit({ window: 'week', amount: 100_000 });
     const { week, month } = await counters();
     expect(week?.reserved).toBe(month?.reserved);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     expect((await counters())['week']).toMatchObject({
       used: (await counters())['month']?.used,
       reserved: 0,
@@ -168,10 +169,9 @@ describe('the counters of a user', () => {
   });
 
   it('go on holding when the limit is taken away while a request runs', async () => {
-    const answer = await stream(20);
+    const stream = await hold();
     await sql(`DELETE FROM limits WHERE subject_id = $1`, [user.id]);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     expect((await counters())['month']).toMatchObject({ reserved: 0 });
     expect(await counterDifferences(gateway)).toEqual([]);
   });
@@ -202,7 +202,7 @@ describe('the counters of a user', () => {
   });
 
   it('are locked after the lock of all that count, by the reaper too: no two wait for each other', async () => {
-    const answer = await stream(20);
+    const stream = await hold();
     const session = gateway.dataSource.createQueryRunner();
     await session.startTransaction();
     await session.query('SELECT pg_advisory_xact_lock(counting_lock())');
@@ -217,8 +217,7 @@ describe('the counters of a user', () => {
     await session.commitTransaction();
     await session.release();
     await reaped;
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
   });
 
   it('roll at admission where there is a limit, before anything is reserved in them', async () => {
@@ -227,12 +226,11 @@ describe('the counters of a user', () => {
        WHERE subject_id = $1 AND period = 'month'`,
       [user.id],
     );
-    const answer = await stream(20);
+    const stream = await hold();
     const { month } = await counters();
     expect(month).toMatchObject({ used: 0, is_current: true });
     expect(month?.reserved).toBeGreaterThan(50);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 
@@ -246,15 +244,14 @@ describe('the counters of a user', () => {
        WHERE subject_id = $1 AND period = 'minute'`,
       [user.id],
     );
-    const answer = await stream(5);
+    const stream = await hold();
     const starts = await sql(
       `SELECT DISTINCT w.window_start, o.admitted_at FROM open_requests o JOIN limit_windows w ON w.id = ANY (o.held)
        WHERE o.user_id = $1 AND w.period = 'minute'`,
       [user.id],
     );
     expect(starts).toEqual([{ window_start: starts[0].admitted_at, admitted_at: starts[0].admitted_at }]);
-    await answer.text();
-    await untilNothingOpen(gateway);
+    await stream.release();
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 
@@ -268,7 +265,7 @@ describe('the counters of a user', () => {
        WHERE subject_id = $1 AND period = 'day'`,
       [key.id],
     );
-    await (await stream(5)).text();
+    await chat({ messages: said({ tokens: 5 }) });
     await untilNothingOpen(gateway);
     const [own] = await sql(
       `SELECT used, window_start <= now() AS now FROM limit_windows
@@ -288,12 +285,11 @@ describe('the counters of a user', () => {
     ['one request', 1],
     ['several at once', 5],
   ])('cost no record when they have lost the reservations of %s', async (_, requests) => {
-    const answers = await Promise.all(Array.from({ length: requests }, () => stream(10)));
+    const streams = await hold(requests);
     await sql(`UPDATE limit_windows SET reserved = 0 WHERE subject_id = $1`, [user.id]);
     const lines = (await ledgerLines(gateway)).filter((line) => line.includes(user.username));
     expect(lines).toEqual([expect.stringMatching(/tokens\/month, reserved, /)]);
-    await Promise.all(answers.map((answer) => answer.text()));
-    await untilNothingOpen(gateway);
+    await streams.release();
     expect(await sql(`SELECT 1 FROM usage_records WHERE user_id = $1`, [user.id])).toHaveLength(requests);
     expect(await counterDifferences(gateway)).toEqual([]);
   });

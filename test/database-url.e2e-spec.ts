@@ -9,6 +9,7 @@ import { provideDatabase } from '../src/startup/database';
 import { bringSchemaUpToDate } from '../src/startup/migrations';
 import { StartupLog } from '../src/startup/startup-log';
 import { cleanUp, emptyFolder } from './support/gateway-process';
+import { LostTime } from './support/lost-time';
 import { createDatabase, onServer } from './support/postgres';
 
 const provide = (url: string) => {
@@ -23,9 +24,11 @@ describe('a Unix socket in DATABASE_URL', () => {
 
   beforeAll(async () => {
     chmodSync(sockets, 0o777);
-    const settings = { unix_socket_directories: sockets };
+    // Nothing here has to survive a power cut, and a slow disk would take its time for every migration.
+    const fast = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+    const settings = { unix_socket_directories: sockets, ...fast };
     server = await startEmbeddedPostgres({ dataDir: join(emptyFolder(), 'postgres'), settings });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await server.stop();
     await cleanUp();
@@ -63,11 +66,14 @@ describe('a Unix socket in DATABASE_URL', () => {
 });
 
 it('names a file of DATABASE_URL that is not there, at once: no server would bring it', async () => {
-  const startedAt = performance.now();
+  const lost = new LostTime();
+  const startedAt = Date.now();
   const url = 'postgres://127.0.0.1:9/x?sslmode=verify-full&sslrootcert=/missing/ca.pem';
   const sentence = 'DATABASE_URL: /missing/ca.pem, which it names, is not there.';
   await expect(provide(url)).rejects.toThrow(sentence);
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  const endedAt = Date.now();
+  expect(endedAt - startedAt - (await lost.between(startedAt, endedAt))).toBeLessThan(3_000);
+  await lost.stop();
 });
 
 describe('npm run migration:run', () => {

@@ -94,7 +94,7 @@ describe('the documentation', () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  }, 60_000);
+  }, 300_000);
 
   it('is a page that keeps neither passwords nor refresh tokens', async () => {
     const script = await (await fetch(`${gateway.url}/docs/forget-secrets.js`)).text();

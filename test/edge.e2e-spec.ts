@@ -67,7 +67,9 @@ describe('the HTTP edge', () => {
       });
       outgoing.on('error', reject).end(method.startsWith('P') ? BODY : undefined);
     });
-  const reached = () => gateway.simulator.journal.entries.map((entry) => entry.target);
+  /** But for the list of models, which may be read anew at any time. */
+  const reached = () =>
+    gateway.simulator.journal.entries.map(({ target }) => target).filter((path) => path !== '/v1/models');
 
   it.each([
     '/v1/../metrics',
@@ -86,7 +88,7 @@ describe('the HTTP edge', () => {
     const answer = await raw(target);
     expect([400, 401, 404, 405]).toContain(statusOf(answer));
     expect(answer).not.toMatch(/stack|node_modules|at \w+ \(/);
-    expect(reached().filter((path) => !['/v1/models', '/v1/chat/completions'].includes(path))).toEqual([]);
+    expect(reached().filter((path) => path !== '/v1/chat/completions')).toEqual([]);
   });
 
   it.each(VERBS)('has none of the routes of vLLM but its own, for %s', async (method) => {

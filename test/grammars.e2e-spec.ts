@@ -4,7 +4,8 @@ import { settledRows } from './support/ledger';
 import { CHAT } from './support/wire';
 
 const LIMIT = 60;
-const MANY = 1_000;
+/** Few enough that even a slow machine sends them all within the minute. */
+const MANY = 300;
 const AT_ONCE = 20;
 
 describe('grammars that vLLM would have to compile', () => {
@@ -45,7 +46,7 @@ describe('grammars that vLLM would have to compile', () => {
       ] as const
     )[index % 5] as [object, string];
 
-  it('are taken from one account 60 times a minute, of a thousand, and those that are repeated always', async () => {
+  it('are taken from one account 60 times a minute, of three hundred, and those that are repeated always', async () => {
     const statuses: number[] = [];
     let next = 0;
     let refused: { after: number; text: string } | undefined;

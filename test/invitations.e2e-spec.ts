@@ -1,4 +1,5 @@
 import { asAdmin, auditOf } from './support/administration';
+import { earlyInTheMinute } from './support/early-in-the-minute';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { untilLocksAreAwaited } from './support/lock-waiters';
 import { Answer, send, Sent } from './support/send';
@@ -91,6 +92,7 @@ describe('registration with an invitation', () => {
         model: 'opencode-llm',
         messages: [{ role: 'user', content: 'SIM:{"tokens":5}' }],
       });
+    await earlyInTheMinute();
     const answers = [await chat(), await chat(), await chat(), await chat()];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
   });

@@ -94,7 +94,6 @@ describe('the last active administrator', () => {
         expect(await activeAdmins()).toHaveLength(1);
       }
     },
-    60_000,
   );
 
   it.each([['disabled'], ['deleted']])(

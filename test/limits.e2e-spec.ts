@@ -147,18 +147,18 @@ describe('token limits at admission', () => {
         return answer.status;
       }),
     );
-    const rows = await settledRows(gateway, user.id, 10_000);
+    const rows = await settledRows(gateway, user.id);
     const spent = rows.reduce((sum, row) => sum + row.prompt_tokens + row.completion_tokens, 0);
     expect(spent).toBeLessThanOrEqual(total);
     // Who waits for room gives up after 2 s, which on a busy machine leaves some of it.
     expect(spent).toBeGreaterThan(total / 4);
     expect(await used()).toEqual({ used: spent, reserved: 0 });
-    expect(new Set(statuses)).toEqual(
-      new Set([200, ...(statuses.includes(429) ? [429] : []), ...(statuses.includes(402) ? [402] : [])]),
-    );
-    expect(statuses.filter((status) => status === 200)).toHaveLength(rows.length);
+    // Whom a machine that stood still made wait for PostgreSQL too long gets a 503, and costs nothing.
+    expect(statuses.filter((status) => ![200, 402, 429, 503].includes(status))).toEqual([]);
+    const served = rows.filter(({ status }) => status === 200);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(served.length);
     expect(await counterDifferences(gateway)).toEqual([]);
-  }, 60_000);
+  });
 
   it('refuses a disabled user and a revoked key at admission, whatever a cache still says', async () => {
     expect((await chat({ messages: said({ tokens: 2 }) })).status).toBe(200);

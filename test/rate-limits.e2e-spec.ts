@@ -1,4 +1,6 @@
+import { earlyInTheMinute } from './support/early-in-the-minute';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { holdStreams } from './support/held-streams';
 import { settledRows, untilNothingOpen } from './support/ledger';
 import { ledgerReport } from './support/ledger-report';
 
@@ -20,6 +22,7 @@ describe('limits as rows', () => {
     gateway.simulator.journal.clear();
   });
   afterEach(async () => {
+    gateway.simulator.settings.hung = false;
     await gateway.dataSource.query(`DELETE FROM limits WHERE subject = 'everyone'`);
   });
 
@@ -56,11 +59,6 @@ describe('limits as rows', () => {
       [user.id],
     );
   };
-  /** Until early in a minute, so that the whole test lies in one. */
-  const earlyInTheMinute = async () => {
-    const second = (Date.now() / 1_000) % 60;
-    if (second > 52) await new Promise((resolve) => setTimeout(resolve, (60.1 - second) * 1_000));
-  };
 
   describe('requests a minute', () => {
     it('refuses the one too many with 429 and says when to come back', async () => {
@@ -93,11 +91,12 @@ describe('limits as rows', () => {
       await limit({ metric: 'requests', window: 'minute', amount: 10 });
       await Promise.all(Array.from({ length: 10 }, () => chat()));
       await minuteBefore();
-      const seconds = (Date.now() / 1_000) % 60;
+      const minute = Math.floor(Date.now() / 60_000) * 60_000;
       const statuses = await Promise.all(Array.from({ length: 10 }, async () => (await chat()).status));
       const admitted = statuses.filter((status) => status === 200).length;
-      // Of the ten of the minute before, (60 - seconds) / 60 still count.
-      const most = Math.floor(((seconds + 4) / 60) * 10);
+      // Of the ten of the minute before, (60 - seconds) / 60 still counted when the last of these came.
+      const seconds = (Date.now() - minute) / 1_000;
+      const most = Math.floor((seconds / 60) * 10);
       expect(admitted).toBeLessThanOrEqual(most);
       expect(statuses.filter((status) => status === 429)).toHaveLength(10 - admitted);
     });
@@ -162,15 +161,14 @@ describe('limits as rows', () => {
 
   it('holds concurrent requests, and frees their place with the settlement', async () => {
     await limit({ metric: 'concurrent_requests', amount: 2 });
-    const slow = { tokens: 5, ttftMs: 700 };
-    const first = [chat(slow), chat(slow)];
-    await waitForOpen(2);
+    const body = { model: 'opencode-llm', messages: said({ tokens: 5 }) };
+    const first = await holdStreams(gateway, user, body, 2);
     const refused = await chat();
     expect(refused.status).toBe(429);
     expect(refused.headers.get('retry-after')).toBe('1');
     expect((await errorOf(refused)).message).toMatch(/Too many requests at once for your account/);
-    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200]);
-    await untilNothingOpen(gateway);
+    const whole = expect.stringContaining('data: [DONE]') as string;
+    expect(await first.release()).toEqual([whole, whole]);
     expect((await chat()).status).toBe(200);
   });
 
@@ -194,16 +192,6 @@ describe('limits as rows', () => {
     expect((await chat()).status).toBe(200);
   });
 
-  const waitForOpen = async (count: number) => {
-    for (;;) {
-      const [row] = await gateway.dataSource.query<{ open: number }[]>(
-        'SELECT count(*)::int AS open FROM open_requests',
-      );
-      if (row?.open === count) return;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
-
   it('holds everyone together', async () => {
     await untilNothingOpen(gateway);
     const other = await gateway.register();
@@ -225,7 +213,7 @@ describe('limits as rows', () => {
   it('raises a limit until a point in time, and falls back to it then', async () => {
     const { id } = await limit({ metric: 'tokens', window: 'day', amount: 0 });
     expect((await chat()).status).toBe(402);
-    const until = new Date(Date.now() + 1_500).toISOString();
+    const until = new Date(Date.now() + 3_600_000).toISOString();
     const raised = await send('PUT', `/admin/limits/${id}/temporary`, admin.accessToken, {
       amount: 10_000,
       until,
@@ -233,7 +221,8 @@ describe('limits as rows', () => {
     expect(raised.status).toBe(200);
     expect(await raised.json()).toMatchObject({ amount: 0, temporary: { amount: 10_000, until } });
     expect((await chat()).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 1_600));
+    // As if its hour were over.
+    await gateway.dataSource.query('UPDATE limits SET temporary_until = now() WHERE id = $1', [id]);
     expect((await chat()).status).toBe(402);
   });
 

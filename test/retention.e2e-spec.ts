@@ -11,17 +11,12 @@ import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { recordGeneration } from './support/generations';
 import { settledRows, untilNothingOpen } from './support/ledger';
 import { ledgerLines, ledgerReport } from './support/ledger-report';
+import { middleOf, partitionOf, partitionsOf } from './support/ledger-months';
 
 const KEPT_MONTHS = 3;
-const TODAY = new Date();
 
-/** The middle of a month, counted from the current one. */
-const middleOf = (offset: number): Date =>
-  new Date(Date.UTC(TODAY.getUTCFullYear(), TODAY.getUTCMonth() + offset, 15, 12));
 /** In a month, and not in the future: the middle of this one may be. */
 const pastIn = (offset: number): Date => (offset === 0 ? new Date() : middleOf(offset));
-const partitionOf = (offset: number): string =>
-  `usage_records_${middleOf(offset).toISOString().slice(0, 7).replace('-', '_')}`;
 
 const OPERATIONS = readFileSync(join(__dirname, '..', 'docs', 'operations.md'), 'utf8');
 
@@ -36,13 +31,7 @@ describe('retention', () => {
   const retain = async (at?: Date) => {
     while (!(await retention().run(at))) await sleep(10);
   };
-  const partitions = async () =>
-    (
-      await sql<{ name: string }>(
-        `SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid
-         WHERE inhparent = 'usage_records'::regclass ORDER BY 1`,
-      )
-    ).map(({ name }) => name);
+  const partitions = () => partitionsOf(gateway);
   const record = async (at: Date, completion = 10) => {
     // Last month may be this one still, where the limits live.
     const counts = `(period = 'total' OR window_start BETWEEN '1970-01-01Z' AND $3::timestamptz)`;
@@ -152,23 +141,23 @@ describe('retention', () => {
 
   it('drops nothing when everything is to be kept', async () => {
     gateway.env.USAGE_RETENTION_MONTHS = 0;
-    const id = await record(middleOf(-200));
-    await retain(middleOf(200));
-    expect(await home(id)).toBe(partitionOf(-200));
+    const id = await record(middleOf(-20));
+    await retain(middleOf(20));
+    expect(await home(id)).toBe(partitionOf(-20));
   });
 
   it('keeps a month while a request of that age is open', async () => {
     const stream = await gateway.post('/v1/chat/completions', user.key, {
       model: 'opencode-llm',
       stream: true,
-      messages: [{ role: 'user', content: 'SIM:{"tokens":40,"tbtMs":50}' }],
+      messages: [{ role: 'user', content: 'SIM:{"tokens":5000,"tbtMs":50}' }],
     });
     await record(middleOf(-1));
     await retain(middleOf(KEPT_MONTHS + 1));
     // The open request is as old as this month.
     expect(await partitions()).toContain(partitionOf(0));
     expect(await partitions()).not.toContain(partitionOf(-1));
-    await stream.text();
+    await stream.body?.cancel();
     await untilNothingOpen(gateway);
     await retain(middleOf(KEPT_MONTHS + 1));
     expect(await partitions()).not.toContain(partitionOf(0));
@@ -196,23 +185,6 @@ describe('retention', () => {
     expect(await settledRows(gateway, user.id)).toEqual([]);
     const [daily] = await sql<{ requests: number }>('SELECT sum(requests)::int AS requests FROM usage_daily');
     expect(daily?.requests).toBe(1);
-  });
-
-  it('lets settlements pass while it waits for a reader of the whole ledger, and gives way', async () => {
-    const reader = new Client({ connectionString: gateway.env.DATABASE_URL });
-    await reader.connect();
-    await reader.query('BEGIN; SELECT count(*) FROM usage_records');
-    const run = retain(middleOf(KEPT_MONTHS + 2));
-    const slowest = await slowestSettlement(async () => {
-      await sleep(2_000);
-      await reader.query('COMMIT');
-      await reader.end();
-      await run;
-    });
-    expect(slowest).toBeLessThan(1_500);
-    expect(await partitions()).not.toContain(partitionOf(-1));
-    expect(await partitions()).toContain(partitionOf(KEPT_MONTHS + 4));
-    expect(await ledgerLines(gateway)).toEqual([]);
   });
 
   it('is done by one process at a time', async () => {
@@ -279,22 +251,4 @@ describe('retention', () => {
       await sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
     }
   });
-
-  /** How long the slowest of many small requests took while something else went on. */
-  async function slowestSettlement(meanwhile: () => Promise<void>): Promise<number> {
-    const over = new AbortController();
-    const done = meanwhile().finally(() => over.abort());
-    let slowest = 0;
-    while (!over.signal.aborted) {
-      const sentAt = performance.now();
-      const answer = await gateway.post('/v1/chat/completions', user.key, {
-        model: 'opencode-llm',
-        messages: [{ role: 'user', content: 'SIM:{"tokens":3}' }],
-      });
-      expect(answer.status).toBe(200);
-      slowest = Math.max(slowest, performance.now() - sentAt);
-    }
-    await done;
-    return slowest;
-  }
 });

@@ -58,7 +58,7 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
       invitation: `llmi_${randomBytes(32).toString('base64url')}`,
       link: `llmp_${randomBytes(32).toString('base64url')}`,
     };
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await cleanUp();
     await simulator.close();

@@ -41,8 +41,8 @@ describe.each([false, true])('an upstream with strange answers (stream: %s)', (s
   beforeAll(async () => {
     upstream = await startRawUpstream();
     gateway = await startGateway({
-      // One connection, so that it is used again where it can be.
-      settings: { VLLM_BASE_URL: upstream.url, UPSTREAM_CONNECTIONS: '1', UPSTREAM_IDLE_TIMEOUT_MS: '1500' },
+      // One connection, so that it is used again where it can be. None of them is silent for so long.
+      settings: { VLLM_BASE_URL: upstream.url, UPSTREAM_CONNECTIONS: '1', UPSTREAM_IDLE_TIMEOUT_MS: '30000' },
     });
     [user, other] = [await gateway.register(), await gateway.register()];
   });

@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Socket } from 'node:net';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows } from './support/ledger';
 import { RawUpstream, startRawUpstream } from './support/raw-upstream';
@@ -28,14 +29,24 @@ describe('an answer that ended before vLLM has told all of it', () => {
     user = await gateway.register();
   });
 
-  const ask = (body: object, hangUpAfterMs?: number, path = '/v1/completions') =>
+  const ask = (body: object, path = '/v1/completions', hangUpOnce?: () => boolean) =>
     call({
       url: gateway.url,
       path,
       credential: user.key,
       body: { model: 'opencode-llm', stream: true, max_tokens: 5, ...body },
-      ...(hangUpAfterMs === undefined ? {} : { hangUpAfterMs }),
+      ...(hangUpOnce === undefined ? {} : { hangUpOnce }),
     });
+  /** Leaves once vLLM has all of the request and has said nothing to it. @returns vLLM's side of its connection */
+  const leaveUnanswered = async (body: object, path?: string): Promise<Socket> => {
+    const asked: Socket[] = [];
+    upstream.answer = (socket) => asked.push(socket);
+    await ask(body, path, () => asked.length > 0);
+    await sleep(300);
+    // After a pause timers come first: that somebody left is read now.
+    for (let turns = 0; turns < 3; turns += 1) await turn();
+    return asked[0] as Socket;
+  };
 
   // Of digits each is a token; a guess by bytes, which is all there is for more than 16 prompts, is a quarter of them.
   it('is billed what it told, where that is more than a guess of all', async () => {
@@ -47,19 +58,17 @@ describe('an answer that ended before vLLM has told all of it', () => {
   });
 
   it('is billed no more of a prompt than it was to be cut to', async () => {
-    upstream.answer = (socket) => void sleep(4_000).then(() => socket.destroy());
-    await ask({ prompt: '7'.repeat(20 * TOKENS), truncate_prompt_tokens: 10 }, 1_500);
-    const [row] = await settledRows(gateway, user.id, 15_000);
+    await leaveUnanswered({ prompt: '7'.repeat(20 * TOKENS), truncate_prompt_tokens: 10 });
+    const [row] = await settledRows(gateway, user.id);
     expect(row).toMatchObject({ outcome: 'client_closed', source: 'estimated', prompt_tokens: 10 });
   });
 
   it('is billed nothing when vLLM refuses it in its first event, also once a client of hidden thinking has left', async () => {
     const error = '{"error": {"message": "no", "type": "BadRequestError", "code": 400}}';
-    upstream.answer = (socket) =>
-      void sleep(1_500).then(() => socket.end(`${HEAD}data: ${error}\n\ndata: [DONE]\n\n`));
     const hidden = { messages: [{ role: 'user', content: 'hi' }], include_reasoning: false };
-    await ask(hidden, 500, '/v1/chat/completions');
-    const [row] = await settledRows(gateway, user.id, 15_000);
+    const vllm = await leaveUnanswered(hidden, '/v1/chat/completions');
+    vllm.end(`${HEAD}data: ${error}\n\ndata: [DONE]\n\n`);
+    const [row] = await settledRows(gateway, user.id);
     expect(row).toMatchObject({ outcome: 'client_closed', status: 499, source: 'exact', prompt_tokens: 0 });
   });
 });

@@ -1,16 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { holdStreams } from './support/held-streams';
 import { untilNothingOpen } from './support/ledger';
-import { call } from './support/stream-client';
+import { undisturbed } from './support/undisturbed';
 
 const PATH = '/v1/chat/completions';
 const LIMIT = 600;
 const short = { model: 'opencode-llm', max_tokens: 20, messages: [{ role: 'user', content: 'a title' }] };
-/** Wants far more than there is, so that it holds all of it, and writes for as long as is said. */
-const long = (tokens: number, tbtMs: number) => ({
+/** Wants far more than there is, so that it holds all of it. */
+const long = (tokens: number) => ({
   model: 'opencode-llm',
-  stream: true,
   max_tokens: 32_000,
-  messages: [{ role: 'user', content: `SIM:${JSON.stringify({ tokens, tbtMs })}` }],
+  messages: [{ role: 'user', content: `SIM:${JSON.stringify({ tokens })}` }],
 });
 
 describe('a request for which only others hold the room', () => {
@@ -21,60 +22,56 @@ describe('a request for which only others hold the room', () => {
     gateway = await startGateway({ settings: { DEFAULT_TOKEN_LIMIT: String(LIMIT) } });
   });
   afterAll(() => gateway.close());
-  beforeEach(async () => {
+  const renew = async () => {
     user = await gateway.register();
+  };
+  beforeEach(renew);
+  afterEach(() => {
+    gateway.simulator.settings.hung = false;
   });
 
-  /** A stream that holds all that is left of the limit. */
-  const holdAll = async (tokens: number, tbtMs: number) => {
-    const answer = call({ url: gateway.url, path: PATH, credential: user.key, body: long(tokens, tbtMs) });
-    for (;;) {
-      const [row] = await gateway.dataSource.query<{ reserved: string }[]>(
-        'SELECT reserved FROM open_requests WHERE user_id = $1',
-        [user.id],
-      );
-      if (row) return { answer, reserved: Number(row.reserved) };
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
+  const holdAll = () => holdStreams(gateway, user, long(20));
   const timed = async () => {
     const from = performance.now();
     const answer = await gateway.post(PATH, user.key, short);
     return { answer, waitedMs: performance.now() - from };
   };
 
-  it('waits, and gets in once they have ended', async () => {
-    const { answer, reserved } = await holdAll(20, 40);
-    expect(reserved).toBe(LIMIT);
-    const title = await timed();
-    expect(title.answer.status).toBe(200);
-    expect(title.waitedMs).toBeGreaterThan(300);
-    expect((await answer).text).toContain('data: [DONE]');
-  });
+  it('waits, and gets in once they have ended', async () =>
+    undisturbed(renew, async () => {
+      const held = await holdAll();
+      expect(held.reserved).toEqual([LIMIT]);
+      const asked = timed();
+      await sleep(500);
+      const [text] = await held.release();
+      const title = await asked;
+      expect(title.answer.status).toBe(200);
+      expect(title.waitedMs).toBeGreaterThan(450);
+      expect(text).toContain('data: [DONE]');
+    }));
 
   it('is a 429 after two seconds, which says when to come back: the quota is not used up', async () => {
-    const { answer } = await holdAll(80, 35);
+    const held = await holdAll();
     const title = await timed();
     expect(title.answer.status).toBe(429);
     expect(title.answer.headers.get('retry-after')).toBe('2');
     expect(title.answer.headers.get('x-should-retry')).toBeNull();
     expect(await title.answer.json()).toMatchObject({ error: { code: 'quota_reserved' } });
     expect(title.waitedMs).toBeGreaterThan(1_900);
-    await answer;
-    await untilNothingOpen(gateway);
+    await held.release();
     expect((await timed()).answer.status).toBe(200);
   });
 
-  it('is a 402 at once when what is used leaves no room: waiting would not help', async () => {
-    const first = await holdAll(570, 0);
-    await first.answer;
-    await untilNothingOpen(gateway);
-    const title = await timed();
-    expect(title.answer.status).toBe(402);
-    expect(title.answer.headers.get('x-should-retry')).toBe('false');
-    expect(await title.answer.json()).toMatchObject({ error: { code: 'insufficient_quota' } });
-    expect(title.waitedMs).toBeLessThan(1_500);
-  });
+  it('is a 402 at once when what is used leaves no room: waiting would not help', async () =>
+    undisturbed(renew, async () => {
+      await (await gateway.post(PATH, user.key, long(570))).text();
+      await untilNothingOpen(gateway);
+      const title = await timed();
+      expect(title.answer.status).toBe(402);
+      expect(title.answer.headers.get('x-should-retry')).toBe('false');
+      expect(await title.answer.json()).toMatchObject({ error: { code: 'insufficient_quota' } });
+      expect(title.waitedMs).toBeLessThan(1_900);
+    }));
 });
 
 describe('QUOTA_EXCEEDED_STATUS', () => {

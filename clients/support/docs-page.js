@@ -4,7 +4,8 @@ import { chromium } from 'playwright-core';
 
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const SHOTS = join(import.meta.dirname, '..', 'output', 'docs');
-const PATIENCE_MS = 15_000;
+/** Ends what hangs: without a graphics card a slow machine takes its time. */
+export const PATIENCE_MS = 120_000;
 
 /** A browser of this machine; null when there is none on the PATH, which is no excuse where everything must be tried. */
 export function findBrowser() {
@@ -39,7 +40,7 @@ export class DocsPage {
   static async open(executablePath, url) {
     // Chromium has no sandbox for root, which is who runs the tests in a container.
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    const browser = await chromium.launch({ executablePath, args });
+    const browser = await chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
     const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } });
     page.setDefaultTimeout(PATIENCE_MS);
     const docs = new DocsPage(browser, page, url);

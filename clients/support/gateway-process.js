@@ -9,8 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const dist = join(import.meta.dirname, '..', '..', 'dist', 'src');
 const require = createRequire(import.meta.url);
 
-const START_MS = 60_000;
-const STOP_MS = 20_000;
+const START_MS = 300_000;
+const STOP_MS = 60_000;
 const KEPT_LINES = 30;
 
 /**

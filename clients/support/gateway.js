@@ -64,7 +64,7 @@ export async function ledger(user) {
 }
 
 /** Waits for that many ledger rows: a row is written when its answer has ended. */
-export async function settledLedger(user, count, withinMs = 5_000) {
+export async function settledLedger(user, count, withinMs = 30_000) {
   let rows = [];
   await until(
     async () => (rows = await ledger(user)).length >= count,
@@ -100,8 +100,11 @@ export async function requestCount(route) {
 /** @param what says what did not happen, when it did not */
 export async function until(condition, withinMs, what) {
   const deadline = Date.now() + withinMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`within ${withinMs} ms: ${what()}`);
+  for (;;) {
+    // Before the look: a machine that stood still since the last one is given another.
+    const isLast = Date.now() > deadline;
+    if (await condition()) return;
+    if (isLast) throw new Error(`within ${withinMs} ms: ${what()}`);
     await sleep(20);
   }
 }

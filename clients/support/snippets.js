@@ -5,7 +5,7 @@ import { url } from './gateway.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const clients = join(import.meta.dirname, '..');
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 
 /** How each language of a code block is run: the code comes on standard input. */
 const RUNNERS = {

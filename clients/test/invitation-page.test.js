@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { chromium } from 'playwright-core';
-import { findBrowser } from '../support/docs-page.js';
+import { findBrowser, PATIENCE_MS } from '../support/docs-page.js';
 import { admin, ask, baseURL, url } from '../support/gateway.js';
 
 const executablePath = findBrowser();
@@ -27,8 +27,9 @@ describe('the page behind the link of an invitation', { skip }, () => {
     link = url + new URL(invitation.url).pathname + new URL(invitation.url).hash;
     assert.equal(new URL(link).hash, `#${invitation.token}`);
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    browser = await chromium.launch({ executablePath, args });
+    browser = await chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
     page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('dialog', (dialog) => complaints.push(dialog.message()) && dialog.dismiss());
     page.on(
@@ -46,7 +47,7 @@ describe('the page behind the link of an invitation', { skip }, () => {
     await page.getByLabel('Password once more').fill(again);
     await page.getByRole('button', { name: 'Make account' }).click();
   };
-  const says = (text) => page.getByRole('status').filter({ hasText: text }).waitFor({ timeout: 10_000 });
+  const says = (text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
   it('says what is wrong with a name or a password, as text', async () => {
     await make(username, PASSWORD, `${PASSWORD}!`);

@@ -17,7 +17,7 @@ import {
 import { readmeConfig, runOpencode } from '../support/opencode.js';
 
 const ROUTE = '/v1/chat/completions';
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 180_000;
 const OVERFLOW = "This model's maximum context length is 32768 tokens. However, you requested 40000 tokens.";
 
 /** The main requests of a session, not the one for its title. */

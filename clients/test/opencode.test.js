@@ -22,17 +22,30 @@ import { readmeConfig, runOpencode } from '../support/opencode.js';
 const ROUTE = '/v1/chat/completions';
 /** A session asks twice: for its answer and, without tools, for its title. */
 const MAIN_AND_TITLE = 2;
-/** A first try and five retries take opencode 75 seconds. */
-const AT_ONCE_SECONDS = 30;
+/** What a first try and five retries take opencode beside the rest. */
+const RETRIES_SECONDS = 75;
 
 /** The main request of a session, not the one for its title. */
 const withTools = (entry) => Array.isArray(entry.body.tools);
 const isStreaming = async () =>
   (await journal()).some((entry) => withTools(entry) && entry.completionTokens > 5);
 const isIdle = async () => (await journal()).every((entry) => entry.outcome !== 'running');
+const interrupt = async (child) => {
+  await until(isStreaming, 180_000, () => 'no stream began');
+  child.kill('SIGINT');
+};
 
 describe('opencode', () => {
+  /** What an answer took here, on a store that was there. */
+  let usualSeconds = 0;
+
   beforeEach(forgetJournal);
+
+  const isAtOnce = (seconds) =>
+    assert.ok(
+      seconds < 2 * usualSeconds + RETRIES_SECONDS / 2,
+      `${seconds} s, where ${usualSeconds} are usual`,
+    );
 
   it('answers a prompt with the opencode.json that the first start prints', async () => {
     const user = await admin();
@@ -89,11 +102,12 @@ describe('opencode', () => {
   it('works with the answer of /connect/opencode.json, and the key in the environment', async () => {
     const user = await register();
     const config = await ask('GET', `${url}/connect/opencode.json`, { token: user.key });
-    const { code, stdout, stderr } = await runOpencode({
+    const { code, stdout, stderr, seconds } = await runOpencode({
       config,
       env: { LLM_API_KEY: user.key },
       prompt: script({ text: 'Key-found' }),
     });
+    usualSeconds = seconds;
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Key-found/);
     const main = (await journal()).find(withTools);
@@ -110,7 +124,7 @@ describe('opencode', () => {
       const after = await requestCount(ROUTE);
       assert.notEqual(code, 0);
       assert.match(stderr, message);
-      assert.ok(seconds < AT_ONCE_SECONDS, `${seconds} s`);
+      isAtOnce(seconds);
       assert.ok(after.total - before.total <= MAIN_AND_TITLE, `${after.total - before.total} requests`);
       assert.deepEqual(await journal(), []);
     });
@@ -128,7 +142,7 @@ describe('opencode', () => {
     const after = await requestCount(ROUTE);
     assert.notEqual(code, 0);
     assert.match(stderr, /The token quota of your account is used up this month/);
-    assert.ok(seconds < AT_ONCE_SECONDS, `${seconds} s`);
+    isAtOnce(seconds);
     const refused = (after.byStatus[402] ?? 0) - (before.byStatus[402] ?? 0);
     assert.equal(refused, after.total - before.total);
     assert.ok(refused >= 1 && refused <= MAIN_AND_TITLE, `${refused} requests`);
@@ -137,22 +151,18 @@ describe('opencode', () => {
 
   it('stops vLLM when it is interrupted, and what was generated until then is billed', async () => {
     const user = await register();
-    let interruptedAt;
-    const interrupt = async (child) => {
-      await until(isStreaming, 30_000, () => 'no stream began');
-      interruptedAt = Date.now();
-      child.kill('SIGINT');
-    };
     await runOpencode({
       config: readmeConfig(),
       auth: user.key,
       prompt: script({ tokens: 2_000, tbtMs: 20 }),
       onStart: interrupt,
     });
-    await until(isIdle, 3_000, () => 'vLLM runs on');
+    // What it takes itself to let go of the stream is not the gateway's.
+    const endedAt = Date.now();
+    await until(isIdle, 30_000, () => 'vLLM runs on');
     const entry = (await journal()).find(withTools);
     assert.equal(entry.outcome, 'cancelled');
-    assert.ok(entry.cancelledAt - interruptedAt < 2_000, `after ${entry.cancelledAt - interruptedAt} ms`);
+    assert.ok(entry.cancelledAt - endedAt < 5_000, `${entry.cancelledAt - endedAt} ms after it had ended`);
     const rows = await settledLedger(user, (await journal()).length);
     const row = rows.find(({ request_id: id }) => id === entry.requestId);
     assert.equal(row.outcome, 'client_closed');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { chromium } from 'playwright-core';
-import { findBrowser } from '../support/docs-page.js';
+import { findBrowser, PATIENCE_MS } from '../support/docs-page.js';
 import { firstAdmin, url } from '../support/gateway.js';
 
 const executablePath = findBrowser();
@@ -31,8 +31,9 @@ describe('the page behind a password link', { skip }, () => {
     assert.equal(made.status, 201, JSON.stringify(made.body));
     link = url + new URL(made.body.password_link.url).pathname + `#${made.body.password_link.token}`;
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    browser = await chromium.launch({ executablePath, args });
+    browser = await chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
     page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on(
       'console',
@@ -48,7 +49,7 @@ describe('the page behind a password link', { skip }, () => {
     await page.getByLabel('Once more').fill(again);
     await page.getByRole('button', { name: 'Set password' }).click();
   };
-  const says = (text) => page.getByRole('status').filter({ hasText: text }).waitFor({ timeout: 10_000 });
+  const says = (text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
   it('says what is wrong with a password', async () => {
     await set(PASSWORD, `${PASSWORD}!`);

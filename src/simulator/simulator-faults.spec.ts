@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { send } from '../../test/support/send';
 import { call } from '../../test/support/stream-client';
 import type { Simulator } from './simulator';
@@ -106,9 +107,9 @@ describe('a scripted fault', () => {
   it('`stallAfterChunks` falls silent and keeps the connection, with comments when told', async () => {
     const silent = await ask({ tokens: 9, stallAfterChunks: 2 }, STREAM, 200);
     expect(silent.text).not.toContain('keep-alive');
-    const answer = await ask({ tokens: 9, stallAfterChunks: 2, commentEveryMs: 10 }, STREAM, 500);
-    expect(deltas(answer.text)).toBe(2);
-    expect(answer.text).toMatch(/(: keep-alive\n\n){3,}$/);
+    const prompt = 'SIM:{"tokens":9,"stallAfterChunks":2,"commentEveryMs":10}';
+    const text = await listen(simulator.baseUrl, prompt, (heard) => /(: keep-alive\n\n){3,}$/.test(heard));
+    expect(text.split('data: {').length - 1).toBe(2);
   });
 
   it('`errorFrameAfterChunks` says the engine died, with spaces in its JSON, and [DONE]', async () => {
@@ -194,19 +195,23 @@ describe('the end of a simulated server', () => {
     const simulator = await startSimulator();
     try {
       const path = '/v1/chat/completions';
-      const stream = call({ url: simulator.baseUrl, path, credential: 'any', body, hangUpAfterMs: 500 });
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      let leaves = false;
+      const hangUpOnce = () => leaves;
+      const stream = call({ url: simulator.baseUrl, path, credential: 'any', body, hangUpOnce });
+      const generated = () => simulator.journal.entries[0]?.completionTokens ?? 0;
+      while (generated() < 5) await sleep(10);
       simulator.terminate();
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      const generated = simulator.journal.entries[0]?.completionTokens;
+      const atTheEnd = generated();
       expect(await connects(simulator.baseUrl)).toBe(false);
+      await sleep(200);
+      leaves = true;
       const { text, hungUp } = await stream;
       expect(hungUp).toBe(true);
       expect(text).not.toMatch(/\[DONE\]|error/);
       await simulator.journal.waitForIdle(30_000);
       expect(simulator.journal.entries[0]).toMatchObject({
         outcome: 'cancelled',
-        completionTokens: generated,
+        completionTokens: atTheEnd,
       });
     } finally {
       await simulator.close();
@@ -239,9 +244,10 @@ describe('the end of a simulated server', () => {
   it('by hanging goes on with comments, and with the answer once it does not hang any more', async () => {
     const simulator = await startSimulator({ hung: true, sseKeepAliveMs: 10 });
     try {
-      setTimeout(() => (simulator.settings.hung = false), 120);
-      const url = `${simulator.baseUrl}/v1/completions`;
-      const { text } = await send(url, { json: { prompt: 'hello', stream: true, max_tokens: 2 } });
+      const text = await listen(simulator.baseUrl, 'hello', (heard) => {
+        if (heard.split(': keep-alive').length > 3) simulator.settings.hung = false;
+        return false;
+      });
       expect(text).toMatch(/^(: keep-alive\n\n){3,}data: /);
       expect(text).toMatch(/data: \[DONE\]\n\n$/);
     } finally {
@@ -249,6 +255,21 @@ describe('the end of a simulated server', () => {
     }
   });
 });
+
+/** What a stream says, until it ends or enough has been heard of it. */
+async function listen(url: string, prompt: string, isEnough: (heard: string) => boolean): Promise<string> {
+  const answer = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt, stream: true, max_tokens: 9 }),
+  });
+  let text = '';
+  for await (const part of answer.body ?? []) {
+    text += Buffer.from(part).toString();
+    if (isEnough(text)) break;
+  }
+  return text;
+}
 
 function connects(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);

@@ -1,17 +1,21 @@
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { untilNothingOpen } from '../support/ledger';
+import { LostTime } from '../support/lost-time';
 import { differenceLine } from '../../src/usage/ledger-check/ledger-difference';
 import { ledgerDifferences } from '../../src/usage/ledger-check/ledger-differences';
 import { Client } from 'pg';
 
 const RUN_MS = 8_000;
 const CHANGE_AFTER_MS = 4_000;
+/** A machine that stands still for long makes PostgreSQL's word come too late for some, who are told. */
+const LONG_MS = 1_000;
 
 /** Midnight does not exist in a night in which the clocks go from 24:00 to 1:00: the day begins an hour late. */
 describe('clocks that change at midnight, under load', () => {
   let gateway: TestGateway;
   let replica: TestGateway;
   let user: TestUser;
+  const lost = new LostTime();
 
   beforeAll(async () => {
     const settings = { DEFAULT_TOKEN_LIMIT: '-1' };
@@ -20,6 +24,7 @@ describe('clocks that change at midnight, under load', () => {
     user = await gateway.register();
   });
   afterAll(async () => {
+    await lost.stop();
     await replica.close();
     await gateway.close();
   });
@@ -38,7 +43,8 @@ describe('clocks that change at midnight, under load', () => {
       );
     }
     const statuses: number[] = [];
-    const endsAt = Date.now() + RUN_MS;
+    const begunAt = Date.now();
+    const endsAt = begunAt + RUN_MS;
     await Promise.all(
       Array.from({ length: 16 }, async (_, index) => {
         while (Date.now() < endsAt) {
@@ -54,7 +60,8 @@ describe('clocks that change at midnight, under load', () => {
       }),
     );
     await untilNothingOpen(gateway);
-    expect(new Set(statuses)).toEqual(new Set([200]));
+    const allowed = (await lost.between(begunAt, Date.now())) < LONG_MS ? [200] : [200, 503];
+    expect(statuses.filter((status) => !allowed.includes(status))).toEqual([]);
 
     const [day] = await gateway.dataSource.query<{ window_start: Date; used: string; reserved: string }[]>(
       `SELECT window_start, used, reserved FROM limit_windows WHERE subject_id = $1 AND metric = 'tokens' AND period = 'day'`,

@@ -25,6 +25,9 @@ const SEED = Number(process.env.CONSERVATION_SEED ?? Date.now() % 1_000_000);
 const USERS = 100;
 /** Of them; they also chat with sessions, and a hash takes time. */
 const WITH_SESSIONS = 20;
+/** So many are made at once: each is several commits, one after the other. */
+const MADE_AT_ONCE = 5;
+const IN_TOTAL_EVERY = 13;
 const CLIENTS = 30;
 const LEASE_MS = 5_000;
 /** What is open after the last fault must be closed by then. */
@@ -73,6 +76,9 @@ describe('the conservation of tokens', () => {
       for (let count = 0; count < 3; count += 1) await replicas.add();
       const watcher = await startGateway({ settings: { ...shared, DATABASE_URL: url } });
       const accounts = await makeAccounts(watcher);
+      // Slow machines shall use up their limits, too.
+      const limited = accounts.filter((_, index) => index % IN_TOTAL_EVERY === 0);
+      const asked = [...accounts, ...limited, ...limited, ...limited];
 
       const journal = new Map<string, Set<JournalEntry>>();
       const collect = () => {
@@ -97,7 +103,7 @@ describe('the conservation of tokens', () => {
         ...Array.from({ length: CLIENTS }, (_, index) =>
           client(
             new Random(SEED + index + 1),
-            accounts,
+            asked,
             () => replicas.urls,
             (seen) => clients.push(seen),
             goesOn,
@@ -150,18 +156,25 @@ function remember(journal: Map<string, Set<JournalEntry>>, entry: JournalEntry):
 async function makeAccounts(gateway: TestGateway): Promise<Account[]> {
   const keys = gateway.app.get(ApiKeysService, { strict: false });
   const accounts: Account[] = [];
-  for (let index = 0; index < USERS; index += 1) {
-    const account =
-      index < WITH_SESSIONS ? await withSession(gateway) : await withoutSession(gateway, keys, index);
-    accounts.push(account);
-    const { id } = account;
-    // Some live under limits, and their windows end while it runs.
-    if (index % 5 === 0) await addLimit(gateway, id, 'tokens', 'minute', 3_000);
-    if (index % 7 === 0) await addLimit(gateway, id, 'requests', 'minute', 20);
-    if (index % 13 === 0) await addLimit(gateway, id, 'tokens', 'total', LIMIT_IN_TOTAL);
-    if (index % 11 === 0) await addLimit(gateway, id, 'concurrent_requests', 'total', 1);
+  while (accounts.length < USERS) {
+    const made = Array.from({ length: MADE_AT_ONCE }, (_, place) =>
+      makeAccount(gateway, keys, accounts.length + place),
+    );
+    accounts.push(...(await Promise.all(made)));
   }
   return accounts;
+}
+
+async function makeAccount(gateway: TestGateway, keys: ApiKeysService, index: number): Promise<Account> {
+  const account =
+    index < WITH_SESSIONS ? await withSession(gateway) : await withoutSession(gateway, keys, index);
+  const { id } = account;
+  // Some live under limits, and their windows end while it runs.
+  if (index % 5 === 0) await addLimit(gateway, id, 'tokens', 'minute', 3_000);
+  if (index % 7 === 0) await addLimit(gateway, id, 'requests', 'minute', 20);
+  if (index % IN_TOTAL_EVERY === 0) await addLimit(gateway, id, 'tokens', 'total', LIMIT_IN_TOTAL);
+  if (index % 11 === 0) await addLimit(gateway, id, 'concurrent_requests', 'total', 1);
+  return account;
 }
 
 async function withSession(gateway: TestGateway): Promise<Account> {

@@ -285,7 +285,7 @@ if (process.getuid?.() === 0) {
 }
 
 async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let left = 100; ; left -= 1) {
+  for (let left = 600; ; left -= 1) {
     try {
       return await attempt();
     } catch (error) {

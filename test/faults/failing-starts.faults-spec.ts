@@ -122,10 +122,12 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
   const starts: GatewayProcess[] = [];
   const given: Record<string, string>[] = [];
   const times: number[] = [];
+  const speeds: number[] = [];
 
   beforeAll(async () => {
     // Two at a time, one for each core of a small machine.
     for (let index = 0; index < rows.length; index += 2) {
+      speeds.push(slowness());
       const pair = rows.slice(index, index + 2).map(async ([, settings], place) => {
         given[index + place] = await settings();
         const startedAt = performance.now();
@@ -155,7 +157,7 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
   it('within 5 s, when a secret is no good', () => {
     const ofSecrets = times.filter((_, index) => rows[index]?.[0].includes('secret'));
     // The fastest of them, and more of a busy machine.
-    expect(Math.min(...ofSecrets)).toBeLessThan(5_000 * slowness());
+    expect(Math.min(...ofSecrets)).toBeLessThan(5_000 * Math.max(...speeds, slowness()));
   });
 });
 

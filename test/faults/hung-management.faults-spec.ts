@@ -6,9 +6,11 @@ import { startGateway } from '../support/gateway';
 
 /** Two connections, of which three break one after the other: none may be missing afterwards. */
 const settings = { DATABASE_POOL_SIZE: '2' };
-/** PostgreSQL's own patience with a statement, the way of its answer and a busy machine; a report's is longer. */
-const BOUND_MS = 19_000;
-const REPORT_BOUND_MS = 34_000;
+/** PostgreSQL's own patience and a busy machine; a report's is longer, and that of the operating system 15 minutes. */
+const BOUND_MS = 30_000;
+const REPORT_BOUND_MS = 45_000;
+/** Where nothing hangs; one that waits for what does takes 17 s. */
+const SOON_MS = 8_000;
 
 /** A gateway that reaches its database through a gate, beside one that has no part in it and can look. */
 async function openStand() {
@@ -75,11 +77,11 @@ describe('a connection to PostgreSQL hangs for good under management', () => {
       while (gate.hanging < time) await sleep(10);
       // Somebody else: what hangs in a transaction keeps its locks for as long.
       const beside = await timed(ask(other));
-      expect([beside.status, beside.ms < 2_000]).toEqual([status, true]);
+      expect([beside.status, beside.ms < SOON_MS]).toEqual([status, true]);
       expectRefusedWithin(await refused, BOUND_MS);
       // Both connections of the pool at once, and neither is the one that hangs.
       const after = await Promise.all([timed(ask()), timed(ask(other)), timed(ask(other))]);
-      expect(after.map((answer) => [answer.status, answer.ms < 2_000])).toEqual(
+      expect(after.map((answer) => [answer.status, answer.ms < SOON_MS])).toEqual(
         after.map(() => [status, true]),
       );
     }
@@ -103,15 +105,18 @@ describe('a connection to PostgreSQL hangs for good under management', () => {
 
   it.concurrent('but the closing of days may wait for longer, and is not cut off', async () => {
     const { watcher, gateway } = takeStand();
+    const retention = gateway.app.get(Retention, { strict: false });
+    // Its own first one may still be under way.
+    while (!(await retention.run())) await sleep(10);
     const day = '2026-01-02';
     await watcher.dataSource.query('INSERT INTO usage_days_changed (day) VALUES ($1)', [day]);
     const holder = watcher.dataSource.createQueryRunner();
     await holder.startTransaction();
     await holder.query('LOCK TABLE usage_totals IN ACCESS EXCLUSIVE MODE');
-    const done = gateway.app.get(Retention, { strict: false }).run();
-    // Shorter than the 15 s after which PostgreSQL ends a transaction that does nothing, twice.
-    for (let waited = 0; waited < 20_000; waited += 10_000) {
-      await sleep(10_000);
+    const done = retention.run();
+    // Far shorter than the 15 s after which PostgreSQL ends a transaction that does nothing, and longer in all.
+    for (let waited = 0; waited < 20_000; waited += 5_000) {
+      await sleep(5_000);
       await holder.query('SELECT 1');
     }
     await holder.commitTransaction();
@@ -136,7 +141,7 @@ describe('the connections to PostgreSQL break under management', () => {
     const refused = timed(report());
     await sleep(1_000);
     gate.shut();
-    expectRefusedWithin(await refused, 4_000);
+    expectRefusedWithin(await refused, SOON_MS);
     gate.open();
     await holder.rollbackTransaction();
     await holder.release();
@@ -146,7 +151,7 @@ describe('the connections to PostgreSQL break under management', () => {
   it('no connection at all: 503 as well', async () => {
     const { gate, me, newKey, report } = stand;
     gate.shut();
-    for (const ask of [me, newKey, report]) expectRefusedWithin(await timed(ask()), 4_000);
+    for (const ask of [me, newKey, report]) expectRefusedWithin(await timed(ask()), SOON_MS);
     gate.open();
     expect((await me()).status).toBe(200);
   });

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { AdmissionService } from '../../src/usage/admission/admission.service';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { counterDifferences, settledRows, untilNothingOpen } from '../support/ledger';
 import { untilLocksAreAwaited } from '../support/lock-waiters';
+import { undisturbed } from '../support/undisturbed';
 
 /** What one statement admits at most. */
 const BATCH = 128;
 const BEYOND = 12;
-/** Longer than the requests behind it may still wait once it is their turn, shorter than a statement may take. */
-const FIRST_HELD_MS = 2_000;
+/** By so much the requests behind the first one give up before their statement does; shorter than that may take. */
+const HELD_MS = 1_000;
 const body = {
   model: 'opencode-llm',
   max_tokens: 20,
@@ -25,7 +27,7 @@ describe('PostgreSQL admits what was refused meanwhile because it took too long'
   let late: TestUser;
   const blockers: Client[] = [];
 
-  beforeEach(async () => {
+  const open = async () => {
     // Refusing for overload comes before the end of the 3 s, and would hide it.
     gateway = await startGateway({ settings: { DEFAULT_TOKEN_LIMIT: '1000000', SHED_AFTER_MS: '0' } });
     first = await gateway.register();
@@ -33,11 +35,17 @@ describe('PostgreSQL admits what was refused meanwhile because it took too long'
     await chat(first);
     await chat(late);
     await untilNothingOpen(gateway);
-  });
-  afterEach(async () => {
+  };
+  const close = async () => {
     await Promise.all(blockers.splice(0).map((blocker) => blocker.end()));
     await gateway.close();
-  });
+  };
+  const renew = async () => {
+    await close();
+    await open();
+  };
+  beforeEach(open);
+  afterEach(close);
 
   const chat = async (user: TestUser) => {
     const answer = await gateway.post('/v1/chat/completions', user.key, body);
@@ -56,37 +64,42 @@ describe('PostgreSQL admits what was refused meanwhile because it took too long'
     return () => blocker.query('ROLLBACK');
   };
 
-  it('releases what it granted, leaves no trace of what was still in line, and vLLM hears of neither', async () => {
-    const letFirstGo = await hold(first);
-    const letLateGo = await hold(late);
-    const slow = chat(first);
-    await untilLocksAreAwaited(gateway, 1);
-    const refused = Promise.all(Array.from({ length: BATCH + BEYOND }, () => chat(late)));
-    await sleep(FIRST_HELD_MS);
-    await letFirstGo();
-    expect((await slow).status).toBe(200);
-    const answers = await refused;
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
-    expect(new Set(answers.map((answer) => answer.body.error?.code))).toEqual(
-      new Set(['database_unavailable']),
-    );
-    await untilLocksAreAwaited(gateway, 1);
-    await letLateGo();
+  it('releases what it granted, leaves no trace of what was still in line, and vLLM hears of neither', () =>
+    undisturbed(renew, async () => {
+      const letFirstGo = await hold(first);
+      const letLateGo = await hold(late);
+      const slow = chat(first);
+      await untilLocksAreAwaited(gateway, 1);
+      const refused = Promise.all(Array.from({ length: BATCH + BEYOND }, () => chat(late)));
+      const { group } = gateway.app.get(AdmissionService) as unknown as { group: { waiting: unknown[] } };
+      const over = new AbortController();
+      void slow.finally(() => over.abort());
+      while (!over.signal.aborted && group.waiting.length < BATCH + BEYOND) await sleep(10);
+      await sleep(HELD_MS);
+      await letFirstGo();
+      expect((await slow).status).toBe(200);
+      const answers = await refused;
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+      expect(new Set(answers.map((answer) => answer.body.error?.code))).toEqual(
+        new Set(['database_unavailable']),
+      );
+      await untilLocksAreAwaited(gateway, 1);
+      await letLateGo();
 
-    await admittedOrReleased();
-    const rows = await settledRows(gateway, late.id);
-    const released = rows.filter(({ outcome }) => outcome === 'rejected');
-    expect([rows.length, released.length]).toEqual([1 + BATCH, BATCH]);
-    expect(new Set(released.map((row) => row.prompt_tokens + row.completion_tokens))).toEqual(new Set([0]));
-    expect(await counterDifferences(gateway)).toEqual([]);
-    const asked = gateway.simulator.journal.entries.filter(({ path }) => path === '/v1/chat/completions');
-    expect(asked).toHaveLength(3);
-    expect((await chat(late)).status).toBe(200);
-  });
+      await admittedOrReleased();
+      const rows = await settledRows(gateway, late.id);
+      const released = rows.filter(({ outcome }) => outcome === 'rejected');
+      expect([rows.length, released.length]).toEqual([1 + BATCH, BATCH]);
+      expect(new Set(released.map((row) => row.prompt_tokens + row.completion_tokens))).toEqual(new Set([0]));
+      expect(await counterDifferences(gateway)).toEqual([]);
+      const asked = gateway.simulator.journal.entries.filter(({ path }) => path === '/v1/chat/completions');
+      expect(asked).toHaveLength(3);
+      expect((await chat(late)).status).toBe(200);
+    }));
 
   /** Until the statement that was held has ended: before it nothing is open, because nothing is admitted yet. */
   const admittedOrReleased = async () => {
-    for (let n = 0; n < 200; n += 1) {
+    for (let n = 0; n < 1_500; n += 1) {
       const [row] = await gateway.dataSource.query<{ settled: number }[]>(
         `SELECT count(*)::int AS settled FROM usage_records WHERE user_id = $1`,
         [late.id],

@@ -8,9 +8,6 @@ import { untilNothingOpen } from '../support/ledger';
 import { ledgerLines } from '../support/ledger-report';
 import { untilLocksAreAwaited } from '../support/lock-waiters';
 
-/** How long it takes until anything is added up. */
-const BUSY_MS = 1_500;
-
 const limits = [
   ['a limit on everyone', '/limits', { subject: 'everyone', window: 'month' }],
   ['a default limit', '/limits/default', { window: 'week' }],
@@ -55,10 +52,11 @@ describe('settlements that come late, while limits are made whose counters are n
     expect((await late.query(correction)).rows).toEqual([{ result: 'corrected' }]);
     expect((await late.query(insertion, [beforeTheLimit])).rows).toEqual([{ result: 'inserted' }]);
   };
-  /** Starts to make a limit, and comes back when its counter is there, and waits to be filled. */
+  /** Starts to make a limit, and comes back when its counter is there, and waits to be filled until it is let go. */
   const begin = async (path: string, limit: object) => {
     const sums = gateway.app.get(BackfillSums, { strict: false });
-    const free = sleep(BUSY_MS);
+    let letGo: () => void = () => undefined;
+    const free = new Promise<void>((resolve) => (letGo = resolve));
     for (const whose of ['ofFew', 'ofAll'] as const) {
       const addUp = sums[whose].bind(sums);
       jest.spyOn(sums, whose).mockImplementation(async (text, values) => {
@@ -69,23 +67,24 @@ describe('settlements that come late, while limits are made whose counters are n
     const made = asAdmin(gateway, admin)(path, { method: 'PUT', json: { ...limit, amount: 1_000_000 } });
     while ((await sql('SELECT 1 FROM limit_windows WHERE backfill_before IS NOT NULL')).length === 0)
       await sleep(5);
-    return { made, free };
+    return { made, letGo };
   };
 
   describe.each(limits)('%s', (_, path, limit) => {
     describe.each(['tokens', 'requests'])('on %s', (metric) => {
       it('counts once what is settled before it is added up', async () => {
-        const { made } = await begin(path, { metric, ...limit });
+        const { made, letGo } = await begin(path, { metric, ...limit });
         await settleLate();
+        letGo();
         expect((await made).status).toBe(200);
         expect(await ledgerLines(gateway)).toEqual([]);
       });
 
       it('counts once what is settled when it has been added up, but is not written yet', async () => {
-        const { made, free } = await begin(path, { metric, ...limit });
+        const { made, letGo } = await begin(path, { metric, ...limit });
         await late.query('BEGIN');
         await late.query(`SELECT 1 FROM limit_windows WHERE backfill_before IS NOT NULL FOR UPDATE`);
-        await free;
+        letGo();
         await untilLocksAreAwaited(gateway, 1);
         await settleLate();
         await late.query('COMMIT');

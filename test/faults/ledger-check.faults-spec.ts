@@ -60,10 +60,13 @@ describe('the ledger check', () => {
   it('counts what is open: reservations, concurrency and admissions of running requests', async () => {
     const stream = await chat({ messages: said({ tokens: 30, tbtMs: 30 }), stream: true, max_tokens: 50 });
     expect(stream.status).toBe(200);
+    // It runs for as long as it is looked at.
+    gateway.simulator.settings.hung = true;
     expect(await ledgerReport(gateway)).toMatchObject({ differences: [], openRequests: 1 });
     // Three limits of the user, one of everyone, one on what runs at once, and the monthly cap.
     const held = await sql(`SELECT count(*)::int AS n FROM limit_windows WHERE reserved > 0`);
     expect(held[0].n).toBe(6);
+    gateway.simulator.settings.hung = false;
     await stream.text();
     await untilNothingOpen(gateway);
     expect(await ledgerLines(gateway)).toEqual([]);

@@ -129,7 +129,7 @@ describe('200 who log in at once and again for 10 s, beside 50 streams', () => {
 
   /** @returns how much longer the gaps between chunks are than without, at the 99th percentile, and on which scale */
   const attempt = async () => {
-    const scale = slowness();
+    const slownessBefore = slowness();
     const quiet = await streams(QUIET_MS);
     const before = await metric('process_resident_memory_bytes');
     let flooding = Promise.resolve<Record<string, number>>({});
@@ -141,7 +141,9 @@ describe('200 who log in at once and again for 10 s, beside 50 streams', () => {
     const added = quantile(beside.gaps, 0.99) - quantile(quiet.gaps, 0.99);
     expect([quiet.faults, beside.faults]).toEqual([[], []]);
     expect((await most) - before).toBeLessThan(MOST_ADDED_BYTES);
-    return { answers: await flooding, isDelayed: added >= MOST_ADDED_MS * scale };
+    const answers = await flooding;
+    const scale = Math.max(slownessBefore, slowness());
+    return { answers, isDelayed: added >= MOST_ADDED_MS * scale };
   };
 
   it('breaks no stream and hardly delays one, is refused beyond the queue, and takes no more memory', async () => {
@@ -152,7 +154,9 @@ describe('200 who log in at once and again for 10 s, beside 50 streams', () => {
       ({ isDelayed } = rest);
       const told = Object.keys(answers);
       // Passwords go on being checked, and whoever is refused is told when to come again.
-      expect(told).toEqual(expect.arrayContaining(['401 invalid_grant', '503 busy, retry-after']));
+      expect(told).toContain('401 invalid_grant');
+      // On a slow machine the line for the database is full before that for a password's turn.
+      expect(told).toContainEqual(expect.stringMatching(/^503 (busy|database_unavailable), retry-after$/));
       expect(
         told.filter((one) => !/^(200 tokens|401 invalid_grant|(429|503) \w+, retry-after)$/.test(one)),
       ).toEqual([]);

@@ -28,7 +28,7 @@ describe('an event loop that is behind', () => {
   };
 
   const isServedAgain = async (): Promise<boolean> => {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 60_000;
     while (performance.now() < deadline) {
       // Longer than a gateway that is not behind takes to find out that it is not.
       await sleep(1_500);
@@ -66,6 +66,7 @@ describe('an event loop that is behind', () => {
   });
 
   it('lets what runs run to its end', async () => {
+    expect(await isServedAgain()).toBe(true);
     const content = `SIM:${JSON.stringify({ tokens: 30, tbtMs: 50 })}`;
     const body = { ...BODY, max_tokens: 30, stream: true, messages: [{ role: 'user', content }] };
     const running = await gateway.post(ROUTES[0] as string, user.key, body);

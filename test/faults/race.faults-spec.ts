@@ -3,14 +3,21 @@ import { Random } from '../support/conservation/random';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { untilNothingOpen } from '../support/ledger';
 import { ledgerLines } from '../support/ledger-report';
+import { LostTime } from '../support/lost-time';
+import { slowness } from '../support/slowness';
 
 const LIMIT = 10_000;
 const REQUESTS = 200;
 /**
- * What is used at least, also where all requests come before any has ended: each is reserved at about 200 tokens then,
- * 100 for its prompt by the cheap bound, so that fifty are admitted, and uses more than 50.
+ * What is used at least, also where all requests come before any has ended: each reserves 530 tokens at most then, by
+ * the cheap bound of its prompt, so that eighteen are admitted, and uses more than 70.
  */
-const LEAST_USED = LIMIT / 4;
+const LEAST_USED = 18 * 70;
+/** Less than this is not worth sending: a short prompt and sixteen tokens. */
+const NOT_WORTH_IT = 60;
+/** For so long each waits for PostgreSQL, and is refused then; on a slow machine some come to that. In milliseconds. */
+const PATIENCE_MS = 3_000;
+const TOLD = [200, 402, 429, 503];
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
 
 /** 200 requests at once over three replicas, with three keys and a session of one user, for the last tokens. */
@@ -19,6 +26,7 @@ describe('the race for the last tokens', () => {
   let replicas: TestGateway[];
   let user: TestUser;
   let keys: string[];
+  const lost = new LostTime();
 
   beforeAll(async () => {
     const settings = { DEFAULT_TOKEN_LIMIT: '-1' };
@@ -34,6 +42,7 @@ describe('the race for the last tokens', () => {
   });
   afterAll(async () => {
     for (const replica of replicas.toReversed()) await replica.close();
+    await lost.stop();
   });
   beforeEach(async () => {
     user = await gateway.register();
@@ -63,14 +72,28 @@ describe('the race for the last tokens', () => {
       ? via.post('/chat/completions', user.accessToken, whole)
       : via.post('/v1/chat/completions', keys[index % 4] as string, whole);
   };
+  const statusOf = async (asked: Promise<Response>) => {
+    const askedAt = performance.now();
+    const answer = await asked;
+    await answer.text();
+    // Nobody is refused for that sooner.
+    if (answer.status === 503) expect(performance.now() - askedAt).toBeGreaterThan(PATIENCE_MS - 50);
+    return answer.status;
+  };
   const race = (body: (index: number) => object) =>
-    Promise.all(
-      Array.from({ length: REQUESTS }, async (_, index) => {
-        const answer = await send(index, body(index));
-        await answer.text();
-        return answer.status;
-      }),
-    );
+    Promise.all(Array.from({ length: REQUESTS }, (_, index) => statusOf(send(index, body(index)))));
+  const expectServed = (statuses: number[]) => {
+    expect(statuses.filter((status) => ![200, 503].includes(status))).toEqual([]);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(statuses.length / 5);
+  };
+  /** Reservations are gone within 2 s of quiet; those of admissions that came too late when they are looked for. */
+  const untilQuiet = async (statuses: number[]) => {
+    const from = Date.now();
+    await untilNothingOpen(gateway);
+    const to = Date.now();
+    const took = to - from - (await lost.between(from, to));
+    if (!statuses.includes(503)) expect(took).toBeLessThan(2_000 * slowness());
+  };
   const counter = async (subject: 'user' | 'everyone') => {
     const [row] = await gateway.dataSource.query<{ used: string; reserved: string }[]>(
       `SELECT used, reserved FROM limit_windows WHERE subject = $1 AND metric = 'tokens' AND period = 'total'
@@ -80,18 +103,23 @@ describe('the race for the last tokens', () => {
     return { used: Number(row?.used), reserved: Number(row?.reserved) };
   };
   const expectClean = async (statuses: number[]) => {
-    // Reservations are gone within 2 s of quiet.
-    await untilNothingOpen(gateway, 2_000);
+    await untilQuiet(statuses);
     const { used, reserved } = await counter('user');
     expect(reserved).toBe(0);
     expect(used).toBeLessThanOrEqual(LIMIT);
     expect(used).toBeGreaterThan(0);
-    expect(statuses.filter((status) => ![200, 402, 429].includes(status))).toEqual([]);
+    expect(statuses.filter((status) => !TOLD.includes(status))).toEqual([]);
     const [row] = await gateway.dataSource.query<{ rows: number }[]>(
-      'SELECT count(*)::int AS rows FROM usage_records WHERE user_id = $1',
+      `SELECT count(*)::int AS rows FROM usage_records WHERE user_id = $1 AND outcome <> 'rejected'`,
       [user.id],
     );
     expect(row?.rows).toBe(statuses.filter((status) => status === 200).length);
+    // Whoever comes alone may have all that is left.
+    await statusOf(send(0, { messages: said({ tokens: LIMIT }), max_tokens: LIMIT }));
+    await untilNothingOpen(gateway);
+    const { used: all } = await counter('user');
+    expect(all).toBeGreaterThan(LIMIT - NOT_WORTH_IT);
+    expect(all).toBeLessThanOrEqual(LIMIT);
     expect(await ledgerLines(gateway)).toEqual([]);
     return used;
   };
@@ -134,29 +162,28 @@ describe('the race for the last tokens', () => {
     const body = { subject: 'everyone', metric: 'tokens', window: 'total', amount: before + LIMIT };
     expect((await put(admin, body)).status).toBe(200);
     const statuses = await Promise.all(
-      Array.from({ length: REQUESTS }, async (_, index) => {
+      Array.from({ length: REQUESTS }, (_, index) => {
         // Every user at every replica.
         const via = replicas[index % 3] as TestGateway;
         const { key } = users[Math.floor(index / 3) % 3] as TestUser;
-        const answer = await via.post('/v1/chat/completions', key, {
+        const body = {
           model: 'opencode-llm',
           stream: index % 2 === 0,
           messages: said({ tokens: 100 }),
           max_tokens: 100,
-        });
-        await answer.text();
-        return answer.status;
+        };
+        return statusOf(via.post('/v1/chat/completions', key, body));
       }),
     );
-    await untilNothingOpen(gateway, 2_000);
+    await untilQuiet(statuses);
     const { used, reserved } = await counter('everyone');
     expect(reserved).toBe(0);
     expect(used).toBeLessThanOrEqual(before + LIMIT);
     expect(used).toBeGreaterThan(before + LEAST_USED);
-    expect(statuses.filter((status) => ![200, 402, 429].includes(status))).toEqual([]);
+    expect(statuses.filter((status) => !TOLD.includes(status))).toEqual([]);
     const served = await gateway.dataSource.query<{ tokens: string }[]>(
       `SELECT sum(prompt_tokens + completion_tokens) AS tokens FROM usage_records WHERE user_id = ANY($1)
-       GROUP BY user_id`,
+       GROUP BY user_id HAVING sum(prompt_tokens + completion_tokens) > 0`,
       [users.map(({ id }) => id)],
     );
     expect(served).toHaveLength(3);
@@ -183,7 +210,7 @@ describe('the race for the last tokens', () => {
     expect(most).toBe(5);
     expect(gateway.simulator.journal.unfinished).toBe(0);
     expect(statuses).toContain(429);
-    await untilNothingOpen(gateway, 2_000);
+    await untilQuiet(statuses);
     expect(await ledgerLines(gateway)).toEqual([]);
   });
 
@@ -195,15 +222,15 @@ describe('the race for the last tokens', () => {
     for (const window of ['hour', 'week', 'day', 'total']) {
       for (const metric of ['requests', 'tokens']) {
         await sleep(40);
-        statuses.push(
-          (await put(admin, { subject: 'user', subject_id: user.id, metric, window, amount })).status,
-        );
-        statuses.push((await put(admin, { subject: 'everyone', metric, window, amount })).status);
+        const own = { subject: 'user', subject_id: user.id, metric, window, amount };
+        statuses.push(await statusOf(put(admin, own)));
+        statuses.push(await statusOf(put(admin, { subject: 'everyone', metric, window, amount })));
       }
     }
-    expect(new Set(statuses)).toEqual(new Set([200]));
-    expect(new Set(await running)).toEqual(new Set([200]));
-    await untilNothingOpen(gateway, 2_000);
+    expectServed(statuses);
+    const answered = await running;
+    expectServed(answered);
+    await untilQuiet(answered);
     const lines = await ledgerLines(gateway);
     expect(lines.filter((line) => line.includes(user.id) || line.includes('everyone'))).toEqual([]);
   });
@@ -244,8 +271,8 @@ describe('the race for the last tokens', () => {
     const statuses = await race(() => ({ messages: said({ tokens: 20, tbtMs: 1 }), max_tokens: 20 }));
     during.abort();
     await Promise.all([rolling, report]);
-    expect(new Set(statuses)).toEqual(new Set([200]));
-    await untilNothingOpen(gateway, 2_000);
+    expectServed(statuses);
+    await untilQuiet(statuses);
     const [row] = await gateway.dataSource.query<
       { used: string; reserved: string; ledger: string; least: string }[]
     >(

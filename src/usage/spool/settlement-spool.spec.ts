@@ -89,12 +89,14 @@ describe('SettlementSpool on a disk that fails for a while', () => {
     await spool.append(settlement('refused'));
     jest.spyOn(SpoolFile.prototype, 'remove').mockRejectedValueOnce(full());
     await spool.remove('refused');
-    jest.spyOn(handles, 'writeFile').mockRejectedValueOnce(full());
-    await sleep(3_000);
-    expect(spool.isFull).toBe(true);
-    await sleep(2_000);
-    expect(spool.isFull).toBe(false);
-  }, 10_000);
+    const { calls } = jest.spyOn(handles, 'writeFile').mockRejectedValueOnce(full()).mock;
+    while (calls.length === 0) await sleep(10);
+    // The next try is two seconds away.
+    await sleep(50);
+    expect([spool.isFull, calls.length]).toEqual([true, 1]);
+    while (spool.isFull) await sleep(10);
+    expect(calls.length).toBe(2);
+  });
 
   it('is closed at the end, with what the disk had refused before', async () => {
     const appended = jest.spyOn(handles, 'appendFile');

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 
 /** Of a limit that a run uses up. */
-export const LIMIT_IN_TOTAL = 600;
+export const LIMIT_IN_TOTAL = 400;
 
 interface Usage {
   readonly user_id: string;
