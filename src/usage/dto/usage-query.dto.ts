@@ -4,7 +4,8 @@ import { IsMoment } from '../moment';
 
 export class UsageQuery {
   @ApiPropertyOptional({
-    description: 'RFC 3339 date such as 2026-11-01, or date-time; default: the start of the month in which `to` lies',
+    description:
+      'RFC 3339 date such as 2026-11-01, or date-time; default: the start of the month in which `to` lies',
   })
   @IsOptional()
   @IsMoment()
