@@ -63,6 +63,27 @@ describe('a Unix socket in DATABASE_URL', () => {
     [url.username, url.password] = [role, 'x'];
     expect((await provide(url.href)).connections).toBe(connections);
   });
+
+  it('is said to be unsafe where a crash may lose what was committed', async () => {
+    const env = loadEnv({ DATABASE_URL: server.url, DATA_DIR: emptyFolder() });
+    const lines: string[] = [];
+    const log = Object.assign(new StartupLog(env), { line: (text: string) => lines.push(text) });
+    await provideDatabase(env, new DataDirectory(env.DATA_DIR), log);
+    const [line] = lines;
+    expect(line).toContain('has fsync and full_page_writes and synchronous_commit off');
+    expect(line).not.toContain(new URL(server.url).password);
+  });
+
+  it('is refused where a transaction does not see what others have committed', async () => {
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    await client.query(`CREATE ROLE repeating LOGIN PASSWORD 'x'`);
+    await client.query(`ALTER ROLE repeating SET default_transaction_isolation = 'repeatable read'`);
+    await client.end();
+    const url = new URL(server.url);
+    [url.username, url.password] = ['repeating', 'x'];
+    await expect(provide(url.href)).rejects.toThrow('default_transaction_isolation "repeatable read"');
+  });
 });
 
 it('names a file of DATABASE_URL that is not there, at once: no server would bring it', async () => {

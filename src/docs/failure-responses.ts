@@ -41,7 +41,7 @@ export const ENVELOPES: Record<'Problem' | 'OpenAiError' | 'OAuthError', SchemaO
           type: { type: 'string' },
           param: { type: 'string', nullable: true },
           // A number where it is vLLM that refuses.
-          code: { oneOf: [{ type: 'string' }, { type: 'integer' }], nullable: true },
+          code: { oneOf: [{ type: 'string', nullable: true }, { type: 'integer' }] },
         },
       },
     },

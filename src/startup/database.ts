@@ -34,7 +34,11 @@ export async function provideDatabase(
   log: StartupLog,
 ): Promise<ProvidedDatabase> {
   if (env.DATABASE_URL) {
-    const connections = await checkDatabase(env.DATABASE_URL);
+    const { connections, unsafe } = await checkDatabase(env.DATABASE_URL);
+    if (unsafe !== null)
+      log.line(
+        `${databaseLabel(env.DATABASE_URL)} has ${unsafe} off: what was settled last may be lost when its machine fails`,
+      );
     return { url: env.DATABASE_URL, embeddedIn: null, connections, stop: () => Promise.resolve() };
   }
   const dataDir = join(await directory.ensure(), 'postgres');
@@ -72,8 +76,20 @@ const CONNECTIONS = `
     nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1))
   FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`;
 
-/** @returns how many connections it allows. @throws StartupFailure unless a PostgreSQL that is new enough answers. */
-async function checkDatabase(url: string): Promise<number> {
+/** What keeps what was committed through a crash; the names of those that are off. */
+const UNSAFE = `
+  SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
+  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'`;
+
+interface CheckedDatabase {
+  /** How many it allows. */
+  readonly connections: number;
+  /** Null: nothing. */
+  readonly unsafe: string | null;
+}
+
+/** @throws StartupFailure unless a PostgreSQL answers that is new enough, and shows each statement what is committed. */
+async function checkDatabase(url: string): Promise<CheckedDatabase> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
@@ -88,21 +104,35 @@ async function checkDatabase(url: string): Promise<number> {
   }
 }
 
-async function checkOnce(url: string): Promise<number> {
+async function checkOnce(url: string): Promise<CheckedDatabase> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<{ version: string; connections: string }>(
-      `SELECT current_setting('server_version_num') AS version, (${CONNECTIONS}) AS connections`,
+    const { rows } = await client.query<{
+      version: string;
+      connections: string;
+      isolation: string;
+      unsafe: string | null;
+    }>(
+      `SELECT current_setting('server_version_num') AS version, (${CONNECTIONS}) AS connections,
+         current_setting('default_transaction_isolation') AS isolation, (${UNSAFE}) AS unsafe`,
     );
-    const major = Math.floor(Number(rows[0]?.version) / 10_000);
+    const [{ version, connections, isolation, unsafe }] = rows as [(typeof rows)[number]];
+    const major = Math.floor(Number(version) / 10_000);
     if (major < OLDEST_POSTGRESQL) {
       throw new StartupFailure(
         `DATABASE_URL: ${databaseLabel(url)} is PostgreSQL ${major}; ${OLDEST_POSTGRESQL} or newer is needed.`,
       );
     }
-    return Number(rows[0]?.connections);
+    // Statements wait for each other's rows and then look at what was committed meanwhile.
+    if (isolation !== 'read committed') {
+      throw new StartupFailure(
+        `DATABASE_URL: ${databaseLabel(url)} has default_transaction_isolation "${isolation}"; set it to "read committed" ` +
+          'for the role or database of the gateway.',
+      );
+    }
+    return { connections: Number(connections), unsafe };
   } finally {
     await client.end().catch(() => undefined);
   }
