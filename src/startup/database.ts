@@ -24,6 +24,8 @@ export interface ProvidedDatabase {
   readonly embeddedIn: string | null;
   /** Null: enough. */
   readonly connections: number | null;
+  /** What is off there and would keep what was committed through a crash; null: nothing. */
+  readonly unsafe: string | null;
   stop(): Promise<void>;
 }
 
@@ -35,11 +37,7 @@ export async function provideDatabase(
 ): Promise<ProvidedDatabase> {
   if (env.DATABASE_URL) {
     const { connections, unsafe } = await checkDatabase(env.DATABASE_URL);
-    if (unsafe !== null)
-      log.line(
-        `${databaseLabel(env.DATABASE_URL)} has ${unsafe} off: what was settled last may be lost when its machine fails`,
-      );
-    return { url: env.DATABASE_URL, embeddedIn: null, connections, stop: () => Promise.resolve() };
+    return { url: env.DATABASE_URL, embeddedIn: null, connections, unsafe, stop: () => Promise.resolve() };
   }
   const dataDir = join(await directory.ensure(), 'postgres');
   log.line(`starting the embedded PostgreSQL in ${dataDir} (DATABASE_URL is not set)`);
@@ -54,7 +52,7 @@ export async function provideDatabase(
     );
   });
   env.DATABASE_URL = url;
-  return { url, embeddedIn, connections: null, stop };
+  return { url, embeddedIn, connections: null, unsafe: null, stop };
 }
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */

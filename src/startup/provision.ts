@@ -34,11 +34,13 @@ export class Provision {
     this.generatedSecrets = await provideSecrets(this.env, this.directory);
     proceed();
     const database = await provideDatabase(this.env, this.directory, this.log);
-    const { url, embeddedIn, connections } = database;
+    const { url, embeddedIn, connections, unsafe } = database;
     this.stops.push(database.stop);
     this.embeddedDatabase = embeddedIn;
     const shortage = connections === null ? null : connectionShortage(this.env, connections);
     if (shortage) this.log.line(shortage);
+    if (unsafe)
+      this.log.line(`the database has ${unsafe} off: what was settled last may be lost if its machine fails`);
     proceed();
     await bringSchemaUpToDate({
       url,
