@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replacing } from '../src/database/sql-text';
 import { SETTLE as SETTLE_ROLLED } from './1764000000350-create-settlement';
 
 export const SETTLE = `
@@ -176,6 +177,6 @@ export class SettleAndRoll1764000001320 implements MigrationInterface {
       ADD CONSTRAINT usage_records_outcome_check
         CHECK (outcome IN ('completed', 'client_closed', 'upstream_error', 'rejected')),
       ADD CONSTRAINT usage_records_source_check CHECK (source IN ('exact', 'estimated'))`);
-    await queryRunner.query(SETTLE_ROLLED.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'));
+    await queryRunner.query(replacing(SETTLE_ROLLED));
   }
 }

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replacing } from '../src/database/sql-text';
 import { REAP, SETTLE_LATE as SETTLE_LATE_ROLLED } from './1764000000500-create-leases';
 
 export const SETTLE_LATE = `
@@ -81,9 +82,8 @@ BEGIN
   RETURN CASE WHEN missing THEN 'inserted' ELSE 'corrected' END;
 END $$`;
 
-const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
 // Before it locks open requests: who takes up their reservations holds this lock alone, and then wants those rows.
-export const REAP_IN_ORDER = REPLACING(REAP).replace(
+export const REAP_IN_ORDER = replacing(REAP).replace(
   '\nBEGIN\n',
   '\nBEGIN\n  PERFORM pg_advisory_xact_lock_shared(counting_lock());\n',
 );
@@ -96,7 +96,7 @@ export class CorrectAndRoll1764000001330 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(REAP));
-    await queryRunner.query(REPLACING(SETTLE_LATE_ROLLED));
+    await queryRunner.query(replacing(REAP));
+    await queryRunner.query(replacing(SETTLE_LATE_ROLLED));
   }
 }

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replacing } from '../src/database/sql-text';
 import { ADMIT } from './1764000001310-admit-where-limited';
 
 /**
@@ -61,7 +62,6 @@ BEGIN
   RETURN ARRAY[tightest[2], tightest[1], tightest[3]];
 END $$`;
 
-const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
 export const WITHOUT_THE_SHORT_WAY = ADMIT.replace(
   / {2}-- A request that comes alone, [^]*?\n {4}newest := '-infinity';\n {2}END IF;\n\n/,
   '',
@@ -74,11 +74,11 @@ export const WITHOUT_THE_SHORT_WAY = ADMIT.replace(
 export class AdmitOne1764000001720 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(ADMIT_ONE);
-    await queryRunner.query(REPLACING(WITHOUT_THE_SHORT_WAY));
+    await queryRunner.query(replacing(WITHOUT_THE_SHORT_WAY));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ADMIT));
+    await queryRunner.query(replacing(ADMIT));
     await queryRunner.query(
       `DROP FUNCTION admit_request(uuid, text, uuid, uuid, uuid, text, text, boolean, bigint, bigint)`,
     );

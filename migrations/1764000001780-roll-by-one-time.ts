@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { withChanged } from '../src/database/sql-text';
+import { replacing, withChanged } from '../src/database/sql-text';
 import { WITHOUT_THE_SHORT_WAY as ROLLED_BY_THE_CLOCK } from './1764000001720-admit-one';
 
 const CHANGES: readonly (readonly [from: string, to: string])[] = [
@@ -47,18 +47,16 @@ const CHANGES: readonly (readonly [from: string, to: string])[] = [
 
 export const ADMIT = CHANGES.reduce((text, [from, to]) => withChanged(text, from, to), ROLLED_BY_THE_CLOCK);
 
-const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
-
 /**
  * Windows rolled by the clock, and the admission was then dated to the newest window. Of a clock that had been set back,
  * one counter was still in its last window and the reservation in it was dated to the next one: its release found nothing.
  */
 export class RollByOneTime1764000001780 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ADMIT));
+    await queryRunner.query(replacing(ADMIT));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ROLLED_BY_THE_CLOCK));
+    await queryRunner.query(replacing(ROLLED_BY_THE_CLOCK));
   }
 }

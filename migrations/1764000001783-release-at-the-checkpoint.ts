@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replacing } from '../src/database/sql-text';
 import { RELEASE as RELEASE_UNUSED } from './1764000000500-create-leases';
 
 const RELEASE = `
@@ -37,6 +38,6 @@ export class ReleaseAtTheCheckpoint1764000001783 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(RELEASE_UNUSED.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'));
+    await queryRunner.query(replacing(RELEASE_UNUSED));
   }
 }

@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { withChanged } from '../src/database/sql-text';
+import { replacing, withChanged } from '../src/database/sql-text';
 import { ADMIT as ADMIT_IN_ANY_ORDER } from './1764000001780-roll-by-one-time';
 
 export const ADMIT = withChanged(
@@ -12,15 +12,13 @@ export const ADMIT = withChanged(
 `,
 );
 
-const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
-
 /** Two batches with the same idempotency keys in opposite orders were a deadlock, and 503 for all of one of them. */
 export class AdmitInOrderOfKeys1764000001784 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ADMIT));
+    await queryRunner.query(replacing(ADMIT));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ADMIT_IN_ANY_ORDER));
+    await queryRunner.query(replacing(ADMIT_IN_ANY_ORDER));
   }
 }

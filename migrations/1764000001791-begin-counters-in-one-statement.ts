@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { withChanged } from '../src/database/sql-text';
+import { replacing, withChanged } from '../src/database/sql-text';
 import { BEGIN_RESERVING as BY_ROWS } from './1764000001300-counters-that-reserve';
 
 // Of the parameter and not of the column, which is the same: so that each counter finds its requests, or each request its
@@ -31,17 +31,15 @@ BEGIN
   PERFORM begin_reserving(p_subject, p_subject_ids, p_metric, p_period, p_model, p_zone);
 END $$`;
 
-const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
-
 /** A default for many users, or a process that stood still while it made a counter, kept all replicas from admitting. */
 export class BeginCountersInOneStatement1764000001791 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(BEGIN_RESERVING));
+    await queryRunner.query(replacing(BEGIN_RESERVING));
     await queryRunner.query(BEGIN_COUNTERS);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`DROP FUNCTION begin_counters(text, uuid[], text, text, text, text, bigint)`);
-    await queryRunner.query(REPLACING(BY_ROWS));
+    await queryRunner.query(replacing(BY_ROWS));
   }
 }

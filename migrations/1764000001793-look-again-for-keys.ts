@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { withChanged } from '../src/database/sql-text';
+import { replacing, withChanged } from '../src/database/sql-text';
 import { ADMIT as ADMIT_BY_ONE_LOOK } from './1764000001784-admit-in-order-of-keys';
 
 const ADMIT = withChanged(
@@ -22,15 +22,13 @@ const ADMIT = withChanged(
 `,
 );
 
-const REPLACING = (text: string): string => text.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
-
 /** An admission and the settlement of another request with its idempotency key were a deadlock, and a second for both. */
 export class LookAgainForKeys1764000001793 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ADMIT));
+    await queryRunner.query(replacing(ADMIT));
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(REPLACING(ADMIT_BY_ONE_LOOK));
+    await queryRunner.query(replacing(ADMIT_BY_ONE_LOOK));
   }
 }
