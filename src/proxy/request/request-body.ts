@@ -41,6 +41,8 @@ export function readJsonBytes(
 
 /** Whatever parameters it has besides, as for Express and vLLM; JSON of another charset would be read as something else. */
 function isJson(type: string): boolean {
+  // What nearly all send, with each generation.
+  if (type === 'application/json') return true;
   const [media, ...parameters] = type.split(';');
   return (
     media?.trim().toLowerCase() === 'application/json' &&
