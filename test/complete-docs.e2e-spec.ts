@@ -99,14 +99,16 @@ describe('what is written about the gateway', () => {
       ],
     ],
     ['post /auth/password-reset', [[503, 'busy']]],
-    ['get /v1/models', [[502, 'upstream_unreachable']]],
-    [
-      'get /v1/models/{id}',
-      [
-        [404, 'model_not_found'],
-        [502, 'upstream_unreachable'],
+    ...['/v1/models', '/v1/models/{id}', '/admin/models', '/connect/opencode.json'].map(
+      (path): [string, [number, string][]] => [
+        `get ${path}`,
+        [
+          [502, 'upstream_unreachable'],
+          [503, 'overloaded'],
+        ],
       ],
-    ],
+    ),
+    ['get /v1/models/{id}', [[404, 'model_not_found']]],
     [
       'get /v1/usage',
       [

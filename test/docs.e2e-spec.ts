@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runInNewContext } from 'node:vm';
-import type { OpenAPIObject, ParameterObject, SchemaObject } from '@nestjs/swagger';
+import type { OpenAPIObject, ParameterObject, SchemaObject, SecuritySchemeObject } from '@nestjs/swagger';
 import { isApiKey } from '../src/auth/api-keys/api-key-token';
 import { documentOf, operationsOf } from './support/documented-operations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
@@ -66,6 +66,32 @@ describe('the documentation', () => {
       const { status } = await fetch(gateway.url + target, { method: verb });
       expect([name, status === 401]).toEqual([name, Boolean(security?.length)]);
     }
+  });
+
+  it('says in which headers an API key may come, and both are taken', async () => {
+    const scheme = document.components?.securitySchemes?.['api-key'] as SecuritySchemeObject;
+    expect(scheme).toMatchObject({ type: 'http', scheme: 'bearer', description: expect.any(String) });
+    expect(scheme.description).toContain('`x-api-key`');
+    const { key } = await gateway.register();
+    const ways: Record<string, string>[] = [{ authorization: `Bearer ${key}` }, { 'x-api-key': key }];
+    for (const headers of ways) {
+      expect((await fetch(`${gateway.url}/v1/models`, { headers })).status).toBe(200);
+    }
+  });
+
+  it.each([
+    ['DefaultLimit', 'null takes the default away'],
+    ['InvitedLimit', 'null: no limit, not even the default one'],
+    ['InvitationLimitView', 'null: no limit, not even the default one'],
+  ])('says of the amount in %s what null does there', (name, description) => {
+    const schema = document.components?.schemas?.[name] as SchemaObject;
+    expect(schema.required).toContain('amount');
+    expect(schema.properties?.amount).toMatchObject({
+      type: 'integer',
+      minimum: 0,
+      nullable: true,
+      description,
+    });
   });
 
   it('explains the code of a problem where its type leads', async () => {

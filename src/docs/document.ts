@@ -114,7 +114,8 @@ function frame(env: Env): Omit<OpenAPIObject, 'paths'> {
         type: 'http',
         scheme: 'bearer',
         bearerFormat: 'llmk_…',
-        description: 'An API key (`llmk_…`); for /v1',
+        description:
+          'An API key (`llmk_…`); for /v1. Programs may send it in the header `x-api-key` instead.',
       },
       'api-key',
     );

@@ -1,9 +1,9 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Roles } from '../common/access.decorator';
-import { ApiProblem } from '../common/api-problem.decorator';
 import { AdminModelList } from './admin-models.dto';
 import { ModelsService } from './models.service';
+import { NeedsModels } from './needs-models.decorator';
 
 @ApiTags('Administration')
 @ApiBearerAuth('session')
@@ -18,7 +18,7 @@ export class AdminModelsController {
     description: 'What vLLM serves, and the aliases of MODEL_ALIASES; neither can be changed here.',
   })
   @ApiOkResponse({ type: AdminModelList })
-  @ApiProblem(502, 'upstream_unreachable', 'The model server cannot be reached. Retry in a moment.')
+  @NeedsModels()
   list(): Promise<AdminModelList> {
     return this.models.listAll();
   }

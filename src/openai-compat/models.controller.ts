@@ -7,12 +7,13 @@ import type { Principal } from '../common/principal';
 import { RateLimitHeaders } from '../usage/rates/rate-limit-headers.interceptor';
 import { ModelCard, ModelList } from './model-card';
 import { ModelsService } from './models.service';
+import { NeedsModels } from './needs-models.decorator';
 
 @ApiTags('OpenAI-compatible')
 @ApiSecurity('api-key')
 @ApiKeyOnly()
 @UseInterceptors(RateLimitHeaders)
-@ApiProblem(502, 'upstream_unreachable', 'The model server cannot be reached.')
+@NeedsModels()
 @Controller('v1/models')
 export class ModelsController {
   constructor(private readonly models: ModelsService) {}

@@ -32,6 +32,9 @@ const AMOUNT = { type: 'integer', format: 'int64', minimum: 0, nullable: true } 
 
 /** As the default limits, and for single models, too. */
 export class InvitedLimit extends DefaultLimit {
+  @ApiProperty({ ...AMOUNT, example: 60, description: 'null: no limit, not even the default one' })
+  declare amount: number | null;
+
   @ApiPropertyOptional({
     type: String,
     nullable: true,

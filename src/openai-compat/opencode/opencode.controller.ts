@@ -1,9 +1,9 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public, SessionOrApiKey } from '../../common/access.decorator';
-import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
+import { NeedsModels } from '../needs-models.decorator';
 import { OpencodeConfig } from './opencode-config';
 import { OpencodeLogin } from './opencode-login';
 import { OpencodeService } from './opencode.service';
@@ -26,7 +26,7 @@ export class OpencodeController {
       '`{env:LLM_API_KEY}`, which opencode replaces by that variable when it starts.',
   })
   @ApiOkResponse({ type: OpencodeConfig })
-  @ApiProblem(502, 'upstream_unreachable', 'vLLM has not told its models yet.')
+  @NeedsModels()
   config(@CurrentPrincipal() principal: Principal): Promise<OpencodeConfig> {
     return this.opencode.config(principal);
   }
