@@ -109,6 +109,18 @@ describe('what is written about the gateway', () => {
       ],
     ),
     ['get /v1/models/{id}', [[404, 'model_not_found']]],
+    ...[
+      '/admin/limits',
+      '/admin/limits/default',
+      '/admin/users/{id}/token-limit',
+      '/users/me/api-keys/{id}/limits',
+    ].map((path): [string, [number, string][]] => [
+      `put ${path}`,
+      [
+        [422, 'range_too_long'],
+        [503, 'busy'],
+      ],
+    ]),
     [
       'get /v1/usage',
       [
@@ -117,7 +129,7 @@ describe('what is written about the gateway', () => {
       ],
     ],
   ])('tells of %s what it fails with', (route, statuses) => {
-    const [verb, path] = route.split(' ') as ['get' | 'post', string];
+    const [verb, path] = route.split(' ') as ['get' | 'put' | 'post', string];
     const responses = document.paths[path]?.[verb]?.responses ?? {};
     for (const [status, code] of statuses) {
       const { content = {} } = (responses[String(status)] ?? {}) as ResponseObject;

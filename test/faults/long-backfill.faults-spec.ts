@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { REPORTS_AT_A_TIME, ReportStatements } from '../../src/database/report-statements';
 import { Retention } from '../../src/usage/retention/retention.service';
 import { asAdmin } from '../support/administration';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
@@ -33,6 +34,30 @@ describe('new limits over a ledger that takes long to add up', () => {
     const json = { subject: 'everyone', metric: 'tokens', window, amount: 1_000_000 };
     return (await asAdmin(gateway, admin)('/limits', { method: 'PUT', json })).status;
   };
+
+  it('say what to do about the limit when reports are in the way of adding up', async () => {
+    const reports = gateway.app.get(ReportStatements, { strict: false });
+    const locker = new Client({ connectionString: gateway.env.DATABASE_URL });
+    await locker.connect();
+    await locker.query('SELECT pg_advisory_lock(1)');
+    const inTheWay = Array.from({ length: REPORTS_AT_A_TIME }, () =>
+      reports.runWithin(600_000, 'SELECT pg_advisory_xact_lock(1)', []),
+    );
+    await untilLocksAreAwaited(gateway, REPORTS_AT_A_TIME);
+    const json = { subject: 'everyone', metric: 'tokens', window: 'week', amount: 1_000_000 };
+    const refused = await asAdmin(gateway, admin)('/limits', { method: 'PUT', json });
+    await locker.end();
+    await Promise.all(inTheWay);
+    expect(refused.headers.get('retry-after')).toBe('10');
+    expect(refused.body).toMatchObject({
+      status: 503,
+      code: 'busy',
+      detail:
+        'The limit is not set (a default: not for all users): what has been used so far counts, and reports are being ' +
+        'added up at the moment. Please repeat the request shortly.',
+    });
+    expect(await limit('week')).toBe(200);
+  });
 
   it('are set in the end, and hold up nobody', async () => {
     expect(await chat()).toBe(200);

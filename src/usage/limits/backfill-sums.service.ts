@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { backfillFailure } from './backfill-failures';
 import { isCanceled, ReportStatements } from '../../database/report-statements';
 
 /** How long what was used before a new counter may take to be added up, in milliseconds: in minutes a year of a large ledger. */
@@ -25,11 +26,18 @@ export class BackfillSums {
     }
   }
 
-  /** Of everybody, one after the other: the other connection for such work is left to reports. */
-  ofAll<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
+  /**
+   * Of everybody, one after the other: the other connection for such work is left to reports.
+   * @throws ApiException 422 when it takes too long, 503 when reports are in the way
+   */
+  async ofAll<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
     const run = () => this.reports.runWithin<Row>(LONG_MS, text, values);
     const rows = this.lastLong.then(run, run);
     this.lastLong = rows;
-    return rows;
+    try {
+      return await rows;
+    } catch (error) {
+      throw backfillFailure(error);
+    }
   }
 }

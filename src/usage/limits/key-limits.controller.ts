@@ -7,6 +7,7 @@ import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
 import { UuidParam } from '../../common/uuid-param.decorator';
+import { AddsUpUsage } from './backfill-failures';
 import { KeyLimits } from './key-limits.service';
 
 @ApiTags('API keys')
@@ -36,6 +37,7 @@ export class KeyLimitsController {
   @ApiOkResponse({ type: KeyLimitResponse })
   @ApiProblem(400, 'invalid_request', 'amount must not be less than 0')
   @ApiProblem(409, 'too_many_limits', 'This API key has limits on too many windows and models.')
+  @AddsUpUsage()
   put(
     @CurrentPrincipal() { userId }: Principal,
     @CurrentActor() actor: Actor,

@@ -7,6 +7,7 @@ import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
 import { TIME_AHEAD } from '../../common/time-ahead';
 import { UuidParam } from '../../common/uuid-param.decorator';
+import { AddsUpUsage } from './backfill-failures';
 import { DefaultLimits } from './default-limits.service';
 import { DefaultLimit, DefaultLimitChanged, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
 import { LimitsPage, LimitsQuery } from './dto/limits-query.dto';
@@ -42,6 +43,7 @@ export class LimitsController {
   @ApiOkResponse({ type: LimitView })
   @ApiProblem(400, 'invalid_request', 'amount must not be less than 0')
   @ApiProblem(404, 'not_found', 'There is no such user.')
+  @AddsUpUsage()
   put(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,
@@ -64,6 +66,7 @@ export class LimitsController {
     'invalid_request',
     'metric must be one of the following values: tokens, requests, concurrent_requests',
   )
+  @AddsUpUsage()
   changeDefault(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,

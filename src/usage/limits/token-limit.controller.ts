@@ -6,6 +6,7 @@ import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
 import { UuidParam } from '../../common/uuid-param.decorator';
+import { AddsUpUsage } from './backfill-failures';
 import { SetOwnTokenLimit, SetTokenCap } from './dto/set-token-limit.dto';
 import { TokenLimit } from './dto/token-limit.dto';
 import { TokenLimits } from './token-limits.service';
@@ -46,6 +47,7 @@ export class TokenLimitController {
   })
   @ApiOkResponse({ type: TokenLimit })
   @ApiProblem(404, 'not_found', 'There is no such user.')
+  @AddsUpUsage()
   setCap(
     @CurrentPrincipal() principal: Principal,
     @CurrentClient() client: Client,
