@@ -91,6 +91,11 @@ export class AuthController {
   @ApiOkResponse({ type: TokenResponse })
   @ApiOAuthError(400, 'unsupported_grant_type', 'grant_type must be refresh_token here.')
   @ApiOAuthError(401, 'invalid_grant', 'This refresh token is not valid (any more): log in again.')
+  @ApiOAuthError(
+    503,
+    'busy',
+    'Too many logins are under way at the moment; please repeat the request shortly.',
+  )
   refresh(@Body() request: RefreshRequest, @CurrentClient() client: Client): Promise<TokenResponse> {
     return this.auth.refresh(request, client);
   }

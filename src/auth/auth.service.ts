@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { ApiException } from '../common/api.exception';
 import type { Principal } from '../common/principal';
+import { StrangersConnections } from '../database/strangers-connections';
 import type { User } from '../users/user.entity';
 import { usernameKey } from '../users/username';
 import { UsersService } from '../users/users.service';
@@ -14,7 +15,7 @@ import type { ChangePassword } from './dto/change-password.dto';
 import type { RefreshRequest, TokenRequest, TokenResponse } from './dto/token.dto';
 import { PasswordResets } from './password-reset/password-resets.service';
 import { RefreshService } from './refresh.service';
-import { SessionsService } from './sessions.service';
+import { OpenedSession, SessionsService } from './sessions.service';
 import { ThrottleService } from './throttle.service';
 import { Turns } from './turns';
 
@@ -32,6 +33,7 @@ export class AuthService {
     private readonly throttle: ThrottleService,
     private readonly changes: ChangeThrottle,
     private readonly auditLog: AuditLog,
+    private readonly strangers: StrangersConnections,
     private readonly dataSource: DataSource,
   ) {}
 
@@ -101,10 +103,14 @@ export class AuthService {
     const user = await this.checkPassword(username, client, () =>
       this.users.verifyCredentials(username, password),
     );
-    if (user) await this.changes.count('with the password', user);
-    const session = user && (await this.sessions.open(user, client));
+    const session = user && (await this.strangers.run(() => this.open(user, client)));
     if (!user || !session) throw invalidGrant('The username or the password is wrong.');
     return this.answer(user.id, session.id, session.refreshToken);
+  }
+
+  private async open(user: User, client: Client): Promise<OpenedSession | null> {
+    await this.changes.count('with the password', user);
+    return this.sessions.open(user, client);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { StrangersConnections } from '../database/strangers-connections';
 import { AuthSecrets } from './auth-secrets';
 import type { Client } from './current-client.decorator';
 import {
@@ -33,6 +34,7 @@ export class RefreshService {
 
   constructor(
     private readonly dataSource: DataSource,
+    private readonly strangers: StrangersConnections,
     secrets: AuthSecrets,
   ) {
     this.key = secrets.refreshTokenKey;
@@ -43,8 +45,10 @@ export class RefreshService {
     const presented = parseRefreshToken(this.key, text);
     if (!presented) return null;
     const successor = successorOf(this.key, presented);
-    const userId =
-      (await this.rotate(presented, successor)) ?? (await this.repeat(presented, successor, client));
+    const userId = await this.strangers.run(
+      async () =>
+        (await this.rotate(presented, successor)) ?? (await this.repeat(presented, successor, client)),
+    );
     if (userId === null) return null;
     const { sessionId } = presented;
     return { userId, sessionId, refreshToken: formatRefreshToken(this.key, successor) };

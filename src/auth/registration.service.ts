@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { ApiException } from '../common/api.exception';
 import { Env } from '../config/env';
+import { StrangersConnections } from '../database/strangers-connections';
 import { User } from '../users/user.entity';
 import { UserProfiles } from '../users/user-profiles';
 import { usernameKey } from '../users/username';
@@ -28,6 +29,7 @@ export class RegistrationService {
     private readonly invitations: Invitations,
     private readonly auditLog: AuditLog,
     private readonly throttle: ThrottleService,
+    private readonly strangers: StrangersConnections,
     private readonly dataSource: DataSource,
     private readonly env: Env,
   ) {}
@@ -37,7 +39,8 @@ export class RegistrationService {
     this.refuseUnlessOpen(dto);
     await this.throttle.count(this.throttle.registrationBuckets(client.address));
     const { userId, key } = await this.inTurn(dto, () => this.createAccount(dto, client));
-    return { ...(await this.profiles.get(userId)), api_key: key };
+    const profile = await this.strangers.run(() => this.profiles.get(userId));
+    return { ...profile, api_key: key };
   }
 
   /** A race for an invitation or for a name costs one password hash at a time. Always in this order: never a circle. */
@@ -50,16 +53,21 @@ export class RegistrationService {
 
   private async createAccount(dto: Register, client: Client): Promise<{ userId: string; key: string }> {
     const { username, password, email, name, token_limit: tokenLimit } = dto;
-    const invitation = isGiven(dto.invitation) ? await this.invitations.find(dto.invitation) : null;
+    const invitation = await this.invitationOf(dto);
     const given = invitation?.limits;
     const role = invitation?.role;
     const prepared = await this.users.prepare({ username, password, email, name, tokenLimit, given, role });
-    return this.dataSource.transaction(async (manager) => {
+    const writeDown = async (manager: EntityManager) => {
       const user = await this.users.insert(prepared, manager);
       if (invitation) await this.admit(user, invitation, client, manager);
       const { key } = await this.apiKeys.mint(user.id, { name: FIRST_KEY_NAME }, manager);
       return { userId: user.id, key };
-    });
+    };
+    return this.strangers.run(() => this.dataSource.transaction(writeDown));
+  }
+
+  private async invitationOf({ invitation }: Register): Promise<Invitation | null> {
+    return isGiven(invitation) ? this.strangers.run(() => this.invitations.find(invitation)) : null;
   }
 
   private async admit(

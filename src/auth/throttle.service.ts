@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { ApiException } from '../common/api.exception';
+import { StrangersConnections } from '../database/strangers-connections';
 import { usernameKey } from '../users/username';
 import { addressPrefix } from './address-prefix';
 
@@ -60,7 +61,10 @@ interface Verdict {
  */
 @Injectable()
 export class ThrottleService {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly strangers: StrangersConnections,
+  ) {}
 
   loginBuckets(username: string, address: string | undefined): readonly [Bucket, Bucket] {
     const prefix = addressPrefix(address);
@@ -76,14 +80,14 @@ export class ThrottleService {
 
   /** @throws ApiException 429 with Retry-After when one of the buckets is full */
   async check(buckets: readonly Bucket[]): Promise<void> {
-    const rows: Pick<Verdict, 'wait'>[] = await this.dataSource.query(CHECK, parametersOf(buckets));
+    const rows = await this.ask<Pick<Verdict, 'wait'>>(CHECK, parametersOf(buckets));
     const wait = rows[0]?.wait ?? null;
     if (wait !== null) throw tooMany(wait);
   }
 
   /** @throws ApiException 429 with Retry-After when one of the buckets is full, and nothing more goes into it */
   async count(buckets: readonly Bucket[]): Promise<void> {
-    this.judge(await this.dataSource.query(COUNT, parametersOf(buckets)));
+    this.judge(await this.ask(COUNT, parametersOf(buckets)));
     if (Math.random() < CLEANING_CHANCE) await this.clean();
   }
 
@@ -92,15 +96,19 @@ export class ThrottleService {
    * @throws ApiException 429 with Retry-After when one of them is full, and stays so
    */
   async clear(buckets: readonly [Bucket, ...Bucket[]]): Promise<void> {
-    this.judge(await this.dataSource.query(CLEAR, [...parametersOf(buckets), buckets[0].key]));
+    this.judge(await this.ask(CLEAR, [...parametersOf(buckets), buckets[0].key]));
   }
 
   private judge([verdict]: readonly Verdict[]): void {
     if (verdict?.refused === true) throw tooMany(verdict.wait ?? WINDOW_SECONDS);
   }
 
+  private ask<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return this.strangers.run(() => this.dataSource.query<Row[]>(text, values));
+  }
+
   private async clean(): Promise<void> {
-    await this.dataSource.query(
+    await this.ask(
       `DELETE FROM login_throttles WHERE bucket IN (
          SELECT bucket FROM login_throttles WHERE window_start < now() - 2 * interval '${WINDOW}'
          LIMIT 500 FOR UPDATE SKIP LOCKED)`,

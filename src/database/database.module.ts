@@ -4,6 +4,7 @@ import { Env } from '../config/env';
 import { dataSourceOptions, STATEMENT_TIMEOUT_MS } from './data-source-options';
 import { HotStatements } from './hot-statements';
 import { ReportStatements } from './report-statements';
+import { StrangersConnections } from './strangers-connections';
 import { silenceBeyond, WatchedClient } from './watched-client';
 
 /** The one connection pool, which repositories and the hot statements share, and a small one for what adds up much. */
@@ -27,7 +28,7 @@ import { silenceBeyond, WatchedClient } from './watched-client';
       },
     }),
   ],
-  providers: [HotStatements, ReportStatements],
-  exports: [HotStatements, ReportStatements],
+  providers: [HotStatements, ReportStatements, StrangersConnections],
+  exports: [HotStatements, ReportStatements, StrangersConnections],
 })
 export class DatabaseModule {}

@@ -3,7 +3,7 @@ import { Client, Pool, PoolClient, PoolConfig, Query, QueryResultRow } from 'pg'
 import { ApiException } from '../common/api.exception';
 import { Env } from '../config/env';
 import { orUnavailable } from './database-unavailable';
-import { ReportSlots } from './report-slots';
+import { Slots } from './slots';
 import { silenceBeyond, WatchedClient, WatchedClientConfig } from './watched-client';
 
 /** How many reports of a process are added up at a time; others wait their turn. */
@@ -29,7 +29,7 @@ const begin = (timeoutMs: number): string => `BEGIN READ ONLY; SET LOCAL stateme
 @Injectable()
 export class ReportStatements implements OnApplicationShutdown {
   private readonly pool: Pool;
-  private readonly slots = new ReportSlots(REPORTS_AT_A_TIME);
+  private readonly slots = new Slots(REPORTS_AT_A_TIME, busy);
   private readonly running = new Set<PoolClient>();
 
   constructor(env: Env) {
@@ -160,6 +160,15 @@ function takeEach<Row extends QueryResultRow>(
 /** Whether PostgreSQL gave a statement up for the time it took. */
 export const isCanceled = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === QUERY_CANCELED;
+
+function busy(): ApiException {
+  return new ApiException({
+    status: 503,
+    code: 'busy',
+    message: 'Other reports are being added up at the moment; please repeat the request shortly.',
+    headers: { 'retry-after': '10' },
+  });
+}
 
 function tooMuch(cause: unknown): ApiException {
   return new ApiException({

@@ -5,6 +5,7 @@ import { v7 as uuidV7 } from 'uuid';
 import { ApiException } from '../common/api.exception';
 import type { Role } from '../common/principal';
 import { Env } from '../config/env';
+import { StrangersConnections } from '../database/strangers-connections';
 import { FirstLimits, firstTokenCap, insertFirstLimits } from './first-limits';
 import { PasswordHasher } from './password-hasher';
 import { passwordFault } from './password-rules';
@@ -28,6 +29,7 @@ export class UsersService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     private readonly hasher: PasswordHasher,
+    private readonly strangers: StrangersConnections,
     private readonly env: Env,
   ) {}
 
@@ -98,8 +100,10 @@ export class UsersService {
       .getOne();
   }
 
+  /** By what anybody may say. */
   async findByUsername(username: string): Promise<User | null> {
-    return isUsername(username) ? this.users.findOneBy({ usernameKey: usernameKey(username) }) : null;
+    if (!isUsername(username)) return null;
+    return this.strangers.run(() => this.users.findOneBy({ usernameKey: usernameKey(username) }));
   }
 
   /** The user when name and password are right and the account is active; every "no" costs the same. */

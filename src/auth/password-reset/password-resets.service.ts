@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { ApiException } from '../../common/api.exception';
 import { Env } from '../../config/env';
+import { StrangersConnections } from '../../database/strangers-connections';
+import type { User } from '../../users/user.entity';
 import { UsersService } from '../../users/users.service';
 import { Actor, AuditLog } from '../audit-log';
 import type { Client } from '../current-client.decorator';
@@ -20,6 +22,7 @@ export class PasswordResets {
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
     private readonly auditLog: AuditLog,
+    private readonly strangers: StrangersConnections,
     private readonly dataSource: DataSource,
     private readonly env: Env,
   ) {}
@@ -67,11 +70,10 @@ export class PasswordResets {
   /** Sets the password and ends all sessions. A refused password leaves the link as it was. */
   async use({ token, new_password: password }: ResetPassword, client: Client): Promise<void> {
     const tokenHash = oneTimeTokenHash(token);
-    const ownerId = await this.ownerOf(tokenHash);
-    const user = ownerId === null ? null : await this.users.findById(ownerId);
+    const user = await this.strangers.run(() => this.ownerOf(tokenHash));
     if (!user) throw invalidToken();
     const passwordHash = await this.users.hashNewPassword(user, password);
-    await this.dataSource.transaction(async (manager) => {
+    const setIt = async (manager: EntityManager) => {
       if (!(await this.users.hold(user.id, manager))) throw invalidToken();
       // Of two who use it at once, one deletes it.
       const [, deleted]: [unknown, number] = await manager.query(
@@ -92,15 +94,16 @@ export class PasswordResets {
         },
         manager,
       );
-    });
+    };
+    await this.strangers.run(() => this.dataSource.transaction(setIt));
   }
 
-  private async ownerOf(tokenHash: Buffer): Promise<string | null> {
+  private async ownerOf(tokenHash: Buffer): Promise<User | null> {
     const rows: { user_id: string }[] = await this.dataSource.query(
       'SELECT user_id FROM password_resets WHERE token_hash = $1 AND expires_at > now()',
       [tokenHash],
     );
-    return rows[0]?.user_id ?? null;
+    return rows[0] ? this.users.findById(rows[0].user_id) : null;
   }
 }
 

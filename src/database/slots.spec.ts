@@ -1,10 +1,12 @@
-import { ReportSlots } from './report-slots';
+import { ApiException } from '../common/api.exception';
+import { Slots } from './slots';
 
 const PATIENT_MS = 60_000;
+const busy = () => new ApiException({ status: 503, code: 'busy', message: 'Too many.' });
 
-describe('ReportSlots', () => {
+describe('Slots', () => {
   it('lets so many run, and others in the order in which they came', async () => {
-    const slots = new ReportSlots(2);
+    const slots = new Slots(2, busy);
     const entered: number[] = [];
     for (const n of [1, 2, 3, 4]) void slots.take(PATIENT_MS).then(() => entered.push(n));
     await turn();
@@ -20,7 +22,7 @@ describe('ReportSlots', () => {
   });
 
   it('refuses who has waited long enough, and lets the next one have their turn', async () => {
-    const slots = new ReportSlots(1);
+    const slots = new Slots(1, busy);
     await slots.take(PATIENT_MS);
     const impatient = slots.take(1);
     const patient = slots.take(PATIENT_MS);
@@ -29,6 +31,18 @@ describe('ReportSlots', () => {
     await patient;
     slots.give();
     await slots.take(1);
+  });
+
+  it('refuses who finds the line full, and nobody in it', async () => {
+    const slots = new Slots(1, busy, 1);
+    await slots.take(PATIENT_MS);
+    const waiting = slots.take(PATIENT_MS);
+    await expect(slots.take(PATIENT_MS)).rejects.toMatchObject({ code: 'busy' });
+    slots.give();
+    await waiting;
+    const next = slots.take(PATIENT_MS);
+    slots.give();
+    await next;
   });
 });
 

@@ -1,25 +1,34 @@
-import { ApiException } from '../common/api.exception';
+import type { ApiException } from '../common/api.exception';
 
-/** Lets so many reports run at a time; whoever comes next waits in line, each as long as they may. */
-export class ReportSlots {
+/** Lets so many run at a time; whoever comes next waits in line, each as long as they may. */
+export class Slots {
   /** In the order in which they came. */
   private readonly waiting = new Set<() => void>();
 
-  constructor(private free: number) {}
+  /**
+   * @param busy what is said to whom the line is too long
+   * @param mostWaiting how many it has room for
+   */
+  constructor(
+    private free: number,
+    private readonly busy: () => ApiException,
+    private readonly mostWaiting = Infinity,
+  ) {}
 
   /**
    * @param patienceMs how long to wait in line, in milliseconds
-   * @throws ApiException 503 `busy` when that was not long enough; nothing is taken then
+   * @throws ApiException `busy` when that was not long enough, or there is no room in the line; nothing is taken then
    */
   async take(patienceMs: number): Promise<void> {
     if (this.free > 0) {
       this.free -= 1;
       return;
     }
+    if (this.waiting.size >= this.mostWaiting) throw this.busy();
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(enter);
-        reject(busy());
+        reject(this.busy());
       }, patienceMs);
       const enter = (): void => {
         clearTimeout(timer);
@@ -39,13 +48,4 @@ export class ReportSlots {
     this.waiting.delete(next);
     next();
   }
-}
-
-function busy(): ApiException {
-  return new ApiException({
-    status: 503,
-    code: 'busy',
-    message: 'Other reports are being added up at the moment; please repeat the request shortly.',
-    headers: { 'retry-after': '10' },
-  });
 }
