@@ -6,7 +6,7 @@ import { allowedMethods, methodNotAllowed } from './allowed-methods';
 import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
 import { MalformedHead } from './malformed-requests';
-import { closeWithItsConnection } from './queued-answers';
+import { serveInLine } from './queued-answers';
 import { isRefused } from './refused-connections';
 import { holdsTooManyHeaders, namesOneHost } from './request-heads';
 
@@ -72,30 +72,29 @@ export class HotExpressAdapter extends ExpressAdapter {
       // Node would answer it with a bare 400.
       requireHostHeader: false,
     } as unknown as ServerOptions;
-    this.httpServer = createServer(serverOptions, (request, response) => {
-      // Node's parser goes on with what came together with the one that was refused.
-      if (isRefused(request.socket)) return;
-      closeWithItsConnection(request, response);
-      if (holdsTooManyHeaders(request.rawHeaders)) return this.refuseHeaders(request as HotRequest, response);
+    const serve = (request: HotRequest, response: HotResponse): void => {
+      if (holdsTooManyHeaders(request.rawHeaders)) return this.refuseHeaders(request, response);
       if (!namesOneHost(request.rawHeaders, request.httpVersion)) {
-        this.httpServer.emit(
-          'clientError',
-          new MalformedHead('not one Host header', response),
-          request.socket,
-        );
+        const malformed = new MalformedHead('not one Host header', response);
+        this.httpServer.emit('clientError', malformed, request.socket);
         return;
       }
       const hot = request.method === 'POST' ? this.hotRoutes.get(request.url ?? '') : undefined;
       if (!hot) return express(request, response);
+      request.route = hot;
+      if (this.turnsAway(request, response)) return;
+      this.before(request, response);
+      this.handle(hot.handler, request, response);
+    };
+    this.httpServer = createServer(serverOptions, (request, response) => {
+      // Node's parser goes on with what came together with the one that was refused.
+      if (isRefused(request.socket)) return;
       const [hotRequest, hotResponse] = [request as HotRequest, response as HotResponse];
-      hotRequest.route = hot;
-      if (this.turnsAway(hotRequest, hotResponse)) return;
-      this.before(hotRequest, hotResponse);
-      this.serve(hot.handler, hotRequest, hotResponse);
+      serveInLine(hotRequest, hotResponse, () => serve(hotRequest, hotResponse));
     });
   }
 
-  private serve(handler: Handler, request: HotRequest, response: HotResponse): void {
+  private handle(handler: Handler, request: HotRequest, response: HotResponse): void {
     // Nest's exception layer answers; what comes here failed in answering, and a cut is all that is left.
     const fail = (): unknown => response.destroy();
     try {

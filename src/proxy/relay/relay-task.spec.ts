@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { closeWithItsConnection } from '../../http/queued-answers';
+import { serveInLine } from '../../http/queued-answers';
 import type { Exchange } from './exchange';
 import { RelayTask } from './relay-task';
 import { ReplyMemory } from './reply-memory';
@@ -103,8 +103,9 @@ describe('a whole answer', () => {
   it('that waited behind another one is let go of when its client has left meanwhile', async () => {
     const behind = new Promise<ServerResponse>((resolve) =>
       server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-        closeWithItsConnection(request, response);
-        if (request.url === '/behind') resolve(response);
+        serveInLine(request, response, () => {
+          if (request.url === '/behind') resolve(response);
+        });
       }),
     );
     await response;
