@@ -90,9 +90,7 @@ export const COUNTED_TOGETHER = `open_days AS MATERIALIZED (
     FROM usage_totals t WHERE day >= $3::date AND day < $4::date AND ($9::uuid IS NULL OR NOT with_key)
       AND ($10::text IS NULL OR model = $10) AND NOT EXISTS (SELECT 1 FROM open_days o WHERE o.day = t.day)
     UNION ALL
-    SELECT o.day, s.* FROM open_days o CROSS JOIN LATERAL (
-      SELECT model, ${TOTALS} FROM usage_daily WHERE day = o.day AND ${filter('key_id')} GROUP BY model
-    ) s
+    SELECT o.day, s.* FROM open_days o CROSS JOIN LATERAL usage_of_day(o.day, $9::uuid, $10::text) s
     UNION ALL
     SELECT day, model, ${COUNTS.join(', ')}
     FROM (${partsOfDays('true')}) parts

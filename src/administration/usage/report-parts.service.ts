@@ -95,11 +95,13 @@ export class ReportParts {
     place: Place | null,
     wanted: Wanted<Row>,
   ): Promise<Part<Row>> {
-    const { group, sort } = question;
+    const { group, sort, range } = question;
     const values = [...this.counted(question), wanted.limit + 1, ...(place ? mostUsedFrom(place) : [])];
     const hasPlace = place !== null;
     if (wanted.isPage && mayHaveLeaders(question)) {
-      const rows = await this.read<Led, Row>(wanted, leadersPage(group, { hasPlace }), values);
+      const endsWithinDay = range.endDayStart < range.to;
+      const statement = leadersPage(group, { hasPlace, endsWithinDay });
+      const rows = await this.read<Led, Row>(wanted, statement, values);
       if (rows.first.is_exact) return rows.part(null);
     }
     const isDescending = sort.startsWith('-');

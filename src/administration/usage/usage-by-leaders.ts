@@ -1,4 +1,4 @@
-import { CountedFilter, countedRows, COUNTS, partsOfDays, SUMS, TOTALS } from '../../usage/counted-usage';
+import { CountedFilter, countedRows, COUNTS, partsOfDays, SUMS } from '../../usage/counted-usage';
 import { LAST_DAYS } from '../../usage/totals/usage-leaders';
 import type { UsageRange } from '../../usage/usage-range';
 import { IDS } from './usage-by-tokens';
@@ -41,13 +41,23 @@ function mayBeLastDays({ firstDay, endDay }: UsageRange): boolean {
  * that for those alone who used so much (`least`) that they may have as much as the last one of the page. They are few, and
  * are added up as well.
  */
-export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolean }): string {
+export function leadersPage(
+  group: WalkedGroup,
+  { hasPlace, endsWithinDay }: { hasPlace: boolean; endsWithinDay: boolean },
+): string {
   const { id, joins, shown } = GROUPINGS[group];
   const { ids, placed, whose } = IDS[group];
   const by = ids.join(', ');
   const order = (row: string) => ['place', ...ids].map((column) => `${row}.${column} DESC`).join(', ');
   const behind = hasPlace ? `(place, ${by}) < ($12::numeric, ${placed})` : 'true';
-  const since = countedRows('true', '(SELECT until FROM list)');
+  const ofDays = `SELECT ${by}, tokens FROM list CROSS JOIN LATERAL tokens_by_${group}(until, $4::date)`;
+  // Whole days are added up already; doing so again takes as long as the first time.
+  const since = endsWithinDay
+    ? `SELECT ${by}, total_of(tokens) AS tokens FROM (
+        ${ofDays}
+        UNION ALL SELECT ${by}, prompt_tokens + completion_tokens FROM (${partsOfDays('true')}) parts
+      ) counted GROUP BY ${by}`
+    : ofDays;
   // On the first page leaders only rise: whoever has less than this since cannot reach it. It spares keeping all the others.
   const floor = hasPlace
     ? '0'
@@ -68,7 +78,9 @@ export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolea
         SELECT ${COUNTS.join(', ')} FROM usage_totals
         WHERE day >= $3::date AND day < (SELECT until FROM list)
         UNION ALL
-        (SELECT ${TOTALS} FROM usage_daily WHERE day >= (SELECT until FROM list) AND day < $4::date)
+        SELECT u.prompt_tokens, u.completion_tokens, u.cached_tokens, u.reasoning_tokens, u.requests
+        FROM list l CROSS JOIN LATERAL generate_series(0, $4::date - l.until - 1) AS i
+          CROSS JOIN LATERAL usage_of_day(l.until + i, NULL, NULL) u
         UNION ALL
         SELECT ${COUNTS.join(', ')} FROM (${partsOfDays('true')}) parts
       ) counted
@@ -76,9 +88,7 @@ export function leadersPage(group: WalkedGroup, { hasPlace }: { hasPlace: boolea
       SELECT tokens AS place, ${by} FROM usage_leaders
       WHERE kind = '${group}' AND first_day = $3::date AND end_day = (SELECT end_day FROM list)
     ), since AS MATERIALIZED (
-      SELECT ${by}, tokens, l.place FROM (
-        SELECT ${by}, total_of(prompt_tokens + completion_tokens) AS tokens FROM (${since}) counted GROUP BY ${by}
-      ) s LEFT JOIN leaders l USING (${by})
+      SELECT ${by}, s.tokens, l.place FROM (${since}) s LEFT JOIN leaders l USING (${by})
       WHERE l.place IS NOT NULL OR tokens >= ${floor}
     ), grown AS MATERIALIZED (
       SELECT place + tokens AS place, ${by} FROM since WHERE place IS NOT NULL
