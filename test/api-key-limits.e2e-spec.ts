@@ -93,7 +93,7 @@ describe('/users/me/api-keys/{id}/limits', () => {
   });
 
   it('never reset in total, and say that no administrator is needed', async () => {
-    await set({ metric: 'tokens', window: 'total', amount: 0 });
+    await set({ metric: 'tokens', window: 'total', amount: 1 });
     const [status, message] = await refusal();
     expect(status).toBe(402);
     expect(message).toMatch(/never resets by itself\. The owner of the key .* may lift it/);

@@ -47,7 +47,7 @@ describe('token limits at admission', () => {
   };
 
   it('answers a spent quota with 402, in words no client retries, and asks vLLM nothing', async () => {
-    await limit(0);
+    await limit(1);
     const answer = await chat({ messages: said({ tokens: 5 }) });
     const { error } = (await answer.json()) as { error: { type: string; code: string; message: string } };
     expect(answer.status).toBe(402);
@@ -111,7 +111,7 @@ describe('token limits at admission', () => {
     const made = await gateway.post('/users/me/api-keys', user.accessToken, { name: 'small' });
     const { id, key } = (await made.json()) as { id: string; key: string };
     await gateway.dataSource.query(
-      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('key', $1, 'tokens', 'day', 0, 'admin')`,
+      `INSERT INTO limits (subject, subject_id, metric, period, amount, set_by) VALUES ('key', $1, 'tokens', 'day', 1, 'admin')`,
       [id],
     );
     const refused = await chat({ messages: said({ tokens: 3 }) }, gateway, key);

@@ -172,10 +172,14 @@ describe('limits as rows', () => {
     expect((await chat()).status).toBe(200);
   });
 
-  it.each<[string, object]>([
-    ['at once', { metric: 'concurrent_requests' }],
-    ['a minute', { metric: 'requests', window: 'minute' }],
-  ])('refuses for good where no requests %s are allowed at all', async (_, fields) => {
+  it.each<[what: string, when: string, fields: object]>([
+    ['requests', 'at once', { metric: 'concurrent_requests' }],
+    ['requests', 'a minute', { metric: 'requests', window: 'minute' }],
+    ['requests', 'a month', { metric: 'requests', window: 'month' }],
+    ['tokens', 'a minute', { metric: 'tokens', window: 'minute' }],
+    ['tokens', 'a month', { metric: 'tokens', window: 'month' }],
+    ['tokens', 'in total', { metric: 'tokens', window: 'total' }],
+  ])('refuses for good where no %s %s are allowed at all', async (what, _, fields) => {
     const { id } = await limit({ ...fields, amount: 0 });
     const refused = await chat();
     expect(refused.status).toBe(402);
@@ -185,7 +189,7 @@ describe('limits as rows', () => {
     ]);
     expect(await errorOf(refused)).toMatchObject({
       code: 'insufficient_quota',
-      message: 'The limit of your account allows no requests at all. Only an administrator can raise it.',
+      message: `The limit of your account allows no ${what} at all. Only an administrator can raise it.`,
     });
     expect(await settledRows(gateway, user.id)).toEqual([]);
     await send('DELETE', `/admin/limits/${id}`, admin.accessToken);

@@ -69,10 +69,23 @@ export function quotaExceeded(
     status,
     code: 'insufficient_quota',
     type: 'insufficient_quota',
-    message: isShort(limit) || limit.metric === 'concurrent_requests' ? neverFits(limit) : usedUp(limit),
+    message: finalMessage(limit),
     headers: { ...headers, 'x-should-retry': 'false' },
   });
 }
+
+function finalMessage(limit: BlockingLimit): string {
+  // No window brings anything.
+  if (limit.amount === 0)
+    return `The limit of ${OWNERS[limit.subject]} allows no ${ALLOWED[limit.metric]} at all. ${whoLifts(limit)}`;
+  return isShort(limit) ? neverFits(limit) : usedUp(limit);
+}
+
+const ALLOWED: Readonly<Record<BlockingLimit['metric'], string>> = {
+  tokens: 'tokens',
+  requests: 'requests',
+  concurrent_requests: 'requests',
+};
 
 /** A window that opens again soon: worth waiting for. */
 export const isShort = ({ period }: BlockingLimit): boolean => period === 'minute' || period === 'hour';
@@ -93,12 +106,9 @@ function whoLifts({ subject, setBy }: BlockingLimit): string {
     : 'It is a limit you set yourself and may lift.';
 }
 
-/** A window that opens again soon, or a number at once, that would never be enough. */
-function neverFits(limit: BlockingLimit): string {
-  const { metric, subject, period } = limit;
-  return metric === 'tokens'
-    ? `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. Shorten it.`
-    : `The limit of ${OWNERS[subject]} allows no requests at all. ${whoLifts(limit)}`;
+/** A window that opens again soon, and would never be enough. */
+function neverFits({ subject, period }: BlockingLimit): string {
+  return `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. Shorten it.`;
 }
 
 /** Room exists, but other requests under way hold it. */
