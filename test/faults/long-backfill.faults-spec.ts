@@ -59,6 +59,23 @@ describe('new limits over a ledger that takes long to add up', () => {
     expect(await limit('week')).toBe(200);
   });
 
+  it('say so when what is being settled holds the counters for too long', async () => {
+    const locker = new Client({ connectionString: gateway.env.DATABASE_URL });
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE limit_windows IN SHARE MODE');
+    const json = { subject: 'everyone', metric: 'tokens', window: 'day', amount: 1_000_000 };
+    const refused = await asAdmin(gateway, admin)('/limits', { method: 'PUT', json });
+    await locker.end();
+    expect(refused.headers.get('retry-after')).toBe('10');
+    expect(refused.body).toMatchObject({
+      status: 503,
+      code: 'busy',
+      detail:
+        'The limit cannot begin to count while what is being settled holds the counters. Please repeat the request shortly.',
+    });
+    expect(await limit('day')).toBe(200);
+  });
+
   it('are set in the end, and hold up nobody', async () => {
     expect(await chat()).toBe(200);
     await untilNothingOpen(gateway);

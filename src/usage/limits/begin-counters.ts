@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import { databaseUnavailable } from '../../database/database-unavailable';
+import { ApiException } from '../../common/api.exception';
 import type { Limit } from './limit.entity';
 
 /** The counters of some subjects over one window. */
@@ -37,8 +37,18 @@ export async function beginCounters(
       return;
     } catch (error) {
       if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error;
-      if (attempt === ATTEMPTS) throw databaseUnavailable(error);
+      if (attempt === ATTEMPTS) throw heldUp(error);
       await sleep(PAUSE_MS * (1 + Math.random()));
     }
   }
 }
+
+const heldUp = (cause: unknown): ApiException =>
+  new ApiException({
+    status: 503,
+    code: 'busy',
+    message:
+      'The limit cannot begin to count while what is being settled holds the counters. Please repeat the request shortly.',
+    headers: { 'retry-after': '10' },
+    cause,
+  });
