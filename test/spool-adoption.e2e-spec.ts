@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -47,6 +47,18 @@ describe('settlements that dead processes left on disk', () => {
     const settlement = aSettlement();
     writeFileSync(join(folder, 'spool', `${uuidV7()}.ndjson`), `${JSON.stringify(settlement)}\n`);
     await untilEntered(await start(), [settlement]);
+  });
+
+  it('are entered once, and their file removed, also when its last line ends within a character', async () => {
+    const settlement = aSettlement();
+    const torn = Buffer.from(JSON.stringify({ ...aSettlement(), model: 'modèle' }));
+    const withinCharacter = torn.indexOf('è') + 1;
+    const spool = join(folder, 'spool', `${uuidV7()}.ndjson`);
+    const whole = Buffer.from(`${JSON.stringify(settlement)}\n`);
+    writeFileSync(spool, Buffer.concat([whole, torn.subarray(0, withinCharacter)]));
+    await untilEntered(await start(), [settlement]);
+    for (let n = 0; n < 1_500 && existsSync(spool); n += 1) await sleep(20);
+    expect(readdirSync(join(folder, 'spool')).filter((name) => name.includes('.ndjson'))).toEqual([]);
   });
 
   it('leave PostgreSQL to requests, however many there are', async () => {

@@ -69,6 +69,7 @@ describe('a wrong setting', () => {
     ['SHUTDOWN_GRACE_MS', '86400001', 'SHUTDOWN_GRACE_MS must not be greater than 86400000'],
     ['UPSTREAM_CONNECT_TIMEOUT_MS', '2147483648', 'UPSTREAM_CONNECT_TIMEOUT_MS must not be greater'],
     ['UPSTREAM_FIRST_BYTE_TIMEOUT_MS', '2147483648', 'UPSTREAM_FIRST_BYTE_TIMEOUT_MS must not be'],
+    ['SPOOL_MAX_BYTES', '268435457', 'SPOOL_MAX_BYTES must not be greater than 268435456'],
     ['UPSTREAM_IDLE_TIMEOUT_MS', '2147483648', 'UPSTREAM_IDLE_TIMEOUT_MS must not be greater'],
     ['CLIENT_STALL_TIMEOUT_MS', '2147483648', 'CLIENT_STALL_TIMEOUT_MS must not be greater'],
     ['VLLM_BASE_URL', 'vllm', 'VLLM_BASE_URL must be a URL'],

@@ -116,8 +116,8 @@ export class Env {
   @IsInt() @Min(0) @Max(DAY_MS) SHUTDOWN_GRACE_MS: number = 120_000;
   /** A process that has not been heard of for so long is taken for dead; the same in every replica. */
   @IsInt() @Min(1_000) @Max(60_000) PROCESS_LEASE_MS: number = 30_000;
-  /** Settlements kept on disk while PostgreSQL is away; when they fill it, nothing more is admitted. */
-  @IsInt() @Min(65_536) SPOOL_MAX_BYTES: number = 64 * 1_024 * 1_024;
+  /** Settlements kept on disk while PostgreSQL is away; when they fill it, nothing more is admitted. All are in memory. */
+  @IsInt() @Min(65_536) @Max(256 * 1_024 * 1_024) SPOOL_MAX_BYTES: number = 64 * 1_024 * 1_024;
 
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'silent']) LOG_LEVEL: string = 'info';
   /** 0 = no metrics listener. */

@@ -6,6 +6,7 @@ import type { Settlement } from '../token-usage';
 const SUFFIX = '.ndjson';
 /** An empty file can be made on a full disk, too. */
 const PROBE_BYTES = 4_096;
+const LINE_END = 0x0a;
 const { O_APPEND, O_CREAT, O_TRUNC, O_WRONLY } = constants;
 
 /** One process' settlements on disk, a JSON object a line; for its owner's eyes only. */
@@ -124,13 +125,13 @@ export class SpoolFile {
 
   /** What it holds. A last line without an end was never acknowledged; any other unreadable line is counted. */
   async read(): Promise<{ settlements: Settlement[]; unreadable: number; bytes: number }> {
-    const text = await readFile(this.path, 'utf8');
-    const lines = text.split('\n').slice(0, -1);
+    const content = await readFile(this.path);
+    const lines = wholeLines(content);
     const settlements = lines.map(parse).filter((settlement) => settlement !== null);
     return {
       settlements,
       unreadable: lines.length - settlements.length,
-      bytes: Buffer.byteLength(text),
+      bytes: content.length,
     };
   }
 
@@ -148,6 +149,17 @@ export class SpoolFile {
 
 const textOf = (settlements: readonly Settlement[]): string =>
   settlements.map((settlement) => `${JSON.stringify(settlement)}\n`).join('');
+
+/** Cut as bytes: the last line may end within a character, and text of more than 512 MiB cannot be held in one piece. */
+function wholeLines(content: Buffer): string[] {
+  const lines: string[] = [];
+  let start = 0;
+  for (let end = content.indexOf(LINE_END); end !== -1; end = content.indexOf(LINE_END, start)) {
+    lines.push(content.toString('utf8', start, end));
+    start = end + 1;
+  }
+  return lines;
+}
 
 function parse(line: string): Settlement | null {
   try {
