@@ -90,6 +90,18 @@ describe('what comes behind a request that is right', () => {
     expect(await outcomes()).toEqual([]);
   });
 
+  it('is not kept for ever when something was refused before it: the stream is cut, and billed as far as it came', async () => {
+    const connection = await openRaw(gateway.url);
+    connection.write(chat({ tokens: 10_000, tbtMs: 100 }, { stream: true }));
+    await connection.until((text) => text.includes('data: '));
+    connection.write(
+      `GET /v1/models HTTP/1.1\r\n\r\n${'GET /health/live HTTP/1.1\r\nHost: gateway\r\n\r\n'.repeat(200)}`,
+    );
+    await connection.closed;
+    expect(connection.text()).not.toContain('[DONE]');
+    expect(await outcomes()).toEqual(['client_closed']);
+  });
+
   it('has as long for its body as that takes', () => {
     expect((gateway.app.getHttpServer() as Server).requestTimeout).toBe(0);
   });

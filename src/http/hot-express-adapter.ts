@@ -7,7 +7,7 @@ import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
 import { MalformedHead } from './malformed-requests';
 import { serveInLine } from './queued-answers';
-import { isRefused } from './refused-connections';
+import { ignoreRequest, isRefused } from './refused-connections';
 import { holdsTooManyHeaders, namesOneHost } from './request-heads';
 
 /** The handler Nest compiles for a route: its guards, interceptors, parameters and filters included. */
@@ -88,7 +88,7 @@ export class HotExpressAdapter extends ExpressAdapter {
     };
     this.httpServer = createServer(serverOptions, (request, response) => {
       // Node's parser goes on with what came together with the one that was refused.
-      if (isRefused(request.socket)) return;
+      if (isRefused(request.socket)) return ignoreRequest(request.socket);
       const [hotRequest, hotResponse] = [request as HotRequest, response as HotResponse];
       serveInLine(hotRequest, hotResponse, () => serve(hotRequest, hotResponse));
     });
