@@ -22,8 +22,11 @@ export function databaseUnavailable(cause: unknown): ApiException {
   });
 }
 
-/** SQLSTATE: lost connections (08), too few of them or of memory (53), a server that stops or starts (57P01 to 03). */
-const AWAY_STATES = /^(08|53)|^57P0[1-3]$/;
+/**
+ * SQLSTATE: lost connections (08), nothing may be written, as on a standby (25006), too few connections or too little memory
+ * (53), a server that stops or starts (57P01 to 03).
+ */
+const AWAY_STATES = /^(08|53)|^25006$|^57P0[1-3]$/;
 const AWAY_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

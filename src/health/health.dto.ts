@@ -7,7 +7,11 @@ export class Liveness {
 export class ReadinessReport {
   @ApiProperty({ enum: ['ok', 'unavailable', 'draining'], example: 'ok' })
   status: 'ok' | 'unavailable' | 'draining';
-  @ApiProperty({ enum: ['up', 'down'], example: 'up', description: 'Without it, nothing is let in' })
+  @ApiProperty({
+    enum: ['up', 'down'],
+    example: 'up',
+    description: 'Down also while nothing can be written there; nothing is let in then',
+  })
   database: 'up' | 'down';
   @ApiProperty({
     enum: ['up', 'down'],

@@ -2,12 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { EngineWatch } from '../proxy/upstream/engine-watch.service';
 import { VllmApi } from '../proxy/upstream/vllm-api.service';
+import { ProcessLease } from '../usage/leases/process-lease.service';
 import { SettlementSpool } from '../usage/spool/settlement-spool.service';
 import type { ReadinessReport } from './health.dto';
 
 const CHECK_TIMEOUT_MS = 1_000;
 /** Anybody may ask: however often, the database and vLLM are asked no more than this. */
 const REPORT_LIFE_MS = 1_000;
+
+/** Also off where a failover has led to a standby: it answers, and takes nothing. */
+const IS_WRITABLE = `SELECT current_setting('transaction_read_only') = 'off' AS writable`;
 
 /**
  * Whether a load balancer should send requests here. That needs the database, and a disk for the settlements of a time
@@ -24,6 +28,7 @@ export class Readiness {
     private readonly vllm: VllmApi,
     private readonly engine: EngineWatch,
     private readonly spool: SettlementSpool,
+    private readonly lease: ProcessLease,
   ) {}
 
   /** From now on not ready, so that no new requests arrive while the running ones end. */
@@ -42,7 +47,7 @@ export class Readiness {
 
   private async check(): Promise<ReadinessReport> {
     const [database, health] = await Promise.all([
-      upWithinTimeout(this.dataSource.query('SELECT 1')),
+      upWithinTimeout(this.takesRequests()),
       upWithinTimeout(this.vllm.isHealthy()),
     ]);
     const spool = this.spool.isFull ? 'down' : 'up';
@@ -50,6 +55,12 @@ export class Readiness {
     const upstream = this.engine.isDown ? 'down' : health;
     const isReady = database === 'up' && spool === 'up';
     return { status: isReady ? 'ok' : 'unavailable', database, spool, upstream };
+  }
+
+  /** Admission needs to write, and a lease; one that ran out in a pause is renewed, as admission itself would. */
+  private async takesRequests(): Promise<boolean> {
+    const [row] = await this.dataSource.query<[{ writable: boolean }]>(IS_WRITABLE);
+    return row.writable && (this.lease.isHeld || (await this.lease.renew()));
   }
 }
 
