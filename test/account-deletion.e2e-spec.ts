@@ -90,7 +90,7 @@ describe('DELETE /users/me', () => {
   });
 
   it.each([
-    ['an API key', '/users/me/api-keys', { json: { name: 'laptop of Ada' } }, 404],
+    ['an API key', '/users/me/api-keys', { json: { name: 'laptop of Ada' } }, 401],
     ['a name', '/users/me', { method: 'PATCH', json: { name: 'Ada', email: 'ada@example.com' } }, 404],
     ['a password', '/auth/password', { json: { new_password: 'another quiet lantern' } }, 400],
   ])('leaves nothing of %s that was asked for just before', async (_, path, sent: Sent, status) => {
@@ -132,6 +132,13 @@ describe('DELETE /users/me', () => {
     await loggingIn;
     const left = await gateway.dataSource.query('SELECT last_login_at FROM users WHERE id = $1', [ada.id]);
     expect(left).toEqual([{ last_login_at: null }]);
+  });
+
+  it('finds no session any more when the account was deleted at that moment', async () => {
+    const answers = await Promise.all([remove(ada), remove(ada), remove(ada)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 401, 401]);
+    const refused = answers.filter(({ status }) => status === 401);
+    expect(refused.map(({ body }) => body.code as string)).toEqual(['invalid_token', 'invalid_token']);
   });
 
   it('counts wrong passwords as failed logins', async () => {

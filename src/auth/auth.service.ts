@@ -9,6 +9,7 @@ import { UsersService } from '../users/users.service';
 import { AccessTokens } from './access-tokens.service';
 import { addressPrefix } from './address-prefix';
 import { AuditLog } from './audit-log';
+import { sessionTokenInvalid } from './authentication.failures';
 import { ChangeThrottle } from './changes/change-throttle.service';
 import type { Client } from './current-client.decorator';
 import type { ChangePassword } from './dto/change-password.dto';
@@ -52,10 +53,11 @@ export class AuthService {
 
   /**
    * That whoever has the session is the user, for what a session alone may not do. Failures count as failed logins.
-   * @throws ApiException 400 for a wrong password, 429 after too many
+   * @throws ApiException 400 for a wrong password, 429 after too many, 401 when the account has been deleted meanwhile
    */
   async confirmPassword(userId: string, password: string, client: Client): Promise<User> {
-    const user = await this.users.getById(userId);
+    const user = await this.users.findById(userId);
+    if (!user) throw sessionTokenInvalid();
     const owner = await this.checkPassword(user.username, client, async () =>
       (await this.users.hasPassword(user, password)) ? user : null,
     );

@@ -2,6 +2,7 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { ApiKeysService } from '../../auth/api-keys/api-keys.service';
 import { Actor, AuditEntry, AuditLog } from '../../auth/audit-log';
+import { sessionTokenInvalid } from '../../auth/authentication.failures';
 import { Invitations } from '../../auth/invitations/invitations.service';
 import { PasswordResetLink } from '../../auth/password-reset/dto/password-reset.dto';
 import {
@@ -100,7 +101,10 @@ export class UserAdministration {
 
   /** For an owner who has proved to be one. @throws ApiException 409 for the last active administrator */
   async deleteOwn(actor: Actor & { actorId: string }): Promise<void> {
-    return this.remove(actor, actor.actorId);
+    return this.remove(actor, actor.actorId, (held) => {
+      // Of two who ask for it at once, one comes too late.
+      if (!held.some(({ id }) => id === actor.actorId)) throw sessionTokenInvalid();
+    });
   }
 
   /**

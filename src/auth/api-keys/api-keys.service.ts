@@ -1,10 +1,11 @@
-import { Injectable, NotFoundException } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { EntityManager, Repository } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
 import { ApiException } from '../../common/api.exception';
 import { Actor, AuditLog } from '../audit-log';
 import { AuthSecrets } from '../auth-secrets';
+import { sessionTokenInvalid } from '../authentication.failures';
 import { ApiKeyAuthenticator } from './api-key-authenticator';
 import { accessOf, changed } from './api-key-changes';
 import { apiKeyHash, apiKeyHint, mintApiKey } from './api-key-token';
@@ -203,14 +204,14 @@ export class ApiKeysService {
 
 /**
  * Until the end of the transaction: two at once must not both become the fiftieth.
- * @throws NotFoundException when the account has been deleted since its owner asked
+ * @throws ApiException 401 when the account has been deleted since its owner asked
  */
 async function holdUser(userId: string, manager: EntityManager): Promise<void> {
   const users: unknown[] = await manager.query(
     'SELECT id FROM users WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE',
     [userId],
   );
-  if (users.length === 0) throw new NotFoundException('There is no such user.');
+  if (users.length === 0) throw sessionTokenInvalid();
 }
 
 function tooManyKeys(message: string): ApiException {
