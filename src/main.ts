@@ -1,5 +1,6 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { loadDotEnv, loadEnv } from './config/load-env';
+import { exitAfterLastWords } from './observability/standard-outputs';
 import { dieOf } from './startup/die';
 import { InThisProcess } from './startup/in-this-process';
 import { Provision } from './startup/provision';
@@ -39,11 +40,11 @@ async function main(): Promise<void> {
     await serving.close(app as unknown as NestExpressApplication, env.isProduction && signal === 'SIGTERM');
     await provision.stop();
     log.line('stopped');
-    process.exit(0);
+    await exitAfterLastWords(0);
   } catch (error) {
     if (!(error instanceof StartCancelled)) return dieOf(error, abandon);
     await abandon();
-    process.exit(0);
+    await exitAfterLastWords(0);
   }
 }
 

@@ -119,6 +119,27 @@ describe('log lines', () => {
       expect(lost()).toBe(0);
     });
 
+    it('that are the last ones wait for their reader, and the end does not wait for one that never comes', async () => {
+      const pipe = join(folder, 'last');
+      execFileSync('mkfifo', [pipe]);
+      const fd = opened(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+      const { output, lost } = outputTo(fd);
+      // More than a pipe holds.
+      const count = Math.floor(90_000 / LINE.length);
+      for (let n = 0; n < count; n += 1) output.write(LINE);
+      output.writeNow('stopped\n');
+      await output.lastWords();
+      let text = readAll(fd);
+      expect(text).not.toContain('stopped');
+      const ended = output.lastWords();
+      while (!text.includes('stopped')) {
+        text += readAll(fd);
+        await sleep(1);
+      }
+      await ended;
+      expect([text, lost()]).toEqual([`${LINE.repeat(count)}stopped\n`, 0]);
+    });
+
     it('whose reader has gone are not kept for it', async () => {
       const pipe = join(folder, 'left');
       execFileSync('mkfifo', [pipe]);

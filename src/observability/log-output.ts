@@ -1,4 +1,5 @@
 import { write, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isoTime } from './iso-time';
 
 const MOST_WAITING_BYTES = 16 * 1_024 * 1_024;
@@ -18,7 +19,9 @@ export interface LogOutputOptions {
   readonly pieceBytes: number;
   /** What may wait for room on a disk, or for a reader. Lines beyond that are lost. */
   readonly mostWaitingBytes?: number;
-  readonly onLost: (lines: number) => void;
+  /** Called before each write. */
+  readonly unblock?: () => void;
+  readonly onLost?: (lines: number) => void;
 }
 
 /**
@@ -37,17 +40,22 @@ export class LogOutput {
   /** For a while: a disk that is full for one line is full for the next. */
   private isStuck = false;
   private untold = 0;
+  /** How long the exit may wait for a reader. */
+  private patienceMs = LAST_WORDS_MS;
+  /** Told of lines that are lost. */
+  onLost: (lines: number) => void;
   private readonly timer: NodeJS.Timeout;
 
   constructor(private readonly options: LogOutputOptions) {
+    this.onLost = options.onLost ?? (() => undefined);
     this.timer = setInterval(() => this.writeAgain(), TICK_MS).unref();
-    process.once('exit', this.lastWords);
+    process.once('exit', this.atExit);
   }
 
   /** Nothing is written any more, as has to be before the descriptor is closed: its number may be a socket's next. */
   stop(): void {
     clearInterval(this.timer);
-    process.off('exit', this.lastWords);
+    process.off('exit', this.atExit);
     this.dropAll();
   }
 
@@ -59,6 +67,20 @@ export class LogOutput {
     }
     this.append(line, size);
     if (this.waiting >= this.options.gatherBytes) this.writeOn();
+  }
+
+  /** For what somebody waits for, or must not be lost with this process: it does not wait for company. */
+  writeNow(text: string): void {
+    this.write(text);
+    this.writeOn();
+  }
+
+  /** Resolves when all is written, or has waited for a reader long enough; then the exit does not wait any more. */
+  async lastWords(): Promise<void> {
+    const deadline = performance.now() + LAST_WORDS_MS;
+    this.writeAgain();
+    while (this.waiting > 0 && performance.now() < deadline) await sleep(LOOK_AGAIN_MS);
+    this.patienceMs = 0;
   }
 
   private append(line: string, size: number): void {
@@ -82,6 +104,7 @@ export class LogOutput {
   private writeOn(): void {
     if (this.isWriting || this.isStuck || !this.takeUp()) return;
     this.isWriting = true;
+    this.options.unblock?.();
     write(this.options.fd, this.rest, (error, written) => {
       this.isWriting = false;
       if (error) this.failed(error);
@@ -117,7 +140,7 @@ export class LogOutput {
 
   private lose(lines: number): void {
     this.untold += lines;
-    this.options.onLost(lines);
+    this.onLost(lines);
   }
 
   private loseAll(): void {
@@ -142,12 +165,13 @@ export class LogOutput {
   }
 
   /** At the exit: nothing is asynchronous any more, and nothing may keep the process from ending. */
-  private readonly lastWords = (): void => {
-    const deadline = performance.now() + LAST_WORDS_MS;
+  private readonly atExit = (): void => {
+    const deadline = performance.now() + this.patienceMs;
     // What is being written is brought to its end by the thread that writes it.
     if (this.isWriting) this.rest = Buffer.alloc(0);
     while (this.takeUp()) {
       try {
+        this.options.unblock?.();
         this.rest = this.rest.subarray(writeSync(this.options.fd, this.rest));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > deadline) return;

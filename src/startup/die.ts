@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serializeError } from '../observability/error-serializer';
+import { exitAfterLastWords, standardError } from '../observability/standard-outputs';
 import { isExplained } from './startup-failure';
 
 /** How long what was started may take to stop when something has gone wrong. */
@@ -15,12 +16,12 @@ export async function dieOf(error: unknown, cleanUp: () => Promise<void> | undef
   if (dying) return;
   dying = true;
   process.exitCode = 1;
-  process.stderr.write(isExplained(error) ? `${error.message}\n` : crashLine(error));
+  standardError().writeNow(isExplained(error) ? `${error.message}\n` : crashLine(error));
   await Promise.race([
     Promise.resolve(cleanUp()).catch(() => undefined),
     sleep(CLEAN_UP_MS, undefined, { ref: false }),
   ]);
-  process.exit(1);
+  await exitAfterLastWords(1);
 }
 
 function crashLine(error: unknown): string {

@@ -1,4 +1,5 @@
 import { Env } from '../config/env';
+import { standardOutput } from '../observability/standard-outputs';
 import { connectionShortage } from './connections-needed';
 import { DataDirectory } from './data-directory';
 import { provideDatabase } from './database';
@@ -20,7 +21,7 @@ export class Provision {
 
   constructor(readonly env: Env) {
     this.directory = new DataDirectory(env.DATA_DIR);
-    this.log = new StartupLog(env);
+    this.log = new StartupLog(env, (text) => standardOutput(env).writeNow(text));
   }
 
   /**

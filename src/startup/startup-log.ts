@@ -4,16 +4,20 @@ import type { Env } from '../config/env';
 export class StartupLog {
   private readonly prefix: string;
 
-  constructor(env: Pick<Env, 'VLLM_BASE_URL' | 'simulated'>) {
+  /** @param write where they go; a gateway with workers must not wait there for a reader */
+  constructor(
+    env: Pick<Env, 'VLLM_BASE_URL' | 'simulated'>,
+    private readonly write: (text: string) => void = (text) => void process.stdout.write(text),
+  ) {
     this.prefix = env.simulated || !env.VLLM_BASE_URL ? '[simulated answers] ' : '';
   }
 
   readonly line = (text: string): void => {
-    process.stdout.write(`${this.prefix}${text}\n`);
+    this.write(`${this.prefix}${text}\n`);
   };
 
   /** Text to be copied: printed as it is. */
   block(text: string): void {
-    process.stdout.write(`${text}\n`);
+    this.write(`${text}\n`);
   }
 }

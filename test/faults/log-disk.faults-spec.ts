@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanUp, emptyFolder, freePort, listens, ROOT, ensureBuilt } from '../support/gateway-process';
 import { createDatabase, TestDatabase } from '../support/postgres';
+import { isRunning } from '../support/worker-processes';
 
 const MANY = 400;
 const ANSWER_MS = 10_000;
@@ -32,7 +33,7 @@ interface Started {
 }
 
 /** A gateway that serves, and whose stdout is what is given here. */
-async function start(stdout: number, settings: Record<string, string> = {}): Promise<Started> {
+async function start(stdout: number | 'pipe', settings: Record<string, string> = {}): Promise<Started> {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const child = spawn(process.execPath, [join(ROOT, 'dist', 'src', 'main.js')], {
     cwd: emptyFolder(),
@@ -61,10 +62,13 @@ async function start(stdout: number, settings: Record<string, string> = {}): Pro
   };
 }
 
-/** Requests that are served, each with a line in the log. */
+/** Requests that are served, each on a connection of its own and with a line in the log. */
 async function ask({ url }: Started, times: number): Promise<void> {
   for (let n = 0; n < times; n += 1) {
-    const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await fetch(`${url}/v1/models`, {
+      headers: { connection: 'close' },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
     expect(answer.status).toBe(401);
   }
 }
@@ -94,6 +98,39 @@ it('serves while nobody reads its output, and ends in order all the same', async
   await endsInOrder(gateway);
   closeSync(unread);
 });
+
+if (process.platform === 'linux') {
+  const named = () => {
+    const pipe = join(emptyFolder(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    return openSync(pipe, constants.O_RDWR);
+  };
+  // What a program in Node or systemd gives those whom it starts; its other end is here, and is not read.
+  const socket = () => 'pipe' as const;
+
+  it.each([
+    ['pipe', named],
+    ['socket', socket],
+  ])('replaces a worker, serves and ends in order while nobody reads its %s', async (_what, unread) => {
+    const gateway = await start(unread(), { WORKERS: '2' });
+    const pids = () => childrenOf(gateway.child.pid as number);
+    while (pids().length < 2) await sleep(50);
+    // More than Linux keeps for either.
+    await ask(gateway, 4 * MANY);
+    const [first] = pids() as [number, number];
+    // It ends in order, and what its Node does last is to say that writes of all of them wait again.
+    process.kill(first, 'SIGTERM');
+    do await ask(gateway, 1);
+    while (pids().includes(first) || pids().length < 2);
+    const served = async () => (await fetch(gateway.metricsUrl)).text();
+    while (!/^llm_gateway_workers 2$/m.test(await served())) await ask(gateway, 1);
+    expect(await served()).toMatch(/^llm_gateway_worker_restarts_total 1$/m);
+    await ask(gateway, MANY);
+    const workers = pids();
+    await endsInOrder(gateway);
+    expect(workers.filter(isRunning)).toEqual([]);
+  });
+}
 
 const refusal = mountRefusal();
 
@@ -134,6 +171,11 @@ function requestsIn(text: string): number {
     .filter((line) => line.startsWith('{"level"'))
     .map((line) => JSON.parse(line) as { path?: string })
     .filter(({ path }) => path === '/v1/models').length;
+}
+
+/** Process ids of those that a process has started and that are there. */
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 
 /** Why no disk of our own can be had here; null when one can. */

@@ -2,6 +2,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { EmbeddedPostgres } from '../../embedded-postgres/embedded-postgres';
 import { snapshotOf } from '../../observability/merged-metrics';
 import { Metrics } from '../../observability/metrics';
+import { exitAfterLastWords } from '../../observability/standard-outputs';
 import { joinEmbeddedDatabase } from '../database';
 import { dieOf } from '../die';
 import { createGatewayApp } from '../gateway-app';
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
     await shutDown(app, patient && env.isProduction);
     await tellMetrics(primary, metrics, null);
     await leave();
-    process.exit(0);
+    await exitAfterLastWords(0);
   } catch (error) {
     const abandon = async (): Promise<void> => {
       await app?.close();
@@ -56,12 +57,12 @@ async function main(): Promise<void> {
     };
     if (error instanceof StartCancelled) {
       await abandon();
-      process.exit(0);
+      await exitAfterLastWords(0);
     }
     if (!isExplained(error) || !process.connected) return dieOf(error, abandon);
     await primary.tell({ kind: 'failed', sentence: error.message });
     await abandon();
-    process.exit(1);
+    await exitAfterLastWords(1);
   }
 }
 
