@@ -1,5 +1,10 @@
 import { parseDatabaseUrl } from '../config/database-url';
+import type { Env } from '../config/env';
+import { isDatabaseAway } from '../database/database-unavailable';
 import { codeOf, StartupFailure } from './startup-failure';
+
+/** The database cannot be used; that may pass by itself. */
+export class DatabaseFailure extends StartupFailure {}
 
 /** Where a database is, without its password. */
 export function databaseLabel(url: string): string {
@@ -20,10 +25,11 @@ export function namedFile(error: unknown): string | null {
 }
 
 /** Says in one sentence why a database cannot be used; never its password. */
-export function databaseFailure(error: unknown, url: string): StartupFailure {
+export function databaseFailure(error: unknown, url: string): DatabaseFailure {
   const where = databaseLabel(url);
   const file = namedFile(error);
-  if (file !== null) return new StartupFailure(`DATABASE_URL: ${file}, which it names, ${whyUnread(error)}.`);
+  if (file !== null)
+    return new DatabaseFailure(`DATABASE_URL: ${file}, which it names, ${whyUnread(error)}.`);
   const sentence = {
     ECONNREFUSED: `no PostgreSQL listens at ${where}`,
     ENOENT: `no PostgreSQL listens at ${where}`,
@@ -39,7 +45,14 @@ export function databaseFailure(error: unknown, url: string): StartupFailure {
     '53300': `${where} has no connection left`,
     '57P03': `${where} is still starting up`,
   }[codeOf(error)];
-  return new StartupFailure(`DATABASE_URL: ${sentence ?? `${where} cannot be used: ${messageOf(error)}`}.`);
+  return new DatabaseFailure(`DATABASE_URL: ${sentence ?? `${where} cannot be used: ${messageOf(error)}`}.`);
+}
+
+/** What fails because the database, which was there a moment ago, cannot be used any more; anything else as it is. */
+export function explained(error: unknown, { DATABASE_URL }: Pick<Env, 'DATABASE_URL'>): unknown {
+  // Class 28: it does not let the gateway in.
+  const isOurs = isDatabaseAway(error) || /^(28...|3D000)$/.test(codeOf(error));
+  return isOurs ? databaseFailure(error, DATABASE_URL ?? '') : error;
 }
 
 function whyUnread(error: unknown): string {

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import type { Env } from '../config/env';
+import { explained } from './database-failure';
 import { codeOf, isExplained, StartupFailure } from './startup-failure';
 
 /**
@@ -31,6 +32,9 @@ export async function checkPort(env: Env): Promise<void> {
  * @throws StartupFailure
  */
 export async function openPort(app: INestApplication, env: Env): Promise<number> {
+  await app.init().catch((error: unknown) => {
+    throw explained(error, env);
+  });
   await app.listen(env.PORT, env.HOST).catch((error: unknown) => {
     throw isExplained(error) ? error : listenFailure(error, env);
   });

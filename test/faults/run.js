@@ -21,6 +21,7 @@ const WAITING = [
   'commands',
   'conservation',
   'database-away',
+  'database-port',
   'database-restarts',
   'dead-process',
   'embedded-postgres',
@@ -50,6 +51,7 @@ const WAITING = [
   'usage-leader-lists',
   'usage-leaders',
   'workers',
+  'workers-without-database',
   'workers-without-room',
 ];
 const waiting = `/faults/(${WAITING.join('|')})\\.`;

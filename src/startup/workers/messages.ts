@@ -18,6 +18,6 @@ export type FromWorker =
   /** Again and again, as long as its event loop turns. */
   | { readonly kind: 'alive' }
   /** It cannot start, and knows why. */
-  | { readonly kind: 'failed'; readonly sentence: string }
+  | { readonly kind: 'failed'; readonly sentence: string; readonly mayPass: boolean }
   /** `question` is null for the last metrics of a worker that ends. */
   | { readonly kind: 'metrics'; readonly question: number | null; readonly snapshot: MetricsSnapshot };

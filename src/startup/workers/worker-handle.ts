@@ -19,6 +19,8 @@ export class WorkerHandle {
   port: number | null = null;
   /** Why it cannot start, when it knows. */
   sentence: string | null = null;
+  /** Whether the next one may start all the same. */
+  mayPass = true;
   readonly listening = new Promise<number>((resolve) => (this.tellListening = resolve));
   /** Called again and again while it serves and its event loop turns. */
   onAlive: () => void = () => undefined;
@@ -77,8 +79,10 @@ export class WorkerHandle {
     else if (message.kind === 'listening') {
       this.port = message.port;
       this.tellListening(message.port);
-    } else if (message.kind === 'failed') this.sentence = message.sentence;
-    else if (message.question === null) this.lastMetrics = message.snapshot;
+    } else if (message.kind === 'failed') {
+      this.sentence = message.sentence;
+      this.mayPass = message.mayPass;
+    } else if (message.question === null) this.lastMetrics = message.snapshot;
     else this.answers.get(message.question)?.(message.snapshot);
   }
 

@@ -139,12 +139,12 @@ export class WorkerPool {
     this.failures += 1;
     const reason = worker.sentence ?? cause;
     // What the primary could do and a worker cannot will not get better by itself.
-    const certain = !this.complete && worker.sentence !== null;
+    const certain = !this.complete && !worker.mayPass;
     if (certain || (this.failures >= HOPELESS && (!this.complete || this.serving.length === 0))) {
       this.fail(new StartupFailure(hopeless(this.failures, reason, worker.sentence !== null)));
       return false;
     }
-    log(`worker ${place} did not start: ${reason}; trying again`);
+    log(`worker ${place} did not start: ${reason.replace(/\.$/, '')}; trying again`);
     return true;
   }
 }

@@ -4,6 +4,7 @@ import { snapshotOf } from '../../observability/merged-metrics';
 import { Metrics } from '../../observability/metrics';
 import { exitAfterLastWords } from '../../observability/standard-outputs';
 import { joinEmbeddedDatabase } from '../database';
+import { DatabaseFailure } from '../database-failure';
 import { dieOf } from '../die';
 import { createGatewayApp } from '../gateway-app';
 import { openPort } from '../listen';
@@ -60,7 +61,8 @@ async function main(): Promise<void> {
       await exitAfterLastWords(0);
     }
     if (!isExplained(error) || !process.connected) return dieOf(error, abandon);
-    await primary.tell({ kind: 'failed', sentence: error.message });
+    const mayPass = error instanceof DatabaseFailure;
+    await primary.tell({ kind: 'failed', sentence: error.message, mayPass });
     await abandon();
     await exitAfterLastWords(1);
   }
