@@ -9,6 +9,8 @@ export interface EmbeddedPostgresOptions {
   /** Where the database lives; made when it is not there. Processes that name the same directory share one server. */
   readonly dataDir: string;
   readonly log?: (line: string) => void;
+  /** Told, in one sentence, when the server has come back somewhere else: the url is of no use any more. */
+  readonly onMoved?: (sentence: string) => void;
   /** Further settings of postgresql.conf, for the process that starts the server. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -34,7 +36,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const cluster = await clusterAt(where, files, log);
   const server = new ServerProcess(cluster, files, options.settings ?? {});
 
-  const place = await PlaceAmongUsers.take(cluster, server, log);
+  const place = await PlaceAmongUsers.take(cluster, server, log, options.onMoved);
   const password = encodeURIComponent(await cluster.password());
   return {
     url: `postgresql://${ROLE}:${password}@127.0.0.1:${place.port}/${DATABASE}`,

@@ -12,18 +12,20 @@ const FIRST_PAUSE_MS = 100;
 
 /**
  * Joins the server of a cluster, and starts it before when there is none.
+ * @param port where to start it; left out, where it was last time, or anywhere
  * @throws Error in one sentence, with the server's last complaint, when it cannot be had
  */
 export async function joinOrStart(
   cluster: Cluster,
   server: ServerProcess,
   log: (line: string) => void,
+  port?: number,
 ): Promise<Membership> {
   const deadline = Date.now() + START_PATIENCE_MS;
   let spawns = 0;
   while (Date.now() < deadline) {
-    const port = await server.port();
-    const membership = port === null ? null : await Membership.join(cluster, port);
+    const written = await server.port();
+    const membership = written === null ? null : await Membership.join(cluster, written);
     if (membership) {
       await server.rememberPort(membership.port);
       log(`PostgreSQL answers on port ${membership.port}`);
@@ -34,7 +36,7 @@ export async function joinOrStart(
       if (spawns > 0) await sleep(FIRST_PAUSE_MS * 2 ** (spawns - 1));
       // Of several starters at once PostgreSQL lets one server live; the others join it.
       spawns += 1;
-      if (!server.isAlive) await server.spawn();
+      if (!server.isAlive) await server.spawn(port);
     }
     await sleep(LOOK_AGAIN_MS);
   }

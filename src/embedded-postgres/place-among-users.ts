@@ -6,7 +6,10 @@ import type { ServerProcess } from './server-process';
 
 const TRY_AGAIN_MS = 5_000;
 
-/** Our place among the users of a server, taken again, with a new server, when the server dies under us. */
+/**
+ * Our place among the users of a server, taken again, with a new server, when the server dies under us. It comes back on
+ * the port it had, which our connections know.
+ */
 export class PlaceAmongUsers {
   private readonly gone = new AbortController();
   private leaving?: Promise<void>;
@@ -16,6 +19,7 @@ export class PlaceAmongUsers {
     private readonly cluster: Cluster,
     private readonly server: ServerProcess,
     private readonly log: (line: string) => void,
+    private readonly onMoved: (sentence: string) => void,
     private membership: Membership,
   ) {
     this.watch();
@@ -26,9 +30,10 @@ export class PlaceAmongUsers {
     cluster: Cluster,
     server: ServerProcess,
     log: (line: string) => void,
+    onMoved: (sentence: string) => void = log,
   ): Promise<PlaceAmongUsers> {
     const membership = await joinOrStart(cluster, server, log);
-    const place = new PlaceAmongUsers(cluster, server, log, membership);
+    const place = new PlaceAmongUsers(cluster, server, log, onMoved, membership);
     try {
       await membership.ensureDatabase(DATABASE);
       return place;
@@ -63,12 +68,19 @@ export class PlaceAmongUsers {
 
   private async rejoin(): Promise<void> {
     this.log('the embedded PostgreSQL went away; starting it again');
+    const { port } = this;
+    let said = '';
     while (!this.gone.signal.aborted) {
       try {
-        this.membership = await joinOrStart(this.cluster, this.server, this.log);
-        return this.watch();
+        this.membership = await joinOrStart(this.cluster, this.server, this.log, port);
+        if (this.port === port) return this.watch();
+        return this.onMoved(
+          `The embedded PostgreSQL has been started by another process, on port ${this.port} and not ${port}: start again.`,
+        );
       } catch (error) {
-        this.log((error as Error).message);
+        const { message } = error as Error;
+        if (message !== said) this.log(message);
+        said = message;
         await sleep(TRY_AGAIN_MS, undefined, { signal: this.gone.signal }).catch(() => undefined);
       }
     }

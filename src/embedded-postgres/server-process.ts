@@ -36,10 +36,20 @@ export class ServerProcess {
     this.postmaster = new Postmaster(cluster.data);
   }
 
-  /** Starts a server that outlives us: Ctrl-C and the end of this process are not its end. */
-  async spawn(): Promise<void> {
+  /**
+   * Starts a server that outlives us: Ctrl-C and the end of this process are not its end.
+   * @throws Error in one sentence when a port is asked for that something else has
+   */
+  async spawn(wanted?: number): Promise<void> {
     await this.postmaster.forgetDead();
-    const port = (await this.portOfLastTime()) ?? (await freePort());
+    if (wanted !== undefined && !(await isFree(wanted))) {
+      // Another process may have been quicker.
+      if (this.isAlive) return;
+      throw new Error(
+        `The embedded PostgreSQL has to come back on port ${wanted}, which another program has taken; trying again until it is free.`,
+      );
+    }
+    const port = wanted ?? (await this.portOfLastTime()) ?? (await freePort());
     const settings = Object.entries({ ...SETTINGS, ...this.settings, port: String(port) });
     const log = openSync(this.cluster.logFile, 'a', 0o600);
     await this.cluster.own(this.cluster.logFile);

@@ -61,6 +61,11 @@ export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Pr
   return startEmbeddedPostgres({
     dataDir: join(resolve(env.DATA_DIR), 'postgres'),
     log,
+    // Nobody waits for it: it ends the process as any failure does that nobody caught.
+    onMoved: (sentence) =>
+      setImmediate(() => {
+        throw new StartupFailure(sentence);
+      }),
     settings: { max_connections: String(Math.max(wanted, LEAST_CONNECTIONS)) },
   });
 }
