@@ -25,6 +25,7 @@ describe('the prompt near a limit', () => {
     user = await gateway.register();
     gateway.simulator.journal.clear();
     const settings = { rendersConstraints: true, fillsInTheMiddle: true, tokenize: 'served' };
+    gateway.simulator.settings.reasoningEffortMap = { max: 'more '.repeat(112) };
     Object.assign(gateway.simulator.settings, settings);
   });
 
@@ -67,11 +68,12 @@ describe('the prompt near a limit', () => {
       { messages: after({ content: 'x', reasoning: null, reasoning_content: LONG }) },
     ],
     ['reasoning by both names', 0, { messages: after({ reasoning: 'x', reasoning_content: LONG }) }],
-    ['an effort of none', 16, { messages, reasoning_effort: 'none' }],
-    ['an effort', 16, { messages, reasoning_effort: 'low' }],
+    ['an effort that the server makes another of', 40, { messages, reasoning_effort: 'max' }],
+    ['an effort of none', 144, { messages, reasoning_effort: 'none' }],
+    ['an effort', 144, { messages, reasoning_effort: 'low' }],
     [
       'an effort of none for who is told to think',
-      0,
+      128,
       { messages, reasoning_effort: 'none', chat_template_kwargs: { enable_thinking: true } },
     ],
     ['a form that the model is told', 1_500, { messages, response_format: JSON.parse(NUMBERS) as object }],

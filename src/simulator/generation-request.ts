@@ -92,7 +92,7 @@ export function readGeneration(
       : readPrompts(body, settings.fillsInTheMiddle);
 
   const model = findModel(optionalString(body.model, 'body.model') || undefined);
-  const wanted = asked.max_completion_tokens ?? asked.max_tokens ?? (endpoint === 'chat' ? 0 : 1);
+  const wanted = asked.max_completion_tokens ?? asked.max_tokens ?? 1;
   const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen, wanted));
   const maxTokens = prompts.map((prompt) =>
     checkWindow({

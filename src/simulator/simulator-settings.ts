@@ -25,6 +25,8 @@ export interface SimulatorSettings {
   templateTokens: number;
   /** As with Kimi K3: the chat template tells the model of response_format and tool_choice; POST /tokenize gets neither. */
   rendersConstraints: boolean;
+  /** As --reasoning-effort-map: what the template of a chat gets for an effort. POST /tokenize does not map it. */
+  reasoningEffortMap: Readonly<Record<string, string>>;
   /** As with DeepSeek V4: a completion takes a suffix. POST /tokenize does not. */
   fillsInTheMiddle: boolean;
   /** 'missing': POST /tokenize is a 404, as with front ends that lack it. 'null': it answers that, as no vLLM should. */
@@ -64,6 +66,7 @@ export function simulatorSettings(options: SimulatorOptions): SimulatorSettings 
     forceIncludeUsage: options.forceIncludeUsage ?? false,
     templateTokens: options.templateTokens ?? 0,
     rendersConstraints: options.rendersConstraints ?? false,
+    reasoningEffortMap: options.reasoningEffortMap ?? {},
     fillsInTheMiddle: options.fillsInTheMiddle ?? false,
     tokenize: options.tokenize ?? 'served',
     overflow: options.overflow ?? 'clamp',

@@ -13,6 +13,7 @@ describe('the template of the simulator', () => {
   beforeEach(() => {
     Object.assign(simulator.settings, {
       rendersConstraints: false,
+      reasoningEffortMap: {},
       fillsInTheMiddle: false,
       reasoning: false,
     });
@@ -48,6 +49,20 @@ describe('the template of the simulator', () => {
     expect(await counted({ chat_template_kwargs: parameters })).toBe(without + 4);
   });
 
+  it('renders another effort than was asked for where the server maps it, in a chat only', async () => {
+    const parameters = (effort: string) => ({ chat_template_kwargs: { reasoning_effort: effort } });
+    const [plain, thoughtless] = [
+      await prompt(parameters('low')),
+      await prompt({ reasoning_effort: 'none' }),
+    ];
+    simulator.settings.reasoningEffortMap = { low: 'very low', high: 'none' };
+    const mapped = await prompt({ reasoning_effort: 'low' });
+    expect(mapped).toBeGreaterThan(plain);
+    expect(await prompt({ reasoning_effort: 'high' })).toBe(thoughtless);
+    expect(await prompt(parameters('low'))).toBe(plain);
+    expect(await counted(parameters('low'))).toBe(plain);
+  });
+
   it.each([
     [
       { reasoning_effort: 'foo' },
@@ -70,13 +85,12 @@ describe('the template of the simulator', () => {
     expect((await post('/tokenize', { messages: [] })).error).toMatchObject({ code: 400, param: null });
   });
 
-  it('keeps of a truncated prompt what leaves room for a token, where any is asked for', async () => {
+  it('keeps of a truncated prompt what leaves room for a token', async () => {
     const long = { prompt: 'a '.repeat(5_000), truncate_prompt_tokens: -1 };
     const { usage } = await post('/v1/completions', { ...long, max_tokens: 100 });
     expect(usage).toMatchObject({ prompt_tokens: 2_047, completion_tokens: 1 });
     const messages = [{ role: 'user', content: long.prompt }];
-    const { error } = await post('/v1/chat/completions', { ...long, messages });
-    expect(error).toMatchObject({ code: 400, param: 'max_tokens' });
+    expect((await post('/v1/chat/completions', { ...long, messages })).usage).toEqual(usage);
   });
 
   it('says how many ids are too many, and of a text only that it has too many tokens', async () => {

@@ -16,7 +16,7 @@ export interface TemplateInputs {
 }
 
 type Body = Readonly<Record<string, unknown>>;
-type Template = Pick<SimulatorSettings, 'templateTokens' | 'rendersConstraints'>;
+type Template = Pick<SimulatorSettings, 'templateTokens' | 'rendersConstraints' | 'reasoningEffortMap'>;
 
 const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
 
@@ -35,11 +35,12 @@ function readDocuments(value: unknown): unknown[] | undefined {
 export function chatInputs(
   body: Body,
   tools: readonly unknown[] | undefined,
-  { templateTokens, rendersConstraints }: Template,
+  { templateTokens, rendersConstraints, reasoningEffortMap }: Template,
 ): TemplateInputs {
   const parameters = optionalDictionary(body.chat_template_kwargs, 'body.chat_template_kwargs');
   const documents = readDocuments(body.documents);
-  const effort = optionalOneOf(EFFORTS, body.reasoning_effort, 'body.reasoning_effort');
+  const asked = optionalOneOf(EFFORTS, body.reasoning_effort, 'body.reasoning_effort');
+  const effort = asked === undefined ? undefined : (reasoningEffortMap[asked] ?? asked);
   const isTold = effort === undefined || (parameters !== undefined && 'enable_thinking' in parameters);
   return {
     templateTokens,

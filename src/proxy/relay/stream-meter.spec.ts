@@ -22,6 +22,17 @@ describe('StreamMeter', () => {
     expect(seen).toBe(chunk(0, 'hi', '').replace('"served"', '"public"'));
   });
 
+  it('finds usage in front of other fields, and takes out no more than that', () => {
+    const one = meter();
+    const tail = ',"system_fingerprint":"f","kv_transfer_params":null';
+    for (const finish of ['null', '"stop"']) {
+      const seen = one.see(chunk(0, 'hi', `,${usage(3, 1)}${tail}`, finish));
+      expect(seen).toBe(chunk(0, 'hi', tail, finish).replace('"served"', '"public"'));
+    }
+    expect(one.usage()).toMatchObject({ usage: { prompt: 3, completion: 1 }, source: 'exact' });
+    expect(one.isWhole).toBe(true);
+  });
+
   it('reads events without a space behind the colon as well', () => {
     const one = meter();
     const frames = [chunk(0, 'hi', `,${usage(3, 1)}`), chunk(0, '!', `,${usage(3, 2)}`, '"stop"')];
@@ -154,13 +165,16 @@ describe('StreamMeter', () => {
     expect(whole.usage().usage).toEqual({ prompt: 5, cached: 4, completion: 3, reasoning: 2 });
   });
 
-  it('is not whole before every choice has finished, nor after an error event', () => {
+  it.each([
+    '{"error":{"message":"m","type":"InternalServerError","param":null,"code":500}}',
+    '{"error": {"message": "m", "type": "InternalServerError", "param": null, "code": 500}}',
+  ])('is not whole before every choice has finished, nor after an error event: %s', (error) => {
     const two = meter({ choices: 2 });
     two.see(chunk(0, 'x', '', '"stop"'));
     expect(two.isWhole).toBe(false);
     two.see(chunk(1, 'x', '', '"length"'));
     expect(two.isWhole).toBe(true);
-    two.see('data: {"error": {"message": "m", "type": "InternalServerError", "param": null, "code": 500}}');
+    expect(two.see(`data: ${error}`)).toBe(`data: ${error}`);
     expect(two.isWhole).toBe(false);
   });
 

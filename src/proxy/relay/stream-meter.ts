@@ -65,7 +65,7 @@ export class StreamMeter {
       const plain = plainEvent(frame);
       return plain === frame ? frame : this.see(plain);
     }
-    // vLLM writes its error events with spaces, unlike all others.
+    // vLLM writes those of completions with spaces, unlike all others.
     if (frame.charCodeAt(ERROR.length - 2) === LAST_OF_ERROR && frame.startsWith(ERROR)) {
       this.sawError = true;
       return frame;

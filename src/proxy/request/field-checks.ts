@@ -140,11 +140,17 @@ export const messages: Check = (value) => {
     if (!isObject(message)) return 'must be a list of message objects';
     if (typeof message.role !== 'string' || message.role === '')
       return 'must each have a role, which is a text';
-    const problem = contentProblem(message.content);
+    const problem = contentProblem(message.content) ?? reasoningProblem(message);
     if (problem) return problem;
   }
   return null;
 };
+
+/** A text; but vLLM takes a part of embeddings there, too, which may be more tokens than it has bytes. */
+function reasoningProblem({ reasoning, reasoning_content: earlier }: Record<string, unknown>): string | null {
+  if (typeof reasoning !== 'object' && typeof earlier !== 'object') return null;
+  return contentProblem([reasoning, earlier].flat().filter(isObject));
+}
 
 /** @param content absent or null where an assistant's message has only tool calls */
 function contentProblem(content: unknown): string | null {

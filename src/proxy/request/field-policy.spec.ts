@@ -226,6 +226,15 @@ describe('the field policy, row by row', () => {
     }
   });
 
+  it('takes no embeddings for what an assistant thought', () => {
+    const thought = (value: object) => [{ role: 'assistant', content: 'hi', ...value }];
+    const tensor = { type: 'prompt_embeds', prompt_embeds: 'x' };
+    for (const bad of [{ reasoning: tensor }, { reasoning_content: tensor }, { reasoning: [tensor] }])
+      expect(refusal({ messages: thought(bad) }).param).toBe('messages');
+    for (const good of [{ reasoning: 'a' }, { reasoning: null, reasoning_content: 'a' }])
+      expect(sent({ ...CHAT, messages: thought(good) }).messages).toEqual(thought(good));
+  });
+
   it('refuses tools without a name where tool_choice names one', () => {
     const named = { type: 'function', function: { name: 'f' } };
     for (const tool of [

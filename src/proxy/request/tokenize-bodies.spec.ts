@@ -1,5 +1,5 @@
 import { checkBody } from './request-intake';
-import { tokenizeBodies, untoldTokens } from './tokenize-bodies';
+import { constraintTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
 
 const MESSAGES = '"messages":[{"role":"user","content":"h\\u0069"}]';
 const chat = (more = '', messages = MESSAGES) =>
@@ -51,6 +51,12 @@ describe('what /tokenize is sent', () => {
     expect(completion(['a', 'b'])).toEqual(['a', 'b'].map((text) => `{"model":"served","prompt":"${text}"}`));
     expect(completion([[1, 2], [3]])).toEqual([]);
     expect(completion(Array(17).fill('a'))).toBeUndefined();
+  });
+
+  it('says nothing of the effort that a server makes of another: it is reserved', () => {
+    expect(constraintTokens(chat(',"reasoning_effort":"medium"'))).toBe(128);
+    expect(constraintTokens(chat(',"reasoning_effort":null'))).toBe(0);
+    expect(constraintTokens(chat(',"chat_template_kwargs":{"reasoning_effort":"low"}'))).toBe(0);
   });
 
   it('leaves nothing untold of a plain chat', () => {

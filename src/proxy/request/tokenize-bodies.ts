@@ -22,6 +22,11 @@ const TEMPLATE_FIELDS = ['documents', 'reasoning_effort'] as const;
 
 /** Releases before the one that takes an effort for a wish to think render an empty thought, or not, against it. */
 const THOUGHT_TOKENS = 16;
+/**
+ * A server may have another effort rendered than was asked for (--reasoning-effort-map), of which its /tokenize knows
+ * nothing. The longest text for one (DeepSeek V4) has 570 bytes, which are about 110 tokens.
+ */
+const EFFORT_TOKENS = 128;
 /** What a template says beside the constraint itself. */
 const CONSTRAINT_TOKENS = 32;
 /** Marks around a prompt and its suffix. */
@@ -54,11 +59,12 @@ export function untoldTokens({ endpoint, fields }: CheckedBody): number {
 }
 
 /**
- * What a few models are shown on top of that, and most are not: it is reserved, lest a limit does not hold, but no answer is
- * shortened for it.
+ * What a few servers show their models on top of that, and most do not: it is reserved, lest a limit does not hold, but no
+ * answer is shortened for it.
  */
 export function constraintTokens({ endpoint, fields }: CheckedBody): number {
-  return endpoint === 'completions' ? 0 : constraintBytes(fields);
+  if (endpoint === 'completions') return 0;
+  return constraintBytes(fields) + (isGiven(fields.reasoning_effort) ? EFFORT_TOKENS : 0);
 }
 
 /** Models that fill in the middle get it behind each prompt; all others refuse it. */
