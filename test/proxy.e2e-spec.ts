@@ -93,7 +93,7 @@ describe('the proxy', () => {
     });
 
     it("carry vLLM's fingerprint where vLLM puts it: in a whole answer, and in the event of the usage", async () => {
-      const FINGERPRINT = 'vllm-0.32.0-simulated';
+      const FINGERPRINT = 'vllm-0.33.0-simulated';
       const whole = await chat({ messages: MESSAGES, max_tokens: 2 });
       expect(await whole.json()).toMatchObject({ system_fingerprint: FINGERPRINT });
       const text = async (stream_options: object) =>

@@ -39,8 +39,9 @@ export class ApiError extends Error {
     return { error: { message: this.message, type: this.type, param: this.param, code: this.status } };
   }
 
-  /** The frame of a stream: json.dumps puts spaces and escapes what is not ASCII. */
-  toFrame(): string {
+  /** The frame of a stream. Those of a completion come from json.dumps, which puts spaces and escapes what is not ASCII. */
+  toFrame(chat: boolean): string {
+    if (chat) return `data: ${JSON.stringify(this)}\n\n`;
     const { message, type, param, status } = this;
     return `data: {"error": {"message": ${pythonJson(message)}, "type": ${pythonJson(type)}, "param": ${pythonJson(param)}, "code": ${status}}}\n\n`;
   }

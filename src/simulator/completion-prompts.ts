@@ -40,7 +40,7 @@ function promptsOf(prompt: unknown): Prompt[] {
     throw ApiError.badRequest('prompt', 'Either prompt or prompt_embeds must be provided and non-empty.');
   if (typeof prompt === 'string') return [textPrompt(prompt)];
   const list = optionalList(prompt, 'body.prompt') ?? [];
-  if (list.length === 0) throw ApiError.badRequest(null, 'You must pass at least one prompt');
+  if (list.length === 0) throw ApiError.badRequest('prompt', 'You must pass at least one prompt');
   if (list.every((entry) => Number.isInteger(entry))) return [idsPrompt(list as number[], 'body.prompt')];
   if (list.length > MAX_PROMPTS)
     throw ApiError.badRequest(

@@ -11,7 +11,7 @@ export const ENGINE_DIED = new ApiError(
   500,
   'InternalServerError',
   null,
-  'EngineCore encountered an issue. See stack trace (above) for the root cause.',
+  'The server had an error while processing your request.',
 );
 
 /** What a script asks to fail with: vLLM's own words where it has some. */

@@ -7,7 +7,7 @@ import type { PrefixCache } from './prefix-cache';
 import type { SimulatorSettings } from './simulator-settings';
 import type { Counts } from './usage';
 
-const FINGERPRINT = 'vllm-0.32.0-simulated';
+const FINGERPRINT = 'vllm-0.33.0-simulated';
 
 /** One accepted request: what it will generate, what it has generated so far, and what its answers are called. */
 export class Generation {

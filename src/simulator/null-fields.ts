@@ -13,7 +13,6 @@ const GENERATION: Readonly<Record<string, Kind>> = {
   include_stop_str_in_output: 'bool',
   ignore_eos: 'bool',
   min_tokens: 'int',
-  skip_special_tokens: 'bool',
   spaces_between_special_tokens: 'bool',
   bad_words: 'list',
   add_special_tokens: 'bool',

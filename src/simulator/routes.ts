@@ -100,7 +100,7 @@ async function answer(
         settings.tokenize === 'null' ? null : tokenizeEndpoint(parseBody(request, bytes), models, settings),
       );
     case '/version':
-      return sendJson(response, 200, { version: '0.32.0+simulated' });
+      return sendJson(response, 200, { version: '0.33.0+simulated' });
     case '/load':
       return sendJson(response, 200, { server_load: 0 });
     case '/metrics':

@@ -56,7 +56,9 @@ export class ScriptedOutput {
         await this.connection.forever();
         return true;
       case script.errorFrameAfterChunks:
-        await this.plain((script.body ? `data: ${script.body}\n\n` : ENGINE_DIED.toFrame()) + DONE);
+        await this.plain(
+          (script.body ? `data: ${script.body}\n\n` : ENGINE_DIED.toFrame(this.generation.chat)) + DONE,
+        );
         if (script.holdAfterDone) await this.connection.forever();
         else this.connection.response.end();
         return true;

@@ -112,20 +112,27 @@ describe('a scripted fault', () => {
     expect(text.split('data: {').length - 1).toBe(2);
   });
 
-  it('`errorFrameAfterChunks` says the engine died, with spaces in its JSON, and [DONE]', async () => {
+  it('`errorFrameAfterChunks` says the engine died, and [DONE]', async () => {
     const answer = await ask({ tokens: 9, errorFrameAfterChunks: 2 }, WITH_USAGE);
     expect(deltas(answer.text)).toBe(2);
     expect(answer.text).toMatch(
-      /data: {"error": {"message": "EngineCore encountered[^"]+", "type": "InternalServerError", "param": null, "code": 500}}\n\ndata: \[DONE\]\n\n$/,
+      /data: {"error":{"message":"The server had an error[^"]+","type":"InternalServerError","param":null,"code":500}}\n\ndata: \[DONE\]\n\n$/,
     );
     expect(answer.text).not.toContain('"finish_reason":"');
+  });
+
+  it('an error frame of a completion has spaces in its JSON', async () => {
+    const prompt = 'SIM:{"tokens":9,"errorFrameAfterChunks":2}';
+    expect(await listen(simulator.baseUrl, prompt, () => false)).toMatch(
+      /data: {"error": {"message": "The server had an error[^"]+", "type": "InternalServerError", "param": null, "code": 500}}\n\ndata: \[DONE\]\n\n$/,
+    );
   });
 
   it('`errorFirst` is an error frame in a 200 before anything was generated', async () => {
     const answer = await ask({ errorFirst: 503 }, STREAM);
     expect(answer.status).toBe(200);
     expect(answer.text).toMatch(
-      /^data: {"error": {"message": "The engine is currently busy.*\n\ndata: \[DONE\]\n\n$/,
+      /^data: {"error":{"message":"The engine is currently busy.*\n\ndata: \[DONE\]\n\n$/,
     );
     expect(entry()).toMatchObject({ outcome: 'rejected', completionTokens: 0 });
   });

@@ -54,8 +54,8 @@ describe('a simulated stream', () => {
     expect(fixed).toBe(
       [
         `${head}[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"prompt_token_ids":null,"prompt_text":null}`,
-        `${head}[{"index":0,"delta":{"content":"a"},"logprobs":null,"finish_reason":null,"token_ids":null}]}`,
-        `${head}[{"index":0,"delta":{"content":" b"},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null}],"system_fingerprint":"F"}`,
+        `${head}[{"index":0,"delta":{"content":"a"},"logprobs":null,"finish_reason":null,"token_ids":null}],"kv_transfer_params":null}`,
+        `${head}[{"index":0,"delta":{"content":" b"},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null,"weight_versions":null}],"system_fingerprint":"F","kv_transfer_params":null}`,
         'data: [DONE]',
         '',
       ].join('\n\n'),
@@ -65,7 +65,9 @@ describe('a simulated stream', () => {
   it('of a completion has no role chunk and names the stop reason in every chunk', async () => {
     const frames = framesOf((await complete({ max_tokens: 2 })).text);
     expect(frames.map(({ choices }) => Object.keys(choices[0] ?? {}).join())).toEqual(
-      Array(2).fill('index,text,logprobs,finish_reason,stop_reason,prompt_token_ids,token_ids'),
+      Array(2).fill(
+        'index,text,logprobs,finish_reason,stop_reason,prompt_token_ids,token_ids,weight_versions',
+      ),
     );
   });
 
@@ -87,7 +89,7 @@ describe('a simulated stream', () => {
     expect(last).toMatchObject({ choices: [], usage: { completion_tokens: 3 } });
     // vLLM names itself once, and with usage that is here.
     expect(frames.map((frame) => frame.system_fingerprint)).toEqual(Array(4).fill(undefined));
-    expect(last?.system_fingerprint).toBe('vllm-0.32.0-simulated');
+    expect(last?.system_fingerprint).toBe('vllm-0.33.0-simulated');
   });
 
   it('counts on in every chunk with continuous usage, from 0 on the role chunk', async () => {
@@ -182,7 +184,7 @@ describe('a simulated stream', () => {
     const { status, text } = await chat({ tokens: 3 }, { logprobs: true, top_logprobs: 21 });
     expect(status).toBe(200);
     expect(text).toMatch(
-      /^data: {"error": {"message": "Requested sample logprobs of 21.*", "type": "BadRequestError", "param": "logprobs", "code": 400}}\n\ndata: \[DONE\]\n\n$/,
+      /^data: {"error":{"message":"Requested sample logprobs of 21.*","type":"BadRequestError","param":"logprobs","code":400}}\n\ndata: \[DONE\]\n\n$/,
     );
   });
 

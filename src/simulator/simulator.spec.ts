@@ -28,7 +28,7 @@ describe('the simulator', () => {
       const { text } = await chat({ messages: said({ text: 'ok', tokens: 1 }) });
       const fixed = text.replace(/"created":\d+/, '"created":1').replace(/chatcmpl-[0-9a-f]{16}/, 'ID');
       expect(fixed).toMatch(
-        /^{"id":"ID","object":"chat\.completion","created":1,"model":"tiny","choices":\[{"index":0,"message":{"role":"assistant","content":"ok","refusal":null,"annotations":null,"audio":null,"function_call":null,"reasoning":null},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null,"routed_experts":null}\],"service_tier":null,"system_fingerprint":"[^"]+","usage":{"prompt_tokens":\d+,"total_tokens":\d+,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":0,"created_cache_tokens":0,"multimodal_tokens":null},"completion_tokens_details":null},"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,"kv_transfer_params":null,"ec_transfer_params":null,"metrics":null}$/,
+        /^{"id":"ID","object":"chat\.completion","created":1,"model":"tiny","choices":\[{"index":0,"message":{"role":"assistant","content":"ok","refusal":null,"annotations":null,"audio":null,"function_call":null,"reasoning":null},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null,"routed_experts":null,"weight_versions":null}\],"service_tier":null,"system_fingerprint":"[^"]+","usage":{"prompt_tokens":\d+,"total_tokens":\d+,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":0,"created_cache_tokens":0,"multimodal_tokens":null},"completion_tokens_details":null},"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,"kv_transfer_params":null,"ec_transfer_params":null,"metrics":null}$/,
       );
     });
 
@@ -38,7 +38,7 @@ describe('the simulator', () => {
         'id,object,created,model,choices,service_tier,system_fingerprint,usage,kv_transfer_params,ec_transfer_params,metrics',
       );
       expect(Object.keys(choicesOf(body)[0] ?? {}).join()).toBe(
-        'index,text,logprobs,finish_reason,stop_reason,token_ids,prompt_logprobs,prompt_token_ids,routed_experts',
+        'index,text,logprobs,finish_reason,stop_reason,token_ids,prompt_logprobs,prompt_token_ids,routed_experts,weight_versions',
       );
     });
 

@@ -29,7 +29,7 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** A vLLM server without a model, on a real socket: the wire of vLLM 0.32 with invented text. */
+/** A vLLM server without a model, on a real socket: the wire of vLLM 0.33 with invented text. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const journal = new Journal();
   const settings = simulatorSettings(options);

@@ -23,7 +23,7 @@ export async function streamAnswer(generation: Generation, connection: Connectio
     return 'cut';
   }
   if (script.errorFirst !== undefined) {
-    connection.response.end(scriptedFailure(script.errorFirst).toFrame() + DONE);
+    connection.response.end(scriptedFailure(script.errorFirst).toFrame(generation.chat) + DONE);
     return 'rejected';
   }
   const out = new ScriptedOutput(generation, connection);
@@ -43,7 +43,7 @@ async function sendAll(
   const { script } = request;
   await connection.pause(script.ttftMs ?? settings.timeToFirstTokenMs);
   if (exceedsLogprobs(request.logprobs)) {
-    connection.response.end(tooManyLogprobs(request.logprobs).toFrame() + DONE);
+    connection.response.end(tooManyLogprobs(request.logprobs).toFrame(generation.chat) + DONE);
     return 'rejected';
   }
   if (generation.chat)

@@ -64,6 +64,7 @@ export function deltaChunk(
     ],
     ...usageOf(generation, choice),
     ...(finish && !request.includeUsage ? { system_fingerprint: generation.fingerprint } : {}),
+    kv_transfer_params: null,
   });
 }
 
@@ -78,6 +79,7 @@ function chatChoice(generation: Generation, choice: Choice, shown: readonly Step
     finish_reason: finish ? choice.finishReason : null,
     ...(finish ? { stop_reason: choice.stopReason } : {}),
     token_ids: request.returnTokenIds ? tokens.map(tokenId) : null,
+    ...(finish ? { weight_versions: null } : {}),
   };
 }
 
@@ -122,6 +124,7 @@ function completionChoice(
     stop_reason: finish ? choice.stopReason : null,
     prompt_token_ids: before && (request.echo || request.returnTokenIds) ? prompt.map(tokenId) : null,
     token_ids: request.returnTokenIds ? tokens.map(tokenId) : null,
+    weight_versions: null,
   };
 }
 

@@ -63,6 +63,7 @@ function chatChoice(generation: Generation, choice: Choice): object {
     stop_reason: choice.stopReason,
     token_ids: request.returnTokenIds ? steps.flatMap((step) => step.tokens).map(tokenId) : null,
     routed_experts: null,
+    weight_versions: null,
   };
 }
 
@@ -97,5 +98,6 @@ function completionChoice(generation: Generation, choice: Choice): object {
     prompt_logprobs: null,
     prompt_token_ids: request.returnTokenIds ? prompt.map(tokenId) : null,
     routed_experts: null,
+    weight_versions: null,
   };
 }
