@@ -139,7 +139,7 @@ describe('management bodies with odd values', () => {
       const { status } = await send(`${gateway.url}/users/usage/records?${key}=admin`, {
         bearer: user.accessToken,
       });
-      expect([key, [200, 400].includes(status)]).toEqual([key, true]);
+      expect([key, status]).toEqual([key, 400]);
     }
     expect((await ask('PATCH', '/users/me', '{}', user.accessToken)).body.role).toBe('user');
     expect((await send(`${gateway.url}/admin/users`, { bearer: user.accessToken })).status).toBe(403);
