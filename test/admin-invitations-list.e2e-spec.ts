@@ -107,7 +107,7 @@ describe('GET /admin/invitations', () => {
       `cursor=${String(body.next_cursor)}`,
       `sort=-expires_at&cursor=${String(body.next_cursor)}`,
       `sort=created_at&cursor=${String(body.next_cursor)}`,
-      `cursor=${toCursor([id])}`,
+      `cursor=${toCursor('invitations', [id])}`,
     ]) {
       const answer = await list(`?${query}`);
       expect([query, answer.status, answer.body.param]).toEqual([query, 400, 'cursor']);
@@ -122,11 +122,11 @@ describe('GET /admin/invitations', () => {
       ['99999999999999999', 1],
       ['0', 0],
     ] as const) {
-      const answer = await list(`?cursor=${toCursor(['-created_at', place, id])}`);
+      const answer = await list(`?cursor=${toCursor('invitations', ['-created_at', place, id])}`);
       expect([place, answer.status, data(answer)?.length]).toEqual([place, 200, found]);
     }
     for (const place of ['999999999999999999', '1e9', 'NaN', 'infinity', "0'::int--", '']) {
-      const answer = await list(`?cursor=${toCursor(['-created_at', place, id])}`);
+      const answer = await list(`?cursor=${toCursor('invitations', ['-created_at', place, id])}`);
       expect([place, answer.status, answer.body.param]).toEqual([place, 400, 'cursor']);
     }
   });

@@ -4,7 +4,7 @@ const FORMS = [/^[a-z]+$/, /^\d+$/];
 
 describe('the cursor of a list', () => {
   it('leads back to the place it was made of', () => {
-    expect(fromCursor(toCursor(['ada', '17']), FORMS)).toEqual(['ada', '17']);
+    expect(fromCursor('users', toCursor('users', ['ada', '17']), FORMS)).toEqual(['ada', '17']);
   });
 
   it.each([
@@ -12,14 +12,16 @@ describe('the cursor of a list', () => {
     'x',
     '%%%',
     Buffer.from('null').toString('base64url'),
-    Buffer.from('{"0":"ada","1":"17"}').toString('base64url'),
-    Buffer.from('["ada", "17"]').toString('base64url'),
-    toCursor(['ada']),
-    toCursor(['ada', '17', '18']),
-    toCursor(['ADA', '17']),
-    `${toCursor(['ada', '17'])}=`,
-    Buffer.from('["ada",17]').toString('base64url'),
+    Buffer.from('{"0":"users","1":"ada","2":"17"}').toString('base64url'),
+    Buffer.from('["users", "ada", "17"]').toString('base64url'),
+    Buffer.from('["ada","17"]').toString('base64url'),
+    toCursor('invitations', ['ada', '17']),
+    toCursor('users', ['ada']),
+    toCursor('users', ['ada', '17', '18']),
+    toCursor('users', ['ADA', '17']),
+    `${toCursor('users', ['ada', '17'])}=`,
+    Buffer.from('["users","ada",17]').toString('base64url'),
   ])('refuses %j, which was never given out', (cursor) => {
-    expect(() => fromCursor(cursor, FORMS)).toThrow('cursor must be');
+    expect(() => fromCursor('users', cursor, FORMS)).toThrow('cursor must be');
   });
 });

@@ -1,23 +1,25 @@
 import { ApiException } from './api.exception';
 
-/** The place behind a row of a list; opaque to clients. */
-export function toCursor(place: readonly string[]): string {
-  return Buffer.from(JSON.stringify(place)).toString('base64url');
+/**
+ * The place behind a row of a list; opaque to clients.
+ * @param list its name: places of two lists may look the same
+ */
+export function toCursor(list: string, place: readonly string[]): string {
+  return Buffer.from(JSON.stringify([list, ...place])).toString('base64url');
 }
 
 /**
  * @param forms what each part of the place must look like
  * @throws ApiException 400 for what was never given out as a cursor of this list
  */
-export function fromCursor(cursor: string, forms: readonly RegExp[]): string[] {
-  const place = parsed(Buffer.from(cursor, 'base64url').toString());
+export function fromCursor(list: string, cursor: string, forms: readonly RegExp[]): string[] {
+  const parts = parsed(Buffer.from(cursor, 'base64url').toString());
+  const [name, ...place] = Array.isArray(parts) ? (parts as unknown[]) : [];
   const isPlace =
-    Array.isArray(place) &&
+    name === list &&
     place.length === forms.length &&
-    place.every(
-      (part, index): part is string => typeof part === 'string' && forms[index]?.test(part) === true,
-    );
-  if (!isPlace || toCursor(place) !== cursor) {
+    place.every((part, index) => typeof part === 'string' && forms[index]?.test(part) === true);
+  if (!isPlace || toCursor(list, place as string[]) !== cursor) {
     throw new ApiException({
       status: 400,
       code: 'invalid_request',
@@ -26,7 +28,7 @@ export function fromCursor(cursor: string, forms: readonly RegExp[]): string[] {
         'cursor must be the next_cursor of an earlier page of the same list; leave it out to begin at its start.',
     });
   }
-  return place;
+  return place as string[];
 }
 
 function parsed(text: string): unknown {

@@ -54,7 +54,7 @@ export class AuditLogReader {
     ...query
   }: AuditLogQuery): Promise<AuditLogPage> {
     const [, at = null, id = null] =
-      cursor === undefined ? [] : fromCursor(cursor, [new RegExp(`^${sort}$`), ...PLACE]);
+      cursor === undefined ? [] : fromCursor('audit_log', cursor, [new RegExp(`^${sort}$`), ...PLACE]);
     const range = await resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query);
     const rows: EntryRow[] = await this.dataSource.query(pageIn(sort), [
       range.from,
@@ -69,7 +69,10 @@ export class AuditLogReader {
     ]);
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
-    return { data: page.map(shown), next_cursor: last ? toCursor([sort, last.place, last.id]) : null };
+    return {
+      data: page.map(shown),
+      next_cursor: last ? toCursor('audit_log', [sort, last.place, last.id]) : null,
+    };
   }
 }
 

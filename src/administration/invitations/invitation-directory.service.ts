@@ -74,14 +74,19 @@ export class InvitationDirectory {
     limit = DEFAULT_PAGE_SIZE,
   }: InvitationsQuery): Promise<InvitationsPage> {
     const [, after = null, afterId = null] =
-      cursor === undefined ? [] : fromCursor(cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
+      cursor === undefined
+        ? []
+        : fromCursor('invitations', cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
     const rows: (InvitationRow & { place: string })[] = await this.dataSource.query(
       invitationsPage(invitationOrder(sort)),
       [status ?? null, search ?? null, after, afterId, limit + 1],
     );
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
-    return { data: page.map(shown), next_cursor: last ? toCursor([sort, last.place, last.id]) : null };
+    return {
+      data: page.map(shown),
+      next_cursor: last ? toCursor('invitations', [sort, last.place, last.id]) : null,
+    };
   }
 }
 

@@ -38,7 +38,7 @@ export class LiveRequestList {
   constructor(private readonly dataSource: DataSource) {}
 
   async page({ cursor, limit = DEFAULT_PAGE_SIZE, ...query }: LiveRequestsQuery): Promise<LiveRequestsPage> {
-    const [before = null] = cursor === undefined ? [] : fromCursor(cursor, PLACE);
+    const [before = null] = cursor === undefined ? [] : fromCursor('live_requests', cursor, PLACE);
     const rows: LiveRow[] = await this.dataSource.query(PAGE, [
       query.user_id ?? null,
       query.key_id ?? null,
@@ -48,7 +48,7 @@ export class LiveRequestList {
     ]);
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
-    return { data: page.map(shown), next_cursor: last ? toCursor([last.id]) : null };
+    return { data: page.map(shown), next_cursor: last ? toCursor('live_requests', [last.id]) : null };
   }
 }
 

@@ -33,7 +33,7 @@ export class UsageReports {
       group_by: group,
       totals,
       data: rows,
-      next_cursor: next ? toCursor([group, sort, next.value, next.id]) : null,
+      next_cursor: next ? toCursor('usage', [group, sort, next.value, next.id]) : null,
     };
   }
 
@@ -69,6 +69,6 @@ export class UsageReports {
 function placeOf({ cursor }: UsageReportQuery, { group, sort }: Question): Place | null {
   if (cursor === undefined) return null;
   const forms = [new RegExp(`^${group}$`), new RegExp(`^${sort}$`), PLACE_FORMS[sortKey(sort)]];
-  const [, , value = '', id = ''] = fromCursor(cursor, [...forms, GROUPINGS[group].idForm]);
+  const [, , value = '', id = ''] = fromCursor('usage', cursor, [...forms, GROUPINGS[group].idForm]);
   return { value, id };
 }

@@ -39,7 +39,7 @@ export class UserDirectory {
   async list({ sort = SORT, limit = DEFAULT_PAGE_SIZE, ...query }: UsersQuery): Promise<UsersPage> {
     const order = userOrder(sort);
     const [, after = null, afterId = null] =
-      query.cursor === undefined ? [] : fromCursor(query.cursor, [exactly(sort), order.form, UUID]);
+      query.cursor === undefined ? [] : fromCursor('users', query.cursor, [exactly(sort), order.form, UUID]);
     const rows: DirectoryRow[] = await this.dataSource.query(pageOf(order, after !== null), [
       this.env.LIMITS_TIME_ZONE,
       query.search === undefined ? null : part(usernameKey(query.search)),
@@ -50,7 +50,10 @@ export class UserDirectory {
     ]);
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
-    return { data: page.map(shown), next_cursor: last ? toCursor([sort, last.place, last.id]) : null };
+    return {
+      data: page.map(shown),
+      next_cursor: last ? toCursor('users', [sort, last.place, last.id]) : null,
+    };
   }
 }
 

@@ -30,7 +30,7 @@ export class LimitDirectory {
     const [, after = null, afterId = null] =
       query.cursor === undefined
         ? []
-        : fromCursor(query.cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
+        : fromCursor('limits', query.cursor, [new RegExp(`^${sort}$`), MICROSECONDS, UUID]);
     const lookedAt: LookedAtRow[] = await this.dataSource.query(pageOf(sort, query), [
       after,
       afterId,
@@ -47,7 +47,7 @@ export class LimitDirectory {
     const last = rows.length > limit ? rows[limit - 1] : lookedAt.find((row) => row.is_last);
     return {
       data: rows.slice(0, limit).map(toView),
-      next_cursor: last ? toCursor([sort, last.place, last.id]) : null,
+      next_cursor: last ? toCursor('limits', [sort, last.place, last.id]) : null,
     };
   }
 }
