@@ -109,6 +109,9 @@ describe('API keys', () => {
     '2020-01-01T00:00:00Z',
     '9999-99',
     '+010000-01-01T00:00:00Z',
+    '9999-12-31T23:59:59-23:59',
+    '2027-01-01T24:00:00Z',
+    '2027-01-01T00:00:00 05:00',
     '2027-02-30T00:00:00Z',
     '2027-01-01',
     'tomorrow',
@@ -117,7 +120,18 @@ describe('API keys', () => {
     {},
   ])('cannot expire at %j', async (expires_at) => {
     const answer = await keys({ json: { name: 'laptop', expires_at } });
-    expect([answer.status, answer.body.param]).toEqual([400, 'expires_at']);
+    expect([answer.status, answer.body.param, answer.body.detail]).toEqual([
+      400,
+      'expires_at',
+      expect.stringMatching(
+        /^expires_at must be a time in the future, up to the year 9999, with its offset, /,
+      ),
+    ]);
+  });
+
+  it('may expire at the end of the last year that can be written', async () => {
+    const { expires_at } = await create({ expires_at: '9999-12-31T23:59:59Z' });
+    expect(expires_at).toBe('9999-12-31T23:59:59.000Z');
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { LAST_INSTANT } from '../common/last-instant';
 import { momentParameters } from './moment';
 import { checkRange } from './usage-range';
 
@@ -12,7 +13,8 @@ export interface RecentRange {
 const RESOLVE = `
   WITH given AS (
     SELECT coalesce($2::timestamptz, day_start($3::date, $1)) AS "from",
-      coalesce($4::timestamptz, day_start($5::date + 1, $1)) AS "to"
+      coalesce($4::timestamptz,
+        CASE WHEN $5::date IS NOT NULL THEN least(day_start($5::date + 1, $1), '${LAST_INSTANT}') END) AS "to"
   )
   SELECT coalesce("from", coalesce("to", now()) - interval '366 days') AS "from",
     coalesce("to", "from" + interval '366 days', now() + interval '1 minute') AS "to"
@@ -29,6 +31,6 @@ export async function resolveRecentRange(
 ): Promise<RecentRange> {
   const parameters = [zone, ...momentParameters(from), ...momentParameters(to)];
   const [range] = await dataSource.query<[RecentRange]>(RESOLVE, parameters);
-  checkRange(range);
+  checkRange(range, { from, to });
   return range;
 }

@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { ApiException } from '../common/api.exception';
-import { momentParameters } from './moment';
+import { LAST_INSTANT } from '../common/last-instant';
+import { isDay, momentParameters } from './moment';
 
 /** [from, to), with the whole days inside it: those come from the rollups, the rest from the ledger. */
 export interface UsageRange {
@@ -22,7 +23,8 @@ const MAX_RANGE_MS = (MAX_DAYS * 24 + 1) * 3_600_000;
 const RESOLVE = `
   WITH given AS (
     SELECT coalesce($2::timestamptz, day_start($3::date, $1)) AS "from",
-      coalesce($4::timestamptz, day_start($5::date + 1, $1)) AS "to"
+      coalesce($4::timestamptz,
+        CASE WHEN $5::date IS NOT NULL THEN least(day_start($5::date + 1, $1), '${LAST_INSTANT}') END) AS "to"
   ), chosen AS (
     SELECT coalesce("from", limit_window_start('month', coalesce("to" - interval '1 millisecond', now()), $1)) AS "from",
       coalesce("to", limit_window_end('month', now(), $1)) AS "to"
@@ -62,7 +64,7 @@ export async function resolveRange(
   ]);
   const row = rows[0];
   if (!row) throw new Error('the range query answered no row');
-  checkRange(row);
+  checkRange(row, query);
   return {
     from: row.from,
     to: row.to,
@@ -73,14 +75,23 @@ export async function resolveRange(
   };
 }
 
-/** @throws ApiException 400 when from is after to, 422 when the range is longer than 366 days. */
-export function checkRange({ from, to }: { from: Date; to: Date }): void {
-  if (from > to) {
+/**
+ * @param query what the range was made of
+ * @throws ApiException 400 when from is after to, 422 when the range is longer than 366 days.
+ */
+export function checkRange(
+  { from, to }: { from: Date; to: Date },
+  query: { from?: string; to?: string },
+): void {
+  if (from > to || areReversed(query)) {
     throw new ApiException({
       status: 400,
       code: 'invalid_request',
       param: 'from',
-      message: 'from must not be after to.',
+      message:
+        query.to === undefined
+          ? 'from must not be after the end of this month, with which the range ends unless to is sent.'
+          : 'from must not be after to.',
     });
   }
   if (to.getTime() - from.getTime() > MAX_RANGE_MS) {
@@ -91,4 +102,9 @@ export function checkRange({ from, to }: { from: Date; to: Date }): void {
       message: `The range from ${from.toISOString()} to ${to.toISOString()} is longer than ${MAX_DAYS} days; ask for it in parts.`,
     });
   }
+}
+
+/** Of days the instants do not tell: the day after `to` begins when `to` is over. */
+function areReversed({ from = '', to = '' }: { from?: string; to?: string }): boolean {
+  return isDay(from) && isDay(to) && from > to;
 }

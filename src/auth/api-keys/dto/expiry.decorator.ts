@@ -1,22 +1,22 @@
-import { applyDecorators } from '@nestjs/common';
-import { IsISO8601, ValidateBy } from 'class-validator';
+import { isISO8601, ValidateBy } from 'class-validator';
+import { LAST_INSTANT } from '../../../common/last-instant';
 import { TIME_AHEAD } from '../../../common/time-ahead';
 
 const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
 
-const IsInFuture = (): PropertyDecorator =>
-  ValidateBy({
-    name: 'isInFuture',
-    validator: {
-      validate: (value) =>
-        typeof value === 'string' && TIMESTAMP.test(value) && Date.parse(value) > Date.now(),
-      defaultMessage: () => `$property must be a time in the future such as ${TIME_AHEAD}`,
-    },
-  });
+export const EXPIRY = `expires_at must be a time in the future, up to the year 9999, with its offset, such as ${TIME_AHEAD}`;
 
 /** An instant to come, with its offset. */
 export const IsExpiry = (): PropertyDecorator =>
-  applyDecorators(
-    IsISO8601({ strict: true }, { message: `$property must be a time such as ${TIME_AHEAD}` }),
-    IsInFuture(),
-  );
+  ValidateBy({
+    name: 'isExpiry',
+    validator: {
+      validate: (value) => {
+        if (typeof value !== 'string' || !TIMESTAMP.test(value) || !isISO8601(value, { strict: true }))
+          return false;
+        const instant = Date.parse(value);
+        return instant > Date.now() && instant <= Date.parse(LAST_INSTANT);
+      },
+      defaultMessage: () => EXPIRY,
+    },
+  });
