@@ -113,6 +113,43 @@ describe('a limit that is raised for a while', () => {
     expect(await told()).toMatchObject({ limits: { me: 0, header: 0, shown: 0 }, status: 402 });
   });
 
+  it('ends at a time with its offset in the next 366 days, and is told so in one sentence otherwise', async () => {
+    const put = { subject: 'user', subject_id: user.id, metric: 'tokens', window: 'month', amount: USUAL };
+    const { id } = (await request('/limits', { method: 'PUT', json: put })).body;
+    const raise = (until: unknown) =>
+      request(`/limits/${id as string}/temporary`, { method: 'PUT', json: { amount: RAISED, until } });
+    const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+    for (const until of [
+      undefined,
+      null,
+      5,
+      'x',
+      day(30),
+      `${day(30)}T00:00:00`,
+      // What only a query makes of a plus sign.
+      `${day(30)}T00:00:00 05:00`,
+      // The midnight at the end of a day is that of the next one (RFC 3339).
+      `${day(30)}T24:00:00Z`,
+      `${day(-1)}T00:00:00Z`,
+      `${day(400)}T00:00:00Z`,
+    ]) {
+      const { status, body } = await raise(until);
+      expect([until, status, body.param, body.detail]).toEqual([
+        until,
+        400,
+        'until',
+        expect.stringMatching(
+          /^until must be a time in the next 366 days, with its offset, such as [\d-]+T00:00:00Z$/,
+        ),
+      ]);
+    }
+    for (const until of [`${day(30)}T00:00:00+05:00`, `${day(30)}t23:59:59.5z`]) {
+      const { status, body } = await raise(until);
+      const ends = (body.temporary as { until: string } | null)?.until;
+      expect([until, status, ends]).toEqual([until, 200, new Date(until.toUpperCase()).toISOString()]);
+    }
+  });
+
   it('outlasts a new default for everybody', async () => {
     const other = await gateway.register();
     const [limit] = (await request(`/limits?subject_id=${other.id}&metric=tokens`)).body.data as [

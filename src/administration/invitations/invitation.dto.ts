@@ -4,11 +4,8 @@ import {
   ArrayMaxSize,
   IsArray,
   IsIn,
-  IsInt,
   IsObject,
   IsOptional,
-  Max,
-  Min,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
@@ -18,6 +15,7 @@ import { DefaultLimit, METRICS, WINDOWS } from '../../usage/limits/dto/limit.dto
 import type { Limit, LimitPeriod } from '../../usage/limits/limit.entity';
 import { IsTokenAmount } from '../../usage/limits/token-amount.decorator';
 import { PageQuery } from '../../common/page-query';
+import { IsWholeNumber } from '../../common/whole-number.decorator';
 import { PersonReference } from '../person-reference';
 import { INVITATION_SORTS, InvitationSort } from './invitation-sort';
 
@@ -78,19 +76,17 @@ export class CreateInvitation {
     description: 'Other limits of the user, one for each counter; they take the place of the default ones',
   })
   @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(MOST_LIMITS)
-  // A list in the list would be looked into, and its own members taken for checked.
-  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => InvitedLimit)
+  // The lowest one speaks first. A list in the list would be looked into, and its own members taken for checked.
+  @IsObject({ each: true })
+  @ArrayMaxSize(MOST_LIMITS)
+  @IsArray()
   limits?: InvitedLimit[];
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: LONGEST_DAYS, default: DEFAULT_DAYS })
   @ValidateIf((_, value) => value !== undefined)
-  @IsInt({ message: `expires_in_days must be a whole number from 1 to ${LONGEST_DAYS}` })
-  @Min(1)
-  @Max(LONGEST_DAYS)
+  @IsWholeNumber(1, LONGEST_DAYS)
   expires_in_days: number = DEFAULT_DAYS;
 }
 

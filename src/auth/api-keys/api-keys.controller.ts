@@ -18,9 +18,10 @@ import { CurrentActor } from '../current-actor.decorator';
 import { ApiKeyRotation } from './api-key-rotation.service';
 import { ApiKeysService } from './api-keys.service';
 import { ApiKeyResponse, CreatedApiKeyResponse } from './dto/api-key-response.dto';
+import { EXPIRY } from './dto/expiry.decorator';
 import { ChangeApiKey } from './dto/change-api-key.dto';
 import { CreateApiKey } from './dto/create-api-key.dto';
-import { RotateApiKey } from './dto/rotate-api-key.dto';
+import { MAX_OVERLAP_SECONDS, RotateApiKey } from './dto/rotate-api-key.dto';
 
 @ApiTags('API keys')
 @ApiBearerAuth('session')
@@ -43,7 +44,7 @@ export class ApiKeysController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Make an API key for /v1; it is shown in this answer and never again' })
   @ApiCreatedResponse({ type: CreatedApiKeyResponse })
-  @ApiProblem(400, 'invalid_request', `expires_at must be a time in the future such as ${TIME_AHEAD}`)
+  @ApiProblem(400, 'invalid_request', EXPIRY)
   @ApiProblem(409, 'too_many_api_keys', 'An account can have 50 API keys; delete one that is no longer used.')
   create(
     @CurrentPrincipal() { userId }: Principal,
@@ -72,7 +73,7 @@ export class ApiKeysController {
     models: ['opencode-llm'],
   })
   @ApiOkResponse({ type: ApiKeyResponse })
-  @ApiProblem(400, 'invalid_request', `expires_at must be a time in the future such as ${TIME_AHEAD}`)
+  @ApiProblem(400, 'invalid_request', EXPIRY)
   @ApiProblem(404, 'not_found', 'There is no such API key.')
   @ApiProblem(409, 'too_many_api_keys', 'An account can have 50 API keys; delete one that is no longer used.')
   change(
@@ -94,7 +95,11 @@ export class ApiKeysController {
       'overlap_seconds, a day unless you choose; the one before that ends at once.',
   })
   @ApiOkResponse({ type: CreatedApiKeyResponse })
-  @ApiProblem(400, 'invalid_request', 'overlap_seconds must be a whole number of seconds')
+  @ApiProblem(
+    400,
+    'invalid_request',
+    `overlap_seconds must be a whole number from 0 to ${MAX_OVERLAP_SECONDS}`,
+  )
   @ApiProblem(404, 'not_found', 'There is no such API key.')
   @ApiProblem(409, 'api_key_expired', 'This API key has expired; give it a later expires_at first.')
   rotate(

@@ -1,7 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsOptional, IsString } from 'class-validator';
 import { IsEmailAddress } from '../../common/email-address.decorator';
 import { IsPlainText } from '../../common/plain-text.decorator';
+import { IsTextUpTo } from '../../common/text-up-to.decorator';
+import { IsWholeNumber } from '../../common/whole-number.decorator';
 import { UserResponse } from '../../users/dto/user-response.dto';
 import { IsUsername } from '../../users/username';
 
@@ -25,15 +27,15 @@ export class Register {
   name?: string | null;
 
   @ApiPropertyOptional({
-    type: Number,
+    type: 'integer',
+    format: 'int64',
+    minimum: 0,
     nullable: true,
     example: 500_000,
     description: 'A monthly limit of your own, at most your cap; it can be changed later',
   })
   @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   token_limit?: number | null;
 
   @ApiPropertyOptional({
@@ -44,8 +46,7 @@ export class Register {
       'From an administrator; works once. It decides over role and cap, and is needed with REGISTRATION=invite',
   })
   @IsOptional()
-  @IsString()
-  @MaxLength(256)
+  @IsTextUpTo(256)
   invitation?: string | null;
 }
 

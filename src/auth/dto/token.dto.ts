@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsString, MaxLength, ValidateIf } from 'class-validator';
+import { IsOptional, IsString, ValidateIf } from 'class-validator';
+import { IsTextUpTo } from '../../common/text-up-to.decorator';
 
 /** What OAuth2 clients (Swagger's Authorize among them) send along without being asked; read by nobody. */
 class OAuth2Extras {
@@ -39,8 +40,7 @@ export class RefreshRequest extends OAuth2Extras {
   grant_type?: string;
 
   @ApiProperty({ example: 'llmr_...' })
-  @IsString()
-  @MaxLength(1_024)
+  @IsTextUpTo(1_024)
   refresh_token: string;
 }
 

@@ -35,7 +35,7 @@ export class KeyLimitsController {
       'well: one above them has no effect.',
   })
   @ApiOkResponse({ type: KeyLimitResponse })
-  @ApiProblem(400, 'invalid_request', 'amount must not be less than 0')
+  @ApiProblem(400, 'invalid_request', `amount must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`)
   @ApiProblem(409, 'too_many_limits', 'This API key has limits on too many windows and models.')
   @AddsUpUsage()
   put(

@@ -5,7 +5,6 @@ import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
 import { CurrentPrincipal } from '../../common/current-principal.decorator';
 import type { Principal } from '../../common/principal';
-import { TIME_AHEAD } from '../../common/time-ahead';
 import { UuidParam } from '../../common/uuid-param.decorator';
 import { AddsUpUsage } from './backfill-failures';
 import { DefaultLimits } from './default-limits.service';
@@ -13,6 +12,7 @@ import { DefaultLimit, DefaultLimitChanged, LimitView, PutLimit, TemporaryAmount
 import { LimitsPage, LimitsQuery } from './dto/limits-query.dto';
 import { LimitDirectory } from './limit-directory.service';
 import { Limits } from './limits.service';
+import { RAISE_END } from './raise-end';
 
 @ApiTags('Administration')
 @ApiBearerAuth('session')
@@ -41,7 +41,7 @@ export class LimitsController {
       'What has been used in the window already counts. Every limit that applies to a request must have room.',
   })
   @ApiOkResponse({ type: LimitView })
-  @ApiProblem(400, 'invalid_request', 'amount must not be less than 0')
+  @ApiProblem(400, 'invalid_request', `amount must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`)
   @ApiProblem(404, 'not_found', 'There is no such user.')
   @AddsUpUsage()
   put(
@@ -91,11 +91,7 @@ export class LimitsController {
   @Put(':id/temporary')
   @ApiOperation({ summary: 'Raise (or lower) a limit until a point in time' })
   @ApiOkResponse({ type: LimitView })
-  @ApiProblem(
-    400,
-    'invalid_request',
-    `until must be a time in the next 366 days, with its offset, such as ${TIME_AHEAD}`,
-  )
+  @ApiProblem(400, 'invalid_request', RAISE_END)
   @ApiProblem(404, 'not_found', 'There is no such limit.')
   raise(
     @CurrentPrincipal() principal: Principal,

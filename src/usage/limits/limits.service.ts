@@ -2,10 +2,8 @@ import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { AuditLog } from '../../auth/audit-log';
 import { ApiException } from '../../common/api.exception';
-import { TIME_AHEAD } from '../../common/time-ahead';
 import { refuseFormerAdmin, requireHeldAdmin, withActor } from '../../users/former-admin';
 import { holdAccounts } from '../../users/hold-accounts';
-import { parseMoment } from '../moment';
 import type { LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
 import { LimitCounters } from './limit-counters.service';
 import {
@@ -18,11 +16,10 @@ import {
   setTemporaryAmount,
   subjectExists,
 } from './limit-store';
+import { RAISE_END, raiseEnd } from './raise-end';
 import { toView } from './limit-view';
 import type { Asker } from './token-limits.service';
 import { isWithdrawnRow } from './withdrawn-default';
-
-const LONGEST_RAISE_MS = 366 * 86_400_000;
 
 /** What administrators change of limits: any subject, metric and window. Whatever changes is in the audit log. */
 @Injectable()
@@ -53,7 +50,9 @@ export class Limits {
 
   /** @throws ApiException 404 when there is no such limit, 403 as in `put`, 400 when the end is not ahead */
   async raise(asker: Asker, id: string, { amount, until }: TemporaryAmount): Promise<LimitView> {
-    const end = endOf(until);
+    const end = raiseEnd(until);
+    // A moment may have passed since it was checked.
+    if (end === null) throw noEndAhead();
     return this.change(asker, id, 'limit.raise', (manager) =>
       setTemporaryAmount(manager, id, { amount, until: end }),
     );
@@ -134,18 +133,8 @@ async function requireSubject(
   throw new NotFoundException(subject === 'user' ? 'There is no such user.' : 'There is no such API key.');
 }
 
-function endOf(until: string): Date {
-  const moment = parseMoment(until);
-  const end = moment && 'instant' in moment ? moment.instant : null;
-  const ahead = end ? end.getTime() - Date.now() : 0;
-  if (end && ahead > 0 && ahead <= LONGEST_RAISE_MS) return end;
-  throw new ApiException({
-    status: 400,
-    code: 'invalid_request',
-    param: 'until',
-    message: `until must be a time in the next 366 days, with its offset, such as ${TIME_AHEAD}`,
-  });
-}
+const noEndAhead = (): ApiException =>
+  new ApiException({ status: 400, code: 'invalid_request', param: 'until', message: RAISE_END });
 
 const noIdForEveryone = (): ApiException =>
   new ApiException({

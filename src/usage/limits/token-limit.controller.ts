@@ -23,7 +23,11 @@ export class TokenLimitController {
     description: 'Your own limit holds beside the cap: the smaller one counts. What is used stays used.',
   })
   @ApiOkResponse({ type: TokenLimit })
-  @ApiProblem(400, 'invalid_request', 'token_limit must be a whole number of tokens, or null for no limit')
+  @ApiProblem(
+    400,
+    'invalid_request',
+    `token_limit must be a whole number of tokens from 0 to ${Number.MAX_SAFE_INTEGER}, or null for no limit`,
+  )
   @ApiProblem(
     422,
     'limit_exceeds_cap',

@@ -32,14 +32,14 @@ export class CreateApiKey {
     description: 'What this key may use at most; the limits of its owner hold as well',
   })
   @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(20)
-  // A list in the list would be looked into, and its own members taken for checked.
-  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => KeyLimit)
   @ArrayUnique((limit: KeyLimit | null) => limit && counterName(limit), {
     message: 'limits must not hold two limits on the same metric, window and model',
   })
+  // The lowest one speaks first. A list in the list would be looked into, and its own members taken for checked.
+  @IsObject({ each: true })
+  @ArrayMaxSize(20)
+  @IsArray()
   limits?: KeyLimit[] | null;
 }

@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
 import { IsLimitWindow } from '../../../common/limit-window.decorator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
+import { IsWholeNumber } from '../../../common/whole-number.decorator';
 
 const METRICS = ['tokens', 'requests', 'concurrent_requests'] as const;
 const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as const;
@@ -37,9 +38,7 @@ export class KeyLimit {
   model?: string | null;
 
   @ApiProperty({ ...AMOUNT, example: 50_000 })
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   amount: number;
 }
 

@@ -1,9 +1,10 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, Max, Min, ValidateIf } from 'class-validator';
+import { ValidateIf } from 'class-validator';
+import { IsWholeNumber } from '../../../common/whole-number.decorator';
 
 const DAY = 86_400;
 export const DEFAULT_OVERLAP_SECONDS = DAY;
-const MAX_OVERLAP_SECONDS = 30 * DAY;
+export const MAX_OVERLAP_SECONDS = 30 * DAY;
 
 export class RotateApiKey {
   @ApiPropertyOptional({
@@ -15,8 +16,6 @@ export class RotateApiKey {
     description: 'How long the old secret works as well; 0: not at all, for one that others know',
   })
   @ValidateIf((_, value) => value !== undefined)
-  @IsInt({ message: 'overlap_seconds must be a whole number of seconds' })
-  @Min(0)
-  @Max(MAX_OVERLAP_SECONDS)
+  @IsWholeNumber(0, MAX_OVERLAP_SECONDS)
   overlap_seconds?: number;
 }

@@ -1,13 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsString, MaxLength } from 'class-validator';
+import { IsString } from 'class-validator';
+import { IsTextUpTo } from '../../../common/text-up-to.decorator';
 
 export class ResetPassword {
   @ApiProperty({
     example: 'llmp_Qw8mXr2bN6cZ1aLh4sPd7eGf9uKiBtCnVoE0A9xQ2s3',
     description: 'From the link an administrator gave out; works once',
   })
-  @IsString()
-  @MaxLength(256)
+  @IsTextUpTo(256)
   token: string;
 
   @ApiProperty({ example: 'a longer sentence that only I know', format: 'password', maxLength: 128 })

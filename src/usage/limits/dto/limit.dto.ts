@@ -1,17 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, IsUUID, Max, Min, ValidateIf } from 'class-validator';
+import { IsIn, IsOptional, IsUUID, ValidateIf } from 'class-validator';
 import { IsLimitWindow } from '../../../common/limit-window.decorator';
 import { IsPlainText } from '../../../common/plain-text.decorator';
 import { TIME_AHEAD } from '../../../common/time-ahead';
-import { IsMoment } from '../../moment';
+import { IsWholeNumber } from '../../../common/whole-number.decorator';
 import type { Limit, LimitPeriod } from '../limit.entity';
+import { IsRaiseEnd } from '../raise-end';
 
 export const SUBJECTS = ['everyone', 'user', 'key'] as const satisfies Limit['subject'][];
 export const METRICS = ['tokens', 'requests', 'concurrent_requests'] as const satisfies Limit['metric'][];
 export const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as const satisfies LimitPeriod[];
 
-/** One sentence, whichever of the three is broken: an amount that is missing is first of all no number. */
-const WHOLE = { message: `$property must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}` };
 const AMOUNT = { type: 'integer', format: 'int64', minimum: 0 } as const;
 
 /** What a limit holds: which counter, and how much. */
@@ -60,9 +59,7 @@ export class PutLimit {
   model?: string | null;
 
   @ApiProperty({ ...AMOUNT, example: 60 })
-  @IsInt(WHOLE)
-  @Min(0, WHOLE)
-  @Max(Number.MAX_SAFE_INTEGER, WHOLE)
+  @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   amount: number;
 }
 
@@ -77,9 +74,7 @@ export class DefaultLimit {
 
   @ApiProperty({ ...AMOUNT, nullable: true, example: 500_000, description: 'null takes the default away' })
   @ValidateIf(({ amount }: DefaultLimit) => amount !== null)
-  @IsInt(WHOLE)
-  @Min(0, WHOLE)
-  @Max(Number.MAX_SAFE_INTEGER, WHOLE)
+  @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   amount: number | null;
 }
 
@@ -90,9 +85,7 @@ export class DefaultLimitChanged {
 
 export class TemporaryAmount {
   @ApiProperty({ ...AMOUNT, example: 5_000_000 })
-  @IsInt(WHOLE)
-  @Min(0, WHOLE)
-  @Max(Number.MAX_SAFE_INTEGER, WHOLE)
+  @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   amount: number;
 
   @ApiProperty({
@@ -100,7 +93,7 @@ export class TemporaryAmount {
     example: TIME_AHEAD,
     description: 'Then the usual amount holds again',
   })
-  @IsMoment()
+  @IsRaiseEnd()
   until: string;
 }
 
