@@ -15,6 +15,7 @@ import { allowedMethods } from './http/allowed-methods';
 import { leaveRoomForRequests } from './http/connection-room';
 import { HotExpressAdapter } from './http/hot-express-adapter';
 import { answerMalformedRequests } from './http/malformed-requests';
+import { watchAnswers } from './http/open-answers';
 import { tooManyHeaders } from './http/request-heads';
 import { endSlowBodies } from './http/slow-bodies';
 import { endStalledReaders } from './http/stalled-readers';
@@ -74,6 +75,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   leaveRoomForRequests(server, (message) => logger.warn(message, 'HTTP'));
   endSlowBodies(server, (failure, request, response) => failures.answer(failure, request, response));
+  watchAnswers(server);
   endStalledReaders(server, env.CLIENT_STALL_TIMEOUT_MS);
   answerMalformedRequests(server, {
     methodsAt: (path) => allowedMethods(app.getHttpAdapter().getInstance() as Express, path),
