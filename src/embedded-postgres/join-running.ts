@@ -25,6 +25,6 @@ export async function joinRunningPostgres(dataDir: string): Promise<EmbeddedPost
   return {
     url: `postgresql://${ROLE}:${password}@127.0.0.1:${membership.port}/${DATABASE}`,
     directory,
-    stop: () => membership.leave(stopServer),
+    stop: () => membership.leave(stopServer, () => undefined),
   };
 }

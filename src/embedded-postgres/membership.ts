@@ -1,9 +1,13 @@
-import { Client } from 'pg';
+import { Client, QueryConfig } from 'pg';
 import { Cluster, ROLE } from './cluster';
 
 /** Held shared by every process that uses the server, and alone by the one that stops it. */
 const USERS_LOCK = 7_263_551;
 const CONNECT_TIMEOUT_MS = 2_000;
+/** How long a server may take to say whether it has other users, and then to let us go. */
+const LEAVE_PATIENCE_MS = 5_000;
+/** What pg says of a query that had no answer in its time. */
+const LATE = 'Query read timeout';
 
 /**
  * Our place among the users of a server: a session that holds a shared advisory lock. It ends with the process, however
@@ -65,28 +69,46 @@ export class Membership {
     });
   }
 
-  /** Leaves. When nobody else is there, `stop` is called while newcomers still have to wait. */
-  async leave(stop: () => Promise<void>): Promise<void> {
+  /**
+   * Leaves. When nobody else is there, `stop` is called while newcomers still have to wait; a server that hangs cannot tell,
+   * and is not ours to stop.
+   */
+  async leave(stop: () => Promise<void>, log: (line: string) => void): Promise<void> {
     this.client.removeAllListeners('end');
-    const last = await this.isLast();
+    const last = await this.isLast(log);
     try {
       if (last) await stop();
     } finally {
-      await this.client.end().catch(() => undefined);
+      await this.hangUp();
     }
   }
 
+  /** Without its goodbye when it has none for us. */
+  private async hangUp(): Promise<void> {
+    const late = setTimeout(() => this.client.connection.stream.destroy(), LEAVE_PATIENCE_MS);
+    await this.client.end().catch(() => undefined);
+    clearTimeout(late);
+  }
+
   /** Gives the shared lock back, and takes the other when nobody holds a shared one. */
-  private async isLast(): Promise<boolean> {
+  private async isLast(log: (line: string) => void): Promise<boolean> {
     try {
-      await this.client.query('SELECT pg_advisory_unlock_shared($1)', [USERS_LOCK]);
-      const { rows } = await this.client.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [
-        USERS_LOCK,
-      ]);
+      await this.client.query(inTime('SELECT pg_advisory_unlock_shared($1)'));
+      const { rows } = await this.client.query<{ last: boolean }>(
+        inTime('SELECT pg_try_advisory_lock($1) AS last'),
+      );
       return rows[0]?.last ?? false;
-    } catch {
-      // The server is gone: there is nothing to leave.
+    } catch (error) {
+      // One that is gone is nothing to leave.
+      if ((error as Error).message === LATE)
+        log(`the embedded PostgreSQL on port ${this.port} does not answer, and is left running`);
       return false;
     }
   }
 }
+
+const inTime = (text: string): QueryConfig & { readonly query_timeout: number } => ({
+  text,
+  values: [USERS_LOCK],
+  query_timeout: LEAVE_PATIENCE_MS,
+});

@@ -57,7 +57,7 @@ export class PlaceAmongUsers {
     this.gone.abort();
     // Otherwise the server that is just being started would have no user who stops it.
     await this.rejoining;
-    await this.membership.leave(() => this.server.stop());
+    await this.membership.leave(() => this.server.stop(), this.log);
   }
 
   private watch(): void {

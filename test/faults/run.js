@@ -27,6 +27,7 @@ const WAITING = [
   'embedded-postgres',
   'failing-starts',
   'hung-connections',
+  'hung-database-end',
   'hung-engine',
   'hung-management',
   'lagging-standby',
