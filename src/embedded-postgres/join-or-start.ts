@@ -31,6 +31,8 @@ export async function joinOrStart(
       log(`PostgreSQL answers on port ${membership.port}`);
       return membership;
     }
+    const { inTheWay } = server;
+    if (inTheWay !== null) throw new Error(inTheWay);
     if (!server.isAlive) {
       if (spawns === MAX_SPAWNS) break;
       if (spawns > 0) await sleep(FIRST_PAUSE_MS * 2 ** (spawns - 1));

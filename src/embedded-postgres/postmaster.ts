@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** What a server wrote about itself into its cluster, held against what the operating system knows. */
 export class Postmaster {
@@ -26,6 +26,18 @@ export class Postmaster {
   get isAlive(): boolean {
     const pid = this.writtenPid(this.pidFile);
     return pid !== null && serves(pid, this.data);
+  }
+
+  /**
+   * The server that lives in this directory and knows it by another path, as after a folder was renamed: it would not find
+   * its own files any more. Null when there is none.
+   */
+  get ofAnotherPath(): { readonly pid: number; readonly path: string } | null {
+    const pid = this.writtenPid(this.pidFile);
+    if (pid === null || !serves(pid, this.data) || process.platform !== 'linux') return null;
+    const words = wordsOf(pid);
+    const path = words[words.indexOf('-D') + 1];
+    return path === undefined || words.includes(this.data) ? null : { pid, path };
   }
 
   /**
@@ -63,11 +75,13 @@ function exists(pid: number): boolean {
   }
 }
 
-/** By its command line: a process id alone may meanwhile be a zombie's, a stranger's, or that of another PostgreSQL. */
+/**
+ * By its command line, or by where it works when it was started under another path: a process id alone may meanwhile be a
+ * zombie's, a stranger's, or that of another PostgreSQL.
+ */
 function serves(pid: number, data: string): boolean {
   try {
-    if (process.platform === 'linux')
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(data);
+    if (process.platform === 'linux') return wordsOf(pid).includes(data) || worksIn(pid, data);
     if (process.platform === 'win32') return exists(pid);
     const ps = spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
     return ps.stdout.includes(` -D ${data} `);
@@ -75,3 +89,16 @@ function serves(pid: number, data: string): boolean {
     return false;
   }
 }
+
+/** None of a process that has just ended. */
+function wordsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+/** A server's working directory is its cluster, whatever that is called by now. */
+const worksIn = (pid: number, data: string): boolean =>
+  basename(wordsOf(pid)[0] ?? '') === 'postgres' && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data);

@@ -79,6 +79,14 @@ export class ServerProcess {
     return this.starting || this.postmaster.isAlive;
   }
 
+  /** What to say when a server lives there that cannot be used, since it knows the directory by another path. */
+  get inTheWay(): string | null {
+    const server = this.postmaster.ofAnotherPath;
+    if (server === null) return null;
+    const { pid, path } = server;
+    return `Its server still runs, as process ${pid}, and was started when it was in ${path}: end that process (kill -INT ${pid}), and start again.`;
+  }
+
   /** Its port; null when there is no server, or it has not got so far. */
   port(): Promise<number | null> {
     return this.postmaster.port();

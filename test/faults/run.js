@@ -41,6 +41,7 @@ const WAITING = [
   'outage-and-kill',
   'race',
   'reaper-race',
+  'renamed-folder',
   'rolling-restart',
   'shutdown',
   'slow-clients',
