@@ -38,6 +38,8 @@ async function main(): Promise<void> {
     const signal = await Promise.race([signals.first, serving.failed]);
     log.line(`${signal}: finishing what runs; a second signal ends at once`);
     await serving.close(app as unknown as NestExpressApplication, env.isProduction && signal === 'SIGTERM');
+    // Not to be given up any more, whatever happens below: all that is closed.
+    [serving, app] = [undefined, undefined];
     await provision.stop();
     log.line('stopped');
     await exitAfterLastWords(0);

@@ -56,10 +56,14 @@ export async function provideDatabase(
 }
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */
-export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Promise<EmbeddedPostgres> {
+export async function joinEmbeddedDatabase(
+  env: Env,
+  log?: (line: string) => void,
+): Promise<EmbeddedPostgres> {
   const wanted = connectionsNeeded(env) + CONNECTIONS_BESIDE_POOLS;
-  return startEmbeddedPostgres({
-    dataDir: join(resolve(env.DATA_DIR), 'postgres'),
+  const dataDir = join(resolve(env.DATA_DIR), 'postgres');
+  const database = await startEmbeddedPostgres({
+    dataDir,
     log,
     // Nobody waits for it: it ends the process as any failure does that nobody caught.
     onMoved: (sentence) =>
@@ -68,6 +72,17 @@ export function joinEmbeddedDatabase(env: Env, log?: (line: string) => void): Pr
       }),
     settings: { max_connections: String(Math.max(wanted, LEAST_CONNECTIONS)) },
   });
+  const stop = async (): Promise<void> => {
+    try {
+      await database.stop();
+    } catch (error) {
+      const why = (error as Error).message.trim().replace(/\s+/g, ' ').replace(/\.$/, '');
+      throw new StartupFailure(`The embedded PostgreSQL in ${dataDir} could not be stopped: ${why}.`, {
+        cause: error,
+      });
+    }
+  };
+  return { ...database, stop };
 }
 
 /** How many connections this user may have: the server keeps some for others, and a role or a database may have fewer. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -126,6 +126,30 @@ describe('a start from nothing', () => {
     expect(await gateway.ended).toBe(0);
     expect(await listens(databasePortOf(gateway))).toBe(false);
   });
+});
+
+describe('a gateway whose data directory is taken away', () => {
+  it.each(['1', '2'])(
+    'says in one sentence at its end that no database is to be stopped (WORKERS=%s)',
+    async (WORKERS) => {
+      const folder = emptyFolder();
+      const gateway = await startProcess(folder, { WORKERS });
+      await gateway.ready();
+      const [, directory = ''] = /database: embedded PostgreSQL in (.*)/.exec(gateway.output()) ?? [];
+      const [server = ''] = readFileSync(join(directory, 'cluster', 'postmaster.pid'), 'utf8').split('\n');
+      rmSync(directory, { recursive: true });
+      rmSync(join(folder, 'data'), { recursive: true, force: true });
+      gateway.kill('SIGTERM');
+      expect(await gateway.ended).toBe(1);
+      expect(gateway.errors()).toMatch(
+        /^The embedded PostgreSQL in \S+ could not be stopped: [^\n]*pg_ctl[^\n]*\.\n$/,
+      );
+      // Nothing is ended twice.
+      expect(gateway.output()).not.toContain('more than once');
+      // It would notice within a minute, and end by itself.
+      process.kill(Number(server), 'SIGQUIT');
+    },
+  );
 });
 
 describe('two starts at once in one folder', () => {

@@ -29,7 +29,11 @@ async function main(): Promise<void> {
   const end = wishedEnd(signals, primary);
   let database: EmbeddedPostgres | undefined;
   let app: NestExpressApplication | undefined;
-  const leave = () => database?.stop();
+  const leave = async (): Promise<void> => {
+    const left = database;
+    database = undefined;
+    await left?.stop();
+  };
   process.on('uncaughtException', (error) => void dieOf(error, leave));
   try {
     const { proceed } = end;
@@ -48,6 +52,7 @@ async function main(): Promise<void> {
 
     const patient = await end.wished;
     await shutDown(app, patient && env.isProduction);
+    app = undefined;
     await tellMetrics(primary, metrics, null);
     await leave();
     await exitAfterLastWords(0);
