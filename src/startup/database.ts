@@ -22,8 +22,8 @@ const CONNECTIONS_BESIDE_POOLS = 100;
 export interface ProvidedDatabase {
   readonly url: string;
   readonly embeddedIn: string | null;
-  /** Null: enough. */
-  readonly connections: number | null;
+  /** How many it allows. */
+  readonly connections: number;
   /** What is off there and would keep what was committed through a crash; null: nothing. */
   readonly unsafe: string | null;
   stop(): Promise<void>;
@@ -52,7 +52,14 @@ export async function provideDatabase(
     );
   });
   env.DATABASE_URL = url;
-  return { url, embeddedIn, connections: null, unsafe: null, stop };
+  try {
+    // Whoever started it may have needed less than we do.
+    const { connections, unsafe } = await checkDatabase(url);
+    return { url, embeddedIn, connections, unsafe, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** Takes a place among the users of the embedded database, which stops with the last of them. */

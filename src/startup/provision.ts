@@ -38,7 +38,7 @@ export class Provision {
     const { url, embeddedIn, connections, unsafe } = database;
     this.stops.push(database.stop);
     this.embeddedDatabase = embeddedIn;
-    const shortage = connections === null ? null : connectionShortage(this.env, connections);
+    const shortage = connectionShortage(this.env, connections, embeddedIn !== null);
     if (shortage) this.log.line(shortage);
     if (unsafe)
       this.log.line(`the database has ${unsafe} off: what was settled last may be lost if its machine fails`);
