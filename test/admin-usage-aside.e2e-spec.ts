@@ -61,8 +61,9 @@ describe('reports that take long', () => {
     expect(most).toBeLessThan(MANY_ROWS);
   });
 
-  it('do not hold up the end of the gateway', async () => {
-    const replica = await startGateway({ replicaOf: gateway });
+  it('do not hold up the end of the gateway beyond its grace', async () => {
+    const settings = { SHUTDOWN_GRACE_MS: '1000' };
+    const replica = await startGateway({ replicaOf: gateway, settings });
     const holder = gateway.dataSource.createQueryRunner();
     await holder.startTransaction();
     try {
