@@ -147,7 +147,7 @@ describe.each(['served', 'missing'] as const)(
       ['documents among the parameters', 0, (documents) => ({ chat_template_kwargs: { documents } })],
       [
         'documents and an effort',
-        16,
+        144,
         (documents) => ({ documents, reasoning_effort: 'low', chat_template_kwargs: { thinking: true } }),
       ],
       [
