@@ -1,8 +1,6 @@
 import type { OpenAPIObject, ReferenceObject, RequestBodyObject, SchemaObject } from '@nestjs/swagger';
-import { documentOf, operationsOf } from './support/documented-operations';
+import { documentOf, NOBODYS_ID, operationsOf } from './support/documented-operations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
-
-const NOBODYS_ID = '00000000-0000-7000-8000-000000000000';
 
 describe('what the documentation shows of requests', () => {
   let gateway: TestGateway;

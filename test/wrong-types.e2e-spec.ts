@@ -1,9 +1,8 @@
 import type { OpenAPIObject, ParameterObject, ReferenceObject, SchemaObject } from '@nestjs/swagger';
-import { documentOf, operationsOf } from './support/documented-operations';
+import { documentOf, NOBODYS_ID, operationsOf } from './support/documented-operations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { Answer, send } from './support/send';
 
-const NOBODYS_ID = '00000000-0000-7000-8000-000000000000';
 /** A field of a body, as the refusal names it, and what is sent in the place of its value. */
 type WrongBody = readonly [field: string, schema: SchemaObject, body: unknown];
 

@@ -1,6 +1,9 @@
 import type { OpenAPIObject, OperationObject } from '@nestjs/swagger';
 import type { TestGateway } from './gateway';
 
+/** For the place of an id in a path: nobody has it. */
+export const NOBODYS_ID = '00000000-0000-7000-8000-000000000000';
+
 const VERBS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
 /** The operations of a document, as `GET /users/me`. */
