@@ -58,7 +58,7 @@ describe('reports over a long ledger', () => {
         response.on('data', (chunk: Buffer) => {
           for (const byte of chunk) if (byte === 10) lines += 1;
           size += chunk.length;
-          if (size - measuredAt < MIB / 2) return;
+          if (size - measuredAt < 2 * MIB) return;
           measuredAt = size;
           grown = Math.max(grown, used() - before);
         });
