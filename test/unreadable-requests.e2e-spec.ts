@@ -1,4 +1,6 @@
 import { gzipSync } from 'node:zlib';
+import { requestContext } from '../src/common/request-context';
+import { RequestIntake } from '../src/proxy/request/request-intake';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { sendRaw } from './support/raw-http';
 
@@ -112,5 +114,20 @@ describe('a request that nobody can read', () => {
       400,
       { error: { message: PATH, type: 'invalid_request_error', param: null, code: 'invalid_request' } },
     ]);
+  });
+
+  it('is late: an hour after its arrival nobody would find its row', async () => {
+    const intake = gateway.app.get(RequestIntake, { strict: false });
+    const read = intake.read.bind(intake);
+    const late = jest.spyOn(intake, 'read').mockImplementation((request, ...more) => {
+      Object.assign(requestContext(request), { arrivedAt: performance.now() - 51 * 60_000 });
+      return read(request, ...more);
+    });
+    const body = { model: 'opencode-llm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 4 };
+    const refused = await gateway.post('/v1/chat/completions', user.key, body);
+    late.mockRestore();
+    expect(refused.status).toBe(408);
+    expect(((await refused.json()) as { error: object }).error).toMatchObject({ code: 'body_timeout' });
+    expect((await gateway.post('/v1/chat/completions', user.key, body)).status).toBe(200);
   });
 });

@@ -15,6 +15,7 @@ import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
 import { EngineWatch } from './upstream/engine-watch.service';
 import { upstreamUnavailable } from './upstream/upstream.exceptions';
+import { ChatCounts } from './request/chat-counts';
 import { idempotencyKey } from './request/idempotency-key';
 import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
@@ -67,6 +68,7 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly settlements: SettlementService,
     private readonly prompts: PromptCounter,
     private readonly templates: TemplateOverheads,
+    private readonly chats: ChatCounts,
     private readonly live: LiveRequests,
     private readonly engine: EngineWatch,
     private readonly metrics: Metrics,
@@ -151,12 +153,14 @@ export class MeteringInterceptor implements NestInterceptor {
     else receipt.deliver?.();
   }
 
-  /** A prompt above its upper bound was more than what was reserved for it: the next one of this model shall not be. */
+  /** A prompt above its bound or count was more than what was reserved for it: the next one of this model shall not be. */
   private learnFrom(call: ProxiedCall, promptTokens: number): void {
+    if (call.endpoint !== 'chat_completions') return;
+    const { model, hasTools, templateTokens, countedPrompt } = call;
+    if (countedPrompt !== null) this.chats.compare(model.servedName, countedPrompt, promptTokens);
     const { tokens, bounded } = call.promptBound;
     const excess = promptTokens - tokens;
-    if (excess <= 0 || !bounded || call.endpoint !== 'chat_completions') return;
-    const { model, hasTools, templateTokens } = call;
+    if (excess <= 0 || !bounded) return;
     this.templates.raise(model.servedName, hasTools, templateTokens, templateTokens + excess);
   }
 
@@ -193,9 +197,10 @@ function exchangeFor(
   for (const name in headers) response.setHeader(name, headers[name] as string);
   if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
   const { requestId, arrivedAt } = requestContext(request);
-  const { upstreamPath, stream, expected, hidesThinking, promptPart } = call;
+  const { upstreamPath, stream, expected, hidesThinking, truncatesChat, promptPart } = call;
   const body = call.encode(budget);
-  return { requestId, arrivedAt, upstreamPath, body, promptPart, stream, hidesThinking, expected };
+  const told = { promptPart, stream, hidesThinking, truncatesChat, expected };
+  return { requestId, arrivedAt, upstreamPath, body, ...told };
 }
 
 function settlementOf(

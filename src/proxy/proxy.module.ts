@@ -7,9 +7,10 @@ import { LiveRequests } from './live-requests';
 import { MeteringInterceptor } from './metering.interceptor';
 import { RelayService } from './relay/relay.service';
 import { StallWatch } from './relay/stall-watch';
-import { PromptCounter } from './request/prompt-counter';
 import { CacheSalts } from './request/cache-salts';
+import { ChatCounts } from './request/chat-counts';
 import { GrammarLimit } from './request/grammar-limit';
+import { PromptCounter } from './request/prompt-counter';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
 import { ReservationService } from './reservation.service';
@@ -24,6 +25,7 @@ const metering = [
   RequestIntake,
   ReservationService,
   PromptCounter,
+  ChatCounts,
   TemplateOverheads,
   LiveRequests,
   RelayService,

@@ -14,9 +14,11 @@ import {
   outputBudget,
   OutputBudget,
   OutputQuestion,
+  PromptSize,
 } from './request/output-budget';
 import { PromptCounter } from './request/prompt-counter';
 import type { ProxiedCall } from './request/proxied-call';
+import { VainCounts } from './request/vain-counts';
 
 export interface Reservation {
   readonly budget: OutputBudget;
@@ -38,6 +40,8 @@ const FIRST_LOOK_MS = 60;
  */
 @Injectable()
 export class ReservationService {
+  private readonly vain = new VainCounts();
+
   constructor(
     private readonly admission: AdmissionService,
     private readonly prompts: PromptCounter,
@@ -67,13 +71,13 @@ export class ReservationService {
     let question = call.outputQuestion(call.promptBound);
     let budget = outputBudget(question);
     if (budget.needsExactPrompt) {
-      question = call.outputQuestion(await this.prompts.exact(call));
+      question = call.outputQuestion(await this.sizeOf(call, principal));
       budget = outputBudget(question);
     }
     const least = (): number => (question.prompt.exact ? minimumFor(budget, question) : budget.total);
     let verdict = await decide(question, budget, least());
     if (!question.prompt.exact && question.prompt.bounded && mayFit(verdict, budget, question)) {
-      question = call.outputQuestion(await this.prompts.exact(call));
+      question = call.outputQuestion(await this.sizeOf(call, principal));
       budget = outputBudget(question);
       verdict = await decide(question, budget, least());
     }
@@ -84,11 +88,17 @@ export class ReservationService {
       await sleep(Math.min(spread, Math.max(1, deadline - performance.now())));
       verdict = await decide(question, budget, least());
     }
+    if (verdict.kind !== 'admitted' && call.countedPrompt !== null) this.vain.add(principal.userId);
     if (verdict.kind !== 'admitted') throw refusalOf(verdict, call.model.id, this.env.QUOTA_EXCEEDED_STATUS);
     const { granted, rates } = verdict;
     if (granted >= budget.total) return { budget, clamped: false, rates };
     const clamped = clampedTo(budget, granted, question);
     return { budget: clamped ?? budget, clamped: clamped !== null, rates };
+  }
+
+  /** By vLLM's count; of accounts whose requests were counted and refused too often, by the bound. */
+  private sizeOf(call: ProxiedCall, { userId }: Principal): Promise<PromptSize> | PromptSize {
+    return this.vain.areTooMany(userId) ? this.prompts.uncountable(call) : this.prompts.exact(call);
   }
 }
 

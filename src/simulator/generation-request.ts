@@ -93,7 +93,8 @@ export function readGeneration(
 
   const model = findModel(optionalString(body.model, 'body.model') || undefined);
   const wanted = asked.max_completion_tokens ?? asked.max_tokens ?? 1;
-  const prompts = given.map((prompt) => truncated(prompt, truncateTo, model.maxModelLen, wanted));
+  const kept = endpoint === 'chat' && settings.gptOss ? undefined : truncateTo;
+  const prompts = given.map((prompt) => truncated(prompt, kept, model.maxModelLen, wanted));
   const maxTokens = prompts.map((prompt) =>
     checkWindow({
       promptTokens: prompt.tokens.length,

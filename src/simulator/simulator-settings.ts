@@ -29,6 +29,11 @@ export interface SimulatorSettings {
   reasoningEffortMap: Readonly<Record<string, string>>;
   /** As with DeepSeek V4: a completion takes a suffix. POST /tokenize does not. */
   fillsInTheMiddle: boolean;
+  /**
+   * As with gpt-oss before vLLM 0.33: POST /tokenize counts what its template shows of a chat, which is less than a chat is
+   * rendered to. truncate_prompt_tokens of a chat does nothing, as with later releases, too.
+   */
+  gptOss: boolean;
   /** 'missing': POST /tokenize is a 404, as with front ends that lack it. 'null': it answers that, as no vLLM should. */
   tokenize: 'served' | 'missing' | 'null';
   /** prompt + max_tokens above the window: vLLM lowers max_tokens since 0.32 and refused before. */
@@ -68,6 +73,7 @@ export function simulatorSettings(options: SimulatorOptions): SimulatorSettings 
     rendersConstraints: options.rendersConstraints ?? false,
     reasoningEffortMap: options.reasoningEffortMap ?? {},
     fillsInTheMiddle: options.fillsInTheMiddle ?? false,
+    gptOss: options.gptOss ?? false,
     tokenize: options.tokenize ?? 'served',
     overflow: options.overflow ?? 'clamp',
     maxUnfinished: options.maxUnfinished ?? null,

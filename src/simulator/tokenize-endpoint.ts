@@ -24,8 +24,9 @@ export function tokenizeEndpoint(
   }
   if (messages?.length === 0) throw EMPTY_CHAT;
   const model = models.find(optionalString(body.model, 'body.model') || undefined);
-  const tokens = messages
-    ? chatPrompt(messages as object[], tokenizeInputs(body, settings)).tokens
+  const shown = messages && settings.gptOss ? shownByGptOss(messages as Message[]) : messages;
+  const tokens = shown
+    ? chatPrompt(shown as object[], tokenizeInputs(body, settings)).tokens
     : tokenize(prompt ?? '');
   return {
     count: tokens.length,
@@ -33,4 +34,21 @@ export function tokenizeEndpoint(
     tokens: tokens.map(tokenId),
     token_strs: body.return_token_strs === true ? tokens : null,
   };
+}
+
+interface Message {
+  readonly role?: unknown;
+  readonly tool_calls?: readonly unknown[];
+  readonly reasoning?: unknown;
+}
+
+/** What the template that comes with gpt-oss shows: of several calls the first, of what instructs the first message. */
+function shownByGptOss(messages: readonly Message[]): object[] {
+  return messages
+    .filter(({ role }, index) => index === 0 || (role !== 'system' && role !== 'developer'))
+    .map(({ tool_calls: calls, ...message }) => ({
+      ...message,
+      reasoning: undefined,
+      ...(calls ? { tool_calls: calls.slice(0, 1) } : {}),
+    }));
 }

@@ -12,6 +12,8 @@ export interface Exchange {
   readonly stream: boolean;
   /** vLLM sends nothing of a stream while it thinks, so that nobody knows how much that was until it goes on. */
   readonly hidesThinking: boolean;
+  /** A chat of which vLLM shall keep the end: its code for gpt-oss keeps all of it, and only the first event tells. */
+  readonly truncatesChat: boolean;
   readonly expected: StreamExpectations;
   /** performance.now() of its arrival. */
   readonly arrivedAt: number;

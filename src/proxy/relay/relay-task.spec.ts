@@ -43,6 +43,7 @@ describe('a whole answer', () => {
     promptPart: { bytes: 0, most: Infinity },
     stream: false,
     hidesThinking: false,
+    truncatesChat: false,
     arrivedAt: 0,
     expected: {
       servedModel: 'served',

@@ -203,9 +203,11 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.stop(receipt ?? this.unanswered(CLIENT_LEFT));
   };
 
-  /** Nobody knows what a half-made answer cost, nor hidden thinking before vLLM goes on. */
+  /** Nobody knows what a half-made answer cost, or hidden thinking before vLLM goes on, or how much of a prompt it kept. */
   private get isUncounted(): boolean {
-    return this.exchange.stream ? this.exchange.hidesThinking : this.stream === null;
+    const { stream, hidesThinking, truncatesChat } = this.exchange;
+    if (!stream) return this.stream === null;
+    return hidesThinking || (truncatesChat && !this.stream?.progress().promptKnown);
   }
 
   /** It is finished for nobody, or read on until it is known what it cost, and billed as it is. */
@@ -220,8 +222,10 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
 
   /** Of several choices each may think on its own: only the end tells of them all. */
   private isToldAgain(stream: StreamRelay): boolean {
+    const { completion, promptKnown } = stream.progress();
+    if (!this.exchange.hidesThinking) return promptKnown;
     const { choices, prompts } = this.exchange.expected;
-    return choices * prompts === 1 && stream.progress().completion > this.knownAtLeaving;
+    return choices * prompts === 1 && completion > this.knownAtLeaving;
   }
 
   private patienceFor({ isDone }: StreamRelay): number {

@@ -183,14 +183,13 @@ function mediaProblem(part: Record<string, unknown>): string | null {
 /** True when a prompt's tokens cannot be bounded by its bytes. */
 export function holdsMedia(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
-  return value.some(
-    (message) =>
-      isObject(message) &&
-      Array.isArray(message.content) &&
-      message.content.some(
-        (part) =>
-          isObject(part) &&
-          (MEDIA_KEYS.some((key) => key in part) || 'input_audio' in part || 'file' in part),
-      ),
-  );
+  // Reasoning may be parts, too, though no release is known to look for media there.
+  return value
+    .filter(isObject)
+    .some(({ content, reasoning, reasoning_content: earlier }) =>
+      [content, reasoning, earlier].some((parts) => Array.isArray(parts) && parts.some(isMedia)),
+    );
 }
+
+const isMedia = (part: unknown): boolean =>
+  isObject(part) && (MEDIA_KEYS.some((key) => key in part) || 'input_audio' in part || 'file' in part);

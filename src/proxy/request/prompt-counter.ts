@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { VllmApi } from '../upstream/vllm-api.service';
+import { ChatCounts } from './chat-counts';
 import type { PromptSize } from './output-budget';
 import { BYTES_PER_TOKEN } from './prompt-guess';
 import type { ProxiedCall } from './proxied-call';
@@ -9,20 +10,28 @@ import type { ProxiedCall } from './proxied-call';
 export class PromptCounter {
   private readonly logger = new Logger(PromptCounter.name);
 
-  constructor(private readonly vllm: VllmApi) {}
+  constructor(
+    private readonly vllm: VllmApi,
+    private readonly chats: ChatCounts,
+  ) {}
 
   /**
    * The size that decides near a limit and near the context window. When vLLM cannot say, the bound itself is used
    * while it leaves room in the window, and beyond that the prompt counts as unbounded.
    */
   async exact(call: ProxiedCall): Promise<PromptSize> {
-    const counts = await this.count(call);
-    if (counts !== null) {
-      const { untoldTokens, constraintTokens } = call;
-      const sizes = counts.map((count) => count + untoldTokens);
-      const tokens = sum(sizes) + constraintTokens;
-      return { tokens, largest: Math.max(...sizes), exact: true, bounded: true };
-    }
+    const short = await this.shortBy(call);
+    const counts = short === Infinity ? null : await this.count(call);
+    if (counts === null) return this.uncountable(call);
+    const { untoldTokens, constraintTokens } = call;
+    const sizes = counts.map((count) => count + untoldTokens);
+    call.countedPrompt = sum(sizes) + constraintTokens;
+    const largest = Math.max(...sizes) + short;
+    return { tokens: call.countedPrompt + short, largest, exact: true, bounded: true };
+  }
+
+  /** The same without asking vLLM. */
+  uncountable(call: ProxiedCall): PromptSize {
     const { tokens, largest } = call.promptBound;
     const fits = call.model.window !== null && largest + BYTES_PER_TOKEN * 4 <= call.model.window;
     return { tokens, largest, exact: true, bounded: fits };
@@ -31,9 +40,14 @@ export class PromptCounter {
   /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */
   async estimate(call: ProxiedCall): Promise<number> {
     const counts = await this.count(call).catch(this.uncounted);
-    return counts === null
-      ? call.guessedPromptTokens
-      : sum(counts.map((count) => Math.min(count, call.keptOfPrompt)));
+    if (counts === null) return call.guessedPromptTokens;
+    const counted = sum(counts.map((count) => Math.min(count, call.keptOfPrompt)));
+    const short = await this.shortBy(call);
+    return short === Infinity ? Math.max(counted, call.guessedPromptTokens) : counted;
+  }
+
+  private shortBy({ endpoint, model }: ProxiedCall): Promise<number> | 0 {
+    return endpoint === 'chat_completions' ? this.chats.shortBy(model.servedName) : 0;
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */

@@ -46,6 +46,8 @@ export class ProxiedCall {
   readonly keptOfPrompt: number;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
+  /** What vLLM counted before the request was admitted, with what is reserved beside that; null: it was not asked. */
+  countedPrompt: number | null = null;
   private bound: PromptSize | null = null;
   private body: CheckedBody | null;
   private sent: Buffer | null = null;
@@ -129,6 +131,10 @@ export class ProxiedCall {
     // The suffix stands once in the body and behind each prompt.
     const suffixes = (this.prompts - 1) * suffixTokens(body.fields);
     return { tokens: tokens + suffixes, largest: largestPrompt(body), exact: false, bounded };
+  }
+
+  get truncatesChat(): boolean {
+    return this.endpoint === 'chat_completions' && this.keptOfPrompt < Infinity;
   }
 
   /** Nothing of what holds media, of whose bytes nobody knows what they are in tokens. */

@@ -110,7 +110,7 @@ export const noRoom = (): ApiException =>
     headers: { 'retry-after': '2', connection: 'close' },
   });
 
-const bodyTimedOut = (): ApiException =>
+export const bodyTimedOut = (): ApiException =>
   new ApiException({
     status: 408,
     code: 'body_timeout',

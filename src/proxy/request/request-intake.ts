@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { ApiException } from '../../common/api.exception';
 import type { Principal } from '../../common/principal';
+import { requestContext } from '../../common/request-context';
 import { Env } from '../../config/env';
 import type { EndpointName } from '../endpoints';
 import { ModelCatalogue } from '../upstream/model-catalogue';
@@ -16,8 +17,15 @@ import { duplicateKey, standsTwice } from '../../common/json-duplicates';
 import { JsonMember, JsonTooDeepError, topLevelMembers } from '../../common/json-members';
 import { MAX_DEPTH, MAX_FIELDS, refuseHeavyJson, tooDeep, tooManyFields } from './json-weight';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
-import { noRoom, readJsonBytes } from './request-body';
+import { bodyTimedOut, noRoom, readJsonBytes } from './request-body';
 import { TemplateOverheads } from './template-overheads';
+
+/**
+ * What has not been read so long after its arrival is refused, in milliseconds. A ledger row is found by its id, which says
+ * when the request arrived, up to an hour before its admission; a body may take 45 minutes, but its time does not
+ * run while an answer before it on the same connection goes on.
+ */
+const READ_WITHIN_MS = 50 * 60_000;
 
 /** Reads a request body and makes it safe: whatever is wrong with it is said before anything is reserved. */
 @Injectable()
@@ -45,8 +53,10 @@ export class RequestIntake {
     principal: Principal,
   ): Promise<ProxiedCall> {
     // Body, model and template are at hand as a rule, and a promise costs more than any of them: hence `isPromise`.
-    const bytes = readJsonBytes(request, this.env.MAX_BODY_BYTES, this.memory);
-    const body = checkBody(isPromise(bytes) ? await bytes : bytes, endpoint, (weight) => {
+    const read = readJsonBytes(request, this.env.MAX_BODY_BYTES, this.memory);
+    const bytes = isPromise(read) ? await read : read;
+    if (performance.now() - requestContext(request).arrivedAt > READ_WITHIN_MS) throw bodyTimedOut();
+    const body = checkBody(bytes, endpoint, (weight) => {
       if (!this.memory.weigh(request, weight)) throw noRoom();
     });
     const name = body.fields.model;

@@ -1,0 +1,100 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { VllmApi } from '../upstream/vllm-api.service';
+
+/** By how much the counts of a model's chats fall short, as far as it is known. */
+interface Known {
+  /** As calls told that vLLM was asked to count. */
+  skipsCalls: boolean;
+  /** As answers showed. In tokens. */
+  shown: number;
+  /** When vLLM was last asked: performance.now(). */
+  askedAt: number;
+  /** Resolves when it has answered for the first time; null from then on. */
+  first: Promise<void> | null;
+}
+
+/** How often a model in use is asked again: vLLM may come back as another release. */
+const ASK_AGAIN_MS = 60_000;
+/** What a count may fall short by and still be used, with so much added: beyond it nobody knows how far it goes. */
+const MOST_ADDED = 64;
+
+const WORDS = 'one two three four '.repeat(16);
+/** Less than the words are in any tokenizer, and more than anything around them. */
+const LEAST_TOKENS = 32;
+const TOOLS = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+
+/**
+ * Whether vLLM's /tokenize counts all of a chat. Until 0.33 it applies the chat template to gpt-oss as well, whose chats
+ * vLLM renders by code of its own: with each call of several, each later system message and all reasoning, where the
+ * template has the first call alone and none of the others. So vLLM is asked to count two calls, and each answer's usage is
+ * compared with the count that decided. Each process learns for itself.
+ */
+@Injectable()
+export class ChatCounts {
+  private readonly logger = new Logger(ChatCounts.name);
+  private readonly models = new Map<string, Known>();
+
+  constructor(private readonly vllm: VllmApi) {}
+
+  /** Waits for vLLM once for each served model. @returns tokens to add to a count; Infinity: it says nothing */
+  async shortBy(servedName: string): Promise<number> {
+    const known = this.models.get(servedName) ?? this.begin(servedName);
+    if (performance.now() - known.askedAt > ASK_AGAIN_MS) void this.ask(servedName, known);
+    await known.first;
+    return known.skipsCalls ? Infinity : known.shown;
+  }
+
+  /** An answer's prompt had `used` tokens, where `counted` was the count that decided. */
+  compare(servedName: string, counted: number, used: number): void {
+    const known = this.models.get(servedName);
+    const short = used - counted;
+    if (!known || short <= known.shown) return;
+    known.shown = short > MOST_ADDED ? Infinity : short;
+    this.logger.warn(
+      { model: servedName, counted, used },
+      known.shown === Infinity
+        ? 'vLLM rendered far more tokens of a chat than its /tokenize counts: for this model it is not asked any more'
+        : 'vLLM rendered more tokens of a chat than its /tokenize counts: so many are added from now on',
+    );
+  }
+
+  private begin(servedName: string): Known {
+    const known: Known = { skipsCalls: false, shown: 0, askedAt: -Infinity, first: null };
+    this.models.set(servedName, known);
+    known.first = this.ask(servedName, known).then(() => void (known.first = null));
+    return known;
+  }
+
+  /** Never rejects. A template that takes no two calls is an error of a chat as well, and says nothing here. */
+  private async ask(model: string, known: Known): Promise<void> {
+    known.askedAt = performance.now();
+    const count = (first: string, second: string) =>
+      this.vllm.countTokens(Buffer.from(JSON.stringify(twoCalls(model, first, second)))).catch(() => null);
+    const [neither, first, second] = await Promise.all([count('', ''), count(WORDS, ''), count('', WORDS)]);
+    if (neither === null || first === null || second === null) return;
+    const skipsCalls = first - neither >= LEAST_TOKENS && second - neither < LEAST_TOKENS;
+    if (skipsCalls && !known.skipsCalls)
+      this.logger.warn(
+        { model },
+        'vLLM does not count all of a chat for this model: near a limit an upper bound decides instead ' +
+          '(gpt-oss: upgrade vLLM to 0.33)',
+      );
+    known.skipsCalls = skipsCalls;
+  }
+}
+
+/** Their ids are as Mistral's templates want them. */
+function twoCalls(model: string, ...texts: readonly string[]): object {
+  const calls = texts.map((text, index) => ({
+    id: `call0000${index}`,
+    type: 'function',
+    function: { name: 'f', arguments: JSON.stringify({ text }) },
+  }));
+  const results = calls.map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'a' }));
+  const messages = [
+    { role: 'user', content: 'a' },
+    { role: 'assistant', content: '', tool_calls: calls },
+    ...results,
+  ];
+  return { model, messages, tools: TOOLS };
+}

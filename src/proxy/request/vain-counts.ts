@@ -1,0 +1,35 @@
+import { LRUCache } from 'lru-cache';
+
+const MINUTE_MS = 60_000;
+/** So many counts of a minute may have ended in a refusal. */
+const MOST_A_MINUTE = 60;
+/** Accounts that are remembered. */
+const MOST_ACCOUNTS = 20_000;
+
+interface Minute {
+  readonly begunAt: number;
+  count: number;
+}
+
+/**
+ * Counts that vLLM made for requests which were then refused. No limit holds those up, and a long prompt takes vLLM's front
+ * end, which serves everybody, milliseconds to count.
+ */
+export class VainCounts {
+  private readonly minutes = new LRUCache<string, Minute>({ max: MOST_ACCOUNTS });
+
+  areTooMany(userId: string, now = performance.now()): boolean {
+    return (this.minuteOf(userId, now)?.count ?? 0) >= MOST_A_MINUTE;
+  }
+
+  add(userId: string, now = performance.now()): void {
+    const minute = this.minuteOf(userId, now);
+    if (minute) minute.count += 1;
+    else this.minutes.set(userId, { begunAt: now, count: 1 });
+  }
+
+  private minuteOf(userId: string, now: number): Minute | undefined {
+    const minute = this.minutes.get(userId);
+    return minute && now - minute.begunAt < MINUTE_MS ? minute : undefined;
+  }
+}
