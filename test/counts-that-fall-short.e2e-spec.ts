@@ -118,6 +118,17 @@ describe('a limit where the counts of vLLM fall short', () => {
       expect(Number(row?.completion_tokens)).toBeLessThan(100);
     });
 
+    it('asks again soon where vLLM could not say at first', async () => {
+      await leave(4_000);
+      const messages = [said({ tokens: 5 }), system(LONG)];
+      gateway.simulator.settings.tokenize = 'missing';
+      expect(await ask({ messages })).toBe(402);
+      gateway.simulator.settings.tokenize = 'served';
+      await sleep(1_100);
+      expect(await ask({ messages })).toBe(402);
+      expect(await used()).toBe(0);
+    });
+
     it('believes the counts again once vLLM is one that renders what it counts', async () => {
       gateway.simulator.settings.gptOss = false;
       const messages = [said({ tokens: 5 }), system('one two three four '.repeat(300))];

@@ -3,18 +3,19 @@ import { VllmApi } from '../upstream/vllm-api.service';
 
 /** By how much the counts of a model's chats fall short, as far as it is known. */
 interface Known {
-  /** As calls told that vLLM was asked to count. */
-  skipsCalls: boolean;
+  /** As calls told that vLLM was asked to count; null: it could not say. */
+  skipsCalls: boolean | null;
   /** As answers showed. In tokens. */
   shown: number;
   /** When vLLM was last asked: performance.now(). */
   askedAt: number;
-  /** Resolves when it has answered for the first time; null from then on. */
-  first: Promise<void> | null;
+  /** Resolves when it has answered. */
+  asked: Promise<void>;
 }
 
-/** How often a model in use is asked again: vLLM may come back as another release. */
+/** How often a model in use is asked again: vLLM may come back as another release, or could not say. */
 const ASK_AGAIN_MS = 60_000;
+const ASK_SOON_MS = 1_000;
 /** What a count may fall short by and still be used, with so much added: beyond it nobody knows how far it goes. */
 const MOST_ADDED = 64;
 
@@ -36,11 +37,12 @@ export class ChatCounts {
 
   constructor(private readonly vllm: VllmApi) {}
 
-  /** Waits for vLLM once for each served model. @returns tokens to add to a count; Infinity: it says nothing */
+  /** Waits for vLLM until it has said something. @returns tokens to add to a count; Infinity: counts say nothing */
   async shortBy(servedName: string): Promise<number> {
     const known = this.models.get(servedName) ?? this.begin(servedName);
-    if (performance.now() - known.askedAt > ASK_AGAIN_MS) void this.ask(servedName, known);
-    await known.first;
+    const patience = known.skipsCalls === null ? ASK_SOON_MS : ASK_AGAIN_MS;
+    if (performance.now() - known.askedAt > patience) known.asked = this.ask(servedName, known);
+    if (known.skipsCalls === null) await known.asked;
     return known.skipsCalls ? Infinity : known.shown;
   }
 
@@ -59,9 +61,8 @@ export class ChatCounts {
   }
 
   private begin(servedName: string): Known {
-    const known: Known = { skipsCalls: false, shown: 0, askedAt: -Infinity, first: null };
+    const known = { skipsCalls: null, shown: 0, askedAt: -Infinity, asked: Promise.resolve() };
     this.models.set(servedName, known);
-    known.first = this.ask(servedName, known).then(() => void (known.first = null));
     return known;
   }
 
