@@ -161,11 +161,15 @@ describe('a limit where the counts of vLLM fall short', () => {
   it('has vLLM count for nobody who is refused all the time, and for others as before', async () => {
     await leave(0);
     const messages = [system('one two three four '.repeat(2_000)), said({ tokens: 5 })];
-    for (let n = 0; n < 60; n += 1) expect(await ask({ messages })).toBe(402);
+    const tenMore = async () => {
+      const before = counts();
+      const statuses = await Promise.all(Array.from({ length: 10 }, () => ask({ messages })));
+      expect(new Set(statuses)).toEqual(new Set([402]));
+      return counts() - before;
+    };
+    while ((await tenMore()) > 0);
     const before = counts();
     expect(before).toBeGreaterThanOrEqual(60);
-    for (let n = 0; n < 5; n += 1) expect(await ask({ messages })).toBe(402);
-    expect(counts()).toBe(before);
     expect(await ask({ messages }, await gateway.register())).toBe(200);
     expect(counts()).toBe(before + 1);
   });
