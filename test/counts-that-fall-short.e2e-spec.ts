@@ -115,7 +115,7 @@ describe('a limit where the counts of vLLM fall short', () => {
       const [row] = await settledRows(gateway, user.id);
       expect(row).toMatchObject({ source: 'exact', outcome: 'client_closed' });
       expect(Number(row?.prompt_tokens)).toBeGreaterThan(16_000);
-      expect(Number(row?.completion_tokens)).toBeLessThan(100);
+      expect(Number(row?.completion_tokens)).toBeLessThan(400);
     });
 
     it('asks again soon where vLLM could not say at first', async () => {
