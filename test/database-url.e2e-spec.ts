@@ -68,15 +68,23 @@ describe('a Unix socket in DATABASE_URL', () => {
     expect((await provide(server.url)).unsafe).toBe('fsync and full_page_writes and synchronous_commit');
   });
 
-  it('is refused where a transaction does not see what others have committed', async () => {
+  it.each([
+    [
+      'a transaction does not see what others have committed',
+      'default_transaction_isolation',
+      'repeatable read',
+    ],
+    ['times are not written as the driver reads them', 'DateStyle', 'SQL, DMY'],
+  ])('is refused where %s', async (_where, setting, value) => {
+    const role = `with_${setting.toLowerCase()}`;
     const client = new Client({ connectionString: server.url });
     await client.connect();
-    await client.query(`CREATE ROLE repeating LOGIN PASSWORD 'x'`);
-    await client.query(`ALTER ROLE repeating SET default_transaction_isolation = 'repeatable read'`);
+    await client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+    await client.query(`ALTER ROLE ${role} SET ${setting} = '${value}'`);
     await client.end();
     const url = new URL(server.url);
-    [url.username, url.password] = ['repeating', 'x'];
-    await expect(provide(url.href)).rejects.toThrow('default_transaction_isolation "repeatable read"');
+    [url.username, url.password] = [role, 'x'];
+    await expect(provide(url.href)).rejects.toThrow(`${setting} "${value}"; set it to`);
   });
 });
 

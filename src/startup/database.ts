@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Env } from '../config/env';
+import { DatabaseSettings, SETTINGS, unfitSetting } from '../database/unfit-settings';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { connectionsNeeded } from './connections-needed';
 import type { DataDirectory } from './data-directory';
@@ -113,7 +114,7 @@ interface CheckedDatabase {
   readonly unsafe: string | null;
 }
 
-/** @throws StartupFailure unless a PostgreSQL answers that is new enough, and shows each statement what is committed. */
+/** @throws StartupFailure unless a PostgreSQL answers that is new enough, and set up as the gateway needs it. */
 async function checkDatabase(url: string): Promise<CheckedDatabase> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
@@ -134,29 +135,21 @@ async function checkOnce(url: string): Promise<CheckedDatabase> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<{
-      version: string;
-      connections: string;
-      isolation: string;
-      unsafe: string | null;
-    }>(
+    const { rows } = await client.query<
+      DatabaseSettings & { version: string; connections: string; unsafe: string | null }
+    >(
       `SELECT current_setting('server_version_num') AS version, (${CONNECTIONS}) AS connections,
-         current_setting('default_transaction_isolation') AS isolation, (${UNSAFE}) AS unsafe`,
+         (${UNSAFE}) AS unsafe, ${SETTINGS}`,
     );
-    const [{ version, connections, isolation, unsafe }] = rows as [(typeof rows)[number]];
+    const [{ version, connections, unsafe, ...settings }] = rows as [(typeof rows)[number]];
     const major = Math.floor(Number(version) / 10_000);
     if (major < OLDEST_POSTGRESQL) {
       throw new StartupFailure(
         `DATABASE_URL: ${databaseLabel(url)} is PostgreSQL ${major}; ${OLDEST_POSTGRESQL} or newer is needed.`,
       );
     }
-    // Statements wait for each other's rows and then look at what was committed meanwhile.
-    if (isolation !== 'read committed') {
-      throw new StartupFailure(
-        `DATABASE_URL: ${databaseLabel(url)} has default_transaction_isolation "${isolation}"; set it to "read committed" ` +
-          'for the role or database of the gateway.',
-      );
-    }
+    const unfit = unfitSetting(settings);
+    if (unfit) throw new StartupFailure(`DATABASE_URL: ${databaseLabel(url)} ${unfit}.`);
     return { connections: Number(connections), unsafe };
   } finally {
     await client.end().catch(() => undefined);
