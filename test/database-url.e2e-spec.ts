@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { loadEnv } from '../src/config/load-env';
+import { MigrationDataSource } from '../src/database/migration-data-source';
 import { EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres';
 import { DataDirectory } from '../src/startup/data-directory';
 import { provideDatabase } from '../src/startup/database';
@@ -10,7 +12,7 @@ import { bringSchemaUpToDate } from '../src/startup/migrations';
 import { StartupLog } from '../src/startup/startup-log';
 import { cleanUp, emptyFolder } from './support/gateway-process';
 import { LostTime } from './support/lost-time';
-import { createDatabase, onServer } from './support/postgres';
+import { createDatabase, onServer, urlOf } from './support/postgres';
 
 const provide = (url: string) => {
   const env = loadEnv({ DATABASE_URL: url, DATA_DIR: emptyFolder() });
@@ -86,6 +88,21 @@ describe('a Unix socket in DATABASE_URL', () => {
     [url.username, url.password] = [role, 'x'];
     await expect(provide(url.href)).rejects.toThrow(`${setting} "${value}"; set it to`);
   });
+
+  it.each(['LATIN1', 'SQL_ASCII'])('is refused where texts are kept in %s', async (encoding) => {
+    const name = `in_${encoding.toLowerCase()}`;
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    await client.query(
+      `CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0`,
+    );
+    await client.end();
+    const url = new URL(server.url);
+    url.pathname = name;
+    await expect(provide(url.href)).rejects.toThrow(
+      `/${name} has the encoding ${encoding}; make one with UTF8`,
+    );
+  });
 });
 
 it('names a file of DATABASE_URL that is not there, at once: no server would bring it', async () => {
@@ -123,6 +140,26 @@ describe('npm run migration:run', () => {
       if (before === undefined) delete process.env.DATABASE_URL;
       else process.env.DATABASE_URL = before;
       await database.drop();
+    }
+  });
+
+  it('begins nothing in a database of another encoding than UTF8', async () => {
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await onServer(
+      `CREATE DATABASE ${name} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0`,
+    );
+    const dataSource = new MigrationDataSource({ url: urlOf(name) }, () => undefined);
+    await dataSource.initialize();
+    try {
+      await expect(dataSource.runMigrations()).rejects.toThrow(
+        'The database has the encoding LATIN1; make one',
+      );
+      expect(await dataSource.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'public'`)).toEqual(
+        [],
+      );
+    } finally {
+      await dataSource.destroy();
+      await onServer(`DROP DATABASE ${name}`);
     }
   });
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, QueryFailedError } from 'typeorm';
 import { migrationOptions } from './data-source-options';
+import { unfitEncoding } from './unfit-settings';
 
 /** Between two tries the requests that queued behind the first one are served. */
 const PAUSE_MS = 3_000;
@@ -24,6 +25,7 @@ export class MigrationDataSource extends DataSource {
 
   /** @returns those of the last try; each has a transaction of its own, so that an earlier one keeps what it has done */
   override async runMigrations(options?: Parameters<DataSource['runMigrations']>[0]) {
+    await this.refuseEncoding();
     const { logger } = this;
     const log = logger.logMigration.bind(logger);
     for (let tries = 1; ; tries += 1) {
@@ -41,6 +43,15 @@ export class MigrationDataSource extends DataSource {
         await sleep(PAUSE_MS);
       }
     }
+  }
+
+  /** Before the first migration: one in the middle would fail, and leave half of a schema. */
+  private async refuseEncoding(): Promise<void> {
+    const [{ encoding }] = await this.query<[{ encoding: string }]>(
+      `SELECT current_setting('server_encoding') AS encoding`,
+    );
+    const unfit = unfitEncoding(encoding);
+    if (unfit) throw new Error(`The database ${unfit}.`);
   }
 }
 
