@@ -1,9 +1,10 @@
 import { loadDotEnv, loadEnv } from './src/config/load-env';
-import { MigrationDataSource, WAITING_FOR_A_TABLE } from './src/database/migration-data-source';
+import { MigrationDataSource } from './src/database/migration-data-source';
 
 /** The DataSource of TypeORM's command line, which needs nothing but DATABASE_URL. */
-export default new MigrationDataSource({ url: databaseUrl() }, (tries) => {
-  if (tries === 1) process.stdout.write(`${WAITING_FOR_A_TABLE}\n`);
+export default new MigrationDataSource({
+  url: databaseUrl(),
+  log: (line) => process.stdout.write(`${line}\n`),
 });
 
 function databaseUrl(): string {

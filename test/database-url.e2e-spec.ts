@@ -148,7 +148,7 @@ describe('npm run migration:run', () => {
     await onServer(
       `CREATE DATABASE ${name} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0`,
     );
-    const dataSource = new MigrationDataSource({ url: urlOf(name) }, () => undefined);
+    const dataSource = new MigrationDataSource({ url: urlOf(name), log: () => undefined });
     await dataSource.initialize();
     try {
       await expect(dataSource.runMigrations()).rejects.toThrow(

@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { loadEnv } from '../src/config/load-env';
 import { dataSourceOptions } from '../src/database/data-source-options';
+import { MigrationDataSource } from '../src/database/migration-data-source';
 import { bringSchemaUpToDate } from '../src/startup/migrations';
 import { StartupLog } from '../src/startup/startup-log';
 import { StartCancelled } from '../src/startup/stop-signals';
@@ -121,7 +122,7 @@ describe('a start while another process migrates', () => {
   it('waits for it longer than its role may wait in a request', async () => {
     for (const name of ROLE_TIMEOUTS) await onServer(`ALTER ROLE ${role} SET ${name} = '1500ms'`);
     await onServer(`ALTER ROLE ${role} SET lock_timeout = '1500ms'`);
-    // The lock of migrations.ts.
+    // The lock of migration-lock.ts.
     await dump.query('SELECT pg_advisory_lock(7311823310495028001)');
     const starting = start();
     await untilSomebodyWaits();
@@ -130,5 +131,28 @@ describe('a start while another process migrates', () => {
     await starting;
     expect(await migrationsDone()).toBeGreaterThan(EARLY_MIGRATIONS);
     expect(written.join('')).toContain('waiting for another process that migrates the database');
+  });
+});
+
+describe('migration commands and a start that begin at once', () => {
+  const command = async (work: (dataSource: DataSource) => Promise<unknown>) => {
+    const dataSource = new MigrationDataSource({ url, log: (line) => written.push(line) });
+    await dataSource.initialize();
+    try {
+      await work(dataSource);
+    } finally {
+      await dataSource.destroy();
+    }
+  };
+
+  it('take turns at an empty database, and at taking migrations back', async () => {
+    const run = () => command((dataSource) => dataSource.runMigrations());
+    await Promise.all([run(), run(), run(), start()]);
+    const all = await migrationsDone();
+    expect(all).toBeGreaterThan(EARLY_MIGRATIONS);
+    expect(written.filter((line) => line.includes('waiting for another process'))).not.toEqual([]);
+    const revert = () => command((dataSource) => dataSource.undoLastMigration());
+    await Promise.all([revert(), revert(), revert()]);
+    expect(await migrationsDone()).toBe(all - 3);
   });
 });

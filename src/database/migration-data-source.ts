@@ -1,31 +1,51 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataSource, QueryFailedError } from 'typeorm';
+import { DataSource, MigrationExecutor, QueryFailedError } from 'typeorm';
 import { migrationOptions } from './data-source-options';
+import { withMigrationLock } from './migration-lock';
 import { unfitEncoding } from './unfit-settings';
 
 /** Between two tries the requests that queued behind the first one are served. */
 const PAUSE_MS = 3_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
-export const WAITING_FOR_A_TABLE =
-  'waiting for other sessions to let go of a table that a migration changes; it is tried again and again';
+interface MigrationSettings {
+  readonly url: string;
+  readonly applicationName?: string;
+  /** Told what is waited for. */
+  readonly log: (line: string) => void;
+  /** Called between the tries of a migration that waits for a table; what it throws ends them. */
+  readonly proceed?: () => void;
+}
 
 /**
- * What changes the schema, at a start and for the migration command. A migration that does not get a table at once, as
- * beside a backup, gives up its place in the queue, where every request would be behind it, and is tried again.
+ * What changes the schema, at a start and for the migration commands, one process at a time. A migration that does not get
+ * a table at once, as beside a backup, gives up its place in the queue, where every request would be behind it, and is
+ * tried again.
  */
 export class MigrationDataSource extends DataSource {
-  /** @param whenLocked told after each try how many have failed; what it throws ends the tries */
-  constructor(
-    settings: { url: string; applicationName?: string },
-    private readonly whenLocked: (tries: number) => void,
-  ) {
+  constructor(private readonly settings: MigrationSettings) {
     super(migrationOptions(settings));
   }
 
-  /** @returns those of the last try; each has a transaction of its own, so that an earlier one keeps what it has done */
+  /** @returns all that it ran; each has a transaction of its own, so that a try that fails keeps what it has done */
   override async runMigrations(options?: Parameters<DataSource['runMigrations']>[0]) {
     await this.refuseEncoding();
+    return this.inTurn(async () => {
+      const missing = await new MigrationExecutor(this).getPendingMigrations();
+      await this.tryUntilDone({ ...options, transaction: 'each' });
+      return missing;
+    });
+  }
+
+  override async undoLastMigration(options?: Parameters<DataSource['undoLastMigration']>[0]) {
+    return this.inTurn(() => super.undoLastMigration(options));
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return withMigrationLock(this.settings.url, this.settings.log, work);
+  }
+
+  private async tryUntilDone(options: Parameters<DataSource['runMigrations']>[0]): Promise<void> {
     const { logger } = this;
     const log = logger.logMigration.bind(logger);
     for (let tries = 1; ; tries += 1) {
@@ -33,13 +53,19 @@ export class MigrationDataSource extends DataSource {
       const lines: string[] = [];
       logger.logMigration = (line) => lines.push(line);
       try {
-        return await super.runMigrations({ ...options, transaction: 'each' });
+        await super.runMigrations(options);
+        return;
       } catch (error) {
         if (!isLocked(error)) {
           lines.forEach((line) => log(line));
           throw error;
         }
-        this.whenLocked(tries);
+        if (tries === 1) {
+          this.settings.log(
+            'waiting for other sessions to let go of a table that a migration changes; it is tried again and again',
+          );
+        }
+        this.settings.proceed?.();
         await sleep(PAUSE_MS);
       }
     }
@@ -51,7 +77,7 @@ export class MigrationDataSource extends DataSource {
       `SELECT current_setting('server_encoding') AS encoding`,
     );
     const unfit = unfitEncoding(encoding);
-    if (unfit) throw new Error(`The database ${unfit}.`);
+    if (unfit) throw new Error(`The database ${unfit}`);
   }
 }
 

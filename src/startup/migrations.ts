@@ -1,14 +1,9 @@
-import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
-import { MigrationDataSource, WAITING_FOR_A_TABLE } from '../database/migration-data-source';
-import { waitWithoutEnd } from '../database/session-timeouts';
+import { MigrationDataSource } from '../database/migration-data-source';
 import { databaseFailure } from './database-failure';
 import { StartupFailure } from './startup-failure';
 import type { StartupLog } from './startup-log';
 import { StartCancelled } from './stop-signals';
-
-/** Held by the one process that migrates. Any number will do, as long as every version of the gateway uses it. */
-const MIGRATION_LOCK = '7311823310495028001';
 
 interface SchemaOptions {
   readonly url: string;
@@ -29,8 +24,7 @@ export async function bringSchemaUpToDate(options: SchemaOptions): Promise<void>
           'or set MIGRATE_ON_START=true.',
       );
     }
-    if (missing.length > 0)
-      await withMigrationLock(options, () => withDataSource(options, (db) => run(db, log)));
+    if (missing.length > 0) await withDataSource(options, (db) => run(db, log));
     if (unknown.length > 0) {
       log.line(`the database schema is newer than this gateway: it does not know ${unknown.join(', ')}`);
     }
@@ -41,11 +35,10 @@ export async function bringSchemaUpToDate(options: SchemaOptions): Promise<void>
 }
 
 async function run(db: DataSource, log: StartupLog): Promise<void> {
-  // Another process may have run them meanwhile; and those of a try that failed later count, too.
-  const [missing] = await pendingAndUnknown(db);
   try {
-    await db.runMigrations({ transaction: 'each' });
-    if (missing.length > 0) log.line(`ran ${missing.length} database migration(s)`);
+    const ran = await db.runMigrations({ transaction: 'each' });
+    // Another process may have run them meanwhile.
+    if (ran.length > 0) log.line(`ran ${ran.length} database migration(s)`);
   } catch (error) {
     if (error instanceof StartCancelled) throw error;
     throw new StartupFailure(`A database migration failed: ${(error as Error).message}.`, { cause: error });
@@ -76,34 +69,13 @@ async function withDataSource<T>(options: SchemaOptions, work: (db: DataSource) 
 
 function dataSourceOf({ url, log, proceed }: SchemaOptions): DataSource {
   try {
-    return new MigrationDataSource(
-      { url, applicationName: 'llm-user-management-api migrations' },
-      (tries) => {
-        if (tries === 1) log.line(WAITING_FOR_A_TABLE);
-        proceed?.();
-      },
-    );
+    return new MigrationDataSource({
+      url,
+      applicationName: 'llm-user-management-api migrations',
+      log: (line) => log.line(line),
+      proceed,
+    });
   } catch (error) {
     throw new StartupFailure(`${(error as Error).message}.`, { cause: error });
-  }
-}
-
-/** The lock belongs to a session of its own, so that it ends with this process, however that ends. */
-async function withMigrationLock({ url, log }: SchemaOptions, work: () => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: url, keepAlive: true });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    await waitWithoutEnd(client);
-    const { rows } = await client.query<{ free: boolean }>('SELECT pg_try_advisory_lock($1) AS free', [
-      MIGRATION_LOCK,
-    ]);
-    if (!rows[0]?.free) {
-      log.line('waiting for another process that migrates the database');
-      await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    }
-    await work();
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }
