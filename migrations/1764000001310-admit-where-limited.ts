@@ -1,5 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replacing } from '../src/database/sql-text';
 import { ADMIT as ADMIT_EVERYWHERE } from './1764000000300-create-admission';
+import { SETTLE as SETTLE_ROLLED } from './1764000000350-create-settlement';
+import { SETTLE_LATE as SETTLE_LATE_ROLLED } from './1764000000500-create-leases';
+import { SETTLE } from './1764000001320-settle-and-roll';
+import { SETTLE_LATE } from './1764000001330-correct-and-roll';
 
 export const ADMIT = `
 CREATE FUNCTION admit_requests(
@@ -261,6 +266,9 @@ const ARGUMENTS =
 /**
  * Admission locks and writes only the counters that reserve: of those that only count, settlement takes care. One request
  * alone takes a shorter way. Of requests of one user with the same idempotency key one is under way at a time.
+ *
+ * Both kinds of settlement roll those counters from the same moment on: the migrations that follow may have to wait for
+ * hours for whoever reads the ledger, and what is settled meanwhile would be counted in windows that are over.
  */
 export class AdmitWhereLimited1764000001310 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
@@ -270,9 +278,13 @@ export class AdmitWhereLimited1764000001310 implements MigrationInterface {
       WHERE idempotency_key IS NOT NULL`);
     await queryRunner.query(`DROP FUNCTION admit_requests(${ARGUMENTS})`);
     await queryRunner.query(ADMIT);
+    await queryRunner.query(SETTLE);
+    await queryRunner.query(SETTLE_LATE);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(replacing(SETTLE_LATE_ROLLED));
+    await queryRunner.query(replacing(SETTLE_ROLLED));
     await queryRunner.query(`DROP FUNCTION admit_requests(${ARGUMENTS}, text[])`);
     await queryRunner.query(ADMIT_EVERYWHERE);
     await queryRunner.query(`ALTER TABLE open_requests DROP COLUMN idempotency_key`);

@@ -1,7 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { replacing } from '../src/database/sql-text';
-import { SETTLE as SETTLE_ROLLED } from './1764000000350-create-settlement';
 
+/**
+ * Rolls the windows that are over, as admission does for the counters it touches. One request alone takes a shorter way.
+ * The migration before puts it in.
+ */
 export const SETTLE = `
 CREATE OR REPLACE FUNCTION settle_requests(
   p_zone text, p_request_ids uuid[], p_outcomes text[], p_sources text[], p_statuses integer[],
@@ -155,13 +157,9 @@ BEGIN
   RETURN QUERY SELECT unnest(recorded);
 END $$`;
 
-/**
- * Settlement rolls the windows that are over, as admission does for the counters it touches. One request alone takes a
- * shorter way. Outcome and source are checked here: a CHECK of the table is parsed anew for each statement.
- */
+/** Outcome and source are checked by the settlement: a CHECK of the table is parsed anew for each statement. */
 export class SettleAndRoll1764000001320 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(SETTLE);
     // A partition that was attached has its own beside the inherited one.
     await queryRunner.query(`
       DO $$ DECLARE ledger regclass; BEGIN
@@ -177,6 +175,5 @@ export class SettleAndRoll1764000001320 implements MigrationInterface {
       ADD CONSTRAINT usage_records_outcome_check
         CHECK (outcome IN ('completed', 'client_closed', 'upstream_error', 'rejected')),
       ADD CONSTRAINT usage_records_source_check CHECK (source IN ('exact', 'estimated'))`);
-    await queryRunner.query(replacing(SETTLE_ROLLED));
   }
 }

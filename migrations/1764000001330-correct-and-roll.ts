@@ -1,7 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { replacing } from '../src/database/sql-text';
-import { REAP, SETTLE_LATE as SETTLE_LATE_ROLLED } from './1764000000500-create-leases';
+import { REAP } from './1764000000500-create-leases';
 
+/** Late settlement rolls the windows that are over before it counts in them. The migration 1310 puts it in. */
 export const SETTLE_LATE = `
 CREATE OR REPLACE FUNCTION settle_late(
   p_zone text, p_request_id uuid, p_user_id uuid, p_key_id uuid, p_endpoint text, p_model text, p_stream boolean,
@@ -88,15 +89,13 @@ export const REAP_IN_ORDER = replacing(REAP).replace(
   '\nBEGIN\n  PERFORM pg_advisory_xact_lock_shared(counting_lock());\n',
 );
 
-/** Late settlement rolls the windows that are over before it counts in them. */
+/** The reaper takes the locks of counting and of open requests in the order of all others. */
 export class CorrectAndRoll1764000001330 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(SETTLE_LATE);
     await queryRunner.query(REAP_IN_ORDER);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(replacing(REAP));
-    await queryRunner.query(replacing(SETTLE_LATE_ROLLED));
   }
 }

@@ -49,8 +49,10 @@ export async function untilNothingOpen(gateway: TestGateway, withinMs = 30_000):
 }
 
 /** What every counter of a user and of its keys says, against what the ledger adds up to: [] when they agree. */
-export async function counterDifferences(gateway: TestGateway): Promise<unknown[]> {
-  return gateway.dataSource.query<unknown[]>(`
+export async function counterDifferences({
+  dataSource,
+}: Pick<TestGateway, 'dataSource'>): Promise<unknown[]> {
+  return dataSource.query<unknown[]>(`
     SELECT w.subject, w.subject_id, w.period, w.used, w.reserved, coalesce(l.tokens, 0) AS ledger
     FROM limit_windows w
     LEFT JOIN LATERAL (
