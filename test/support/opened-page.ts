@@ -53,6 +53,8 @@ export async function openPage(url: string, pathAndHash: string): Promise<Opened
     createContext({
       document,
       location,
+      // Nobody puts another link into this one.
+      addEventListener: () => undefined,
       history: { replaceState: () => (location.hash = '') },
       fetch: (target: string, sent: RequestInit) => {
         requests.push([target, String(sent.body)]);

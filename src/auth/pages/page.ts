@@ -17,6 +17,7 @@ interface Content {
 
 // The token stands behind the #, which browsers keep to themselves; it leaves them in the body of one request. That
 // goes to where the page came from, whatever path a proxy puts in front. Texts are shown as text alone, never as HTML.
+// Another link in the same tab differs behind the # alone, for which a browser loads nothing by itself.
 const COMMON_SCRIPT = `
 const form = document.querySelector('form');
 const note = document.querySelector('[role=status]');
@@ -36,9 +37,10 @@ const finish = () => {
   form.hidden = true;
   history.replaceState(null, '', location.pathname);
 };
+addEventListener('hashchange', () => location.reload());
 if (token === '') {
   form.hidden = true;
-  say('This link is not complete: copy all of it.', false);
+  say('This link is not complete (copy all of it), or it has done its work here already.', false);
 }
 `;
 
