@@ -15,6 +15,18 @@ const services = Object.fromEntries(
 );
 
 describe('docker-compose.yml', () => {
+  it('gives its vLLM every flag and variable that docs/operations.md has a reason for', () => {
+    const table = operations.split('\n').filter((line) => /^\| `(--|VLLM_)/.test(line));
+    const named = table.flatMap((line) =>
+      [...(line.split('|')[1] ?? '').matchAll(/--[\w.-]+|VLLM_[A-Z_]+/g)].map(([name]) => name),
+    );
+    expect(named).toEqual(expect.arrayContaining(['--max-num-queued-reqs', 'VLLM_NO_USAGE_STATS']));
+    const given = services.vllm ?? '';
+    // From a file, in the environment.
+    const missing = named.filter((name) => !given.includes(name === '--api-key' ? 'VLLM_API_KEY=' : name));
+    expect(missing).toEqual([]);
+  });
+
   it('takes no variable that docs/operations.md does not name', () => {
     const taken = [...compose.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name as string);
     expect(taken).toContain('VLLM_TOOL_PARSER');
