@@ -33,6 +33,12 @@ describe('docker-compose.yml', () => {
     expect(taken.filter((name) => !operations.includes(`\`${name}\``))).toEqual([]);
   });
 
+  it('lets the log of no service grow without end', () => {
+    expect(Object.keys(services)).toEqual(['gateway', 'postgres', 'vllm']);
+    const endless = Object.entries(services).filter(([, text]) => !/logging:\n +driver: local\n/.test(text));
+    expect(endless.map(([name]) => name)).toEqual([]);
+  });
+
   it.each(['README.md', 'docs/operations.md'])('gets no value for one command alone in %s', (file) => {
     const text = read(file);
     expect(text).toMatch(/^docker compose up /m);
