@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
 import { validateSync } from 'class-validator';
+import { cutSetting } from './cut-setting';
 import { Env, FILE_SETTINGS } from './env';
 
 /** A setting is wrong: start-up prints `message` alone and exits with 1. */
@@ -27,9 +29,22 @@ export function loadEnv(source: Source = process.env, unlessSet: Source = {}): E
   return env;
 }
 
-/** Loads `.env` of the working directory into process.env, keeping what is already set there. */
+/**
+ * Loads `.env` of the working directory into process.env, keeping what is already set there.
+ * @throws ConfigurationError naming the variable whose value would lose its end, and its line.
+ */
 export function loadDotEnv(path = '.env'): void {
-  if (existsSync(path)) process.loadEnvFile(path);
+  if (!existsSync(path)) return;
+  // Some editors put a byte order mark in front, which would be taken for a part of the first name.
+  const text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+  const cut = cutSetting(text);
+  if (cut) {
+    throw new ConfigurationError(
+      `Wrong setting: ${cut.name}, in line ${cut.line} of .env, has a # without a space in front and would end there: ` +
+        'put the value into quotes.',
+    );
+  }
+  for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value;
 }
 
 const BOOLEANS: ReadonlySet<string> = new Set([

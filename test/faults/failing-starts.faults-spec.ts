@@ -154,6 +154,15 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
     },
   );
 
+  it('half of a password in .env', async () => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, '.env'), 'LOG_LEVEL=info\nADMIN_PASSWORD=correct horse#battery\n');
+    const gateway = await startProcess(folder);
+    expect(await gateway.ended).toBe(1);
+    expect(gateway.errors()).toMatch(/^Wrong setting: ADMIN_PASSWORD, in line 2 of \.env, has a # [^\n]+\n$/);
+    expect(gateway.errors() + gateway.output()).not.toMatch(/horse|listening/);
+  });
+
   it('within 5 s, when a secret is no good', () => {
     const ofSecrets = times.filter((_, index) => rows[index]?.[0].includes('secret'));
     // The fastest of them, and more of a busy machine.
