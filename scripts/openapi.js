@@ -11,7 +11,12 @@ const { buildIfNeeded } = require('./start/build');
 const root = join(__dirname, '..');
 const src = join(root, 'dist', 'src');
 
+const PURPOSE =
+  'npm run openapi -- [file] is all there is to say: it writes the OpenAPI document, into openapi.json unless a file is named.';
+
 async function main() {
+  const [file = join(root, 'openapi.json'), ...more] = process.argv.slice(2);
+  if (more.length > 0 || file.startsWith('-')) throw new Error(PURPOSE);
   await buildIfNeeded(root);
   const { NestFactory } = require('@nestjs/core');
   const { AppModule } = require(join(src, 'app.module.js'));
@@ -22,7 +27,6 @@ async function main() {
   // In preview Nest reads modules and decorators and makes nothing: no connection is opened.
   const options = { preview: true, logger: false, abortOnError: false };
   const app = await NestFactory.create(AppModule.forEnv(env), new HotExpressAdapter(), options);
-  const file = process.argv[2] ?? join(root, 'openapi.json');
   writeFileSync(file, `${JSON.stringify(buildDocument(app, env), null, 2)}\n`);
   process.stdout.write(`${file}\n`);
 }

@@ -3,6 +3,7 @@ import { loadDotEnv, loadEnv } from './config/load-env';
 import { exitAfterLastWords } from './observability/standard-outputs';
 import { dieOf } from './startup/die';
 import { InThisProcess } from './startup/in-this-process';
+import { onlyWords } from './startup/only-words';
 import { Provision } from './startup/provision';
 import { startGateway } from './startup/run';
 import type { Serving } from './startup/serving';
@@ -12,6 +13,10 @@ import { InWorkers } from './startup/workers/in-workers';
 
 /** `npm run start:cluster` asks for it: one worker for each core, unless WORKERS says otherwise. */
 const CLUSTER_OPTION = '--cluster';
+
+const PURPOSE =
+  'npm start and npm run start:cluster are all there is to say: settings come from the environment and .env ' +
+  '(docs/configuration.md).';
 
 async function main(): Promise<void> {
   keepObjectsYoung();
@@ -28,6 +33,7 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (error) => void dieOf(error, () => provision?.stop()));
   try {
+    onlyWords([CLUSTER_OPTION], PURPOSE);
     loadDotEnv();
     const env = loadEnv(process.env, process.argv.includes(CLUSTER_OPTION) ? { WORKERS: 'auto' } : {});
     provision = new Provision(env);

@@ -4,10 +4,14 @@ import type { Env } from '../config/env';
 import { loadDotEnv, loadEnv } from '../config/load-env';
 import { joinRunningPostgres } from '../embedded-postgres/join-running';
 import { databaseFailure } from '../startup/database-failure';
+import { onlyWords } from '../startup/only-words';
 import { codeOf, isExplained, StartupFailure } from '../startup/startup-failure';
 import { differenceLine } from '../usage/ledger-check/ledger-difference';
 import { ledgerDifferences, LedgerReport } from '../usage/ledger-check/ledger-differences';
 import { ZONE_SETTING } from '../usage/limits/limits-time-zone.service';
+
+const PURPOSE =
+  'npm run ledger:check is all there is to say: it compares every counter with the ledger, and changes nothing.';
 
 const SAME = 0;
 const DIFFERENT = 1;
@@ -16,6 +20,7 @@ const CANNOT_RUN = 2;
 /** npm run ledger:check: says where counters and ledger disagree. Exit code 0: nowhere, 1: somewhere, 2: it cannot run. */
 async function main(): Promise<number> {
   try {
+    onlyWords([], PURPOSE);
     loadDotEnv();
     const env = loadEnv();
     const { url, leave } = await findDatabase(env);

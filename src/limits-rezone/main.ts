@@ -5,14 +5,20 @@ import type { Env } from '../config/env';
 import { loadDotEnv, loadEnv } from '../config/load-env';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { databaseFailure } from '../startup/database-failure';
+import { onlyWords } from '../startup/only-words';
 import { codeOf, isExplained, StartupFailure } from '../startup/startup-failure';
 import { rezone, RezoneRefused } from '../usage/rezone/rezone';
+
+const PURPOSE =
+  'npm run limits:rezone is all there is to say: it counts everything anew in the time zone that LIMITS_TIME_ZONE names, ' +
+  'while all gateways are stopped.';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** npm run limits:rezone: counts everything in the time zone that LIMITS_TIME_ZONE names now. */
 async function main(): Promise<number> {
   try {
+    onlyWords([], PURPOSE);
     loadDotEnv();
     const env = loadEnv();
     const database = await provide(env);

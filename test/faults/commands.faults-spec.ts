@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { cpSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { cleanUp, emptyFolder, ensureBuilt, ROOT, startProcess } from '../support/gateway-process';
 import { createDatabase, TestDatabase } from '../support/postgres';
+import { runScript } from '../support/run-script';
 import { send } from '../support/send';
 import { workersOf } from '../support/worker-processes';
 
@@ -152,5 +153,24 @@ describe('npm run start:cluster', () => {
       expect(await gateway.ended).toBe(0);
     }
     await database.drop();
+  });
+});
+
+describe('a command that is told what it does not know', () => {
+  it.each([
+    ['limits-rezone.js', 1, /^npm run limits:rezone is all there is to say: it counts everything anew /],
+    ['ledger-check.js', 2, /^npm run ledger:check is all there is to say: it compares every counter /],
+    ['openapi.js', 1, /^npm run openapi -- \[file\] is all there is to say: it writes the OpenAPI document/],
+    ['start.js', 1, /^npm start and npm run start:cluster are all there is to say: /],
+  ])('does nothing, and says in a sentence what it is for: %s', async (script, code, sentence) => {
+    const settings = { DATABASE_URL: 'postgres://127.0.0.1:9/x' };
+    for (const words of [['--help'], ['my secret phrase', 'another']]) {
+      const folder = emptyFolder();
+      const run = await runScript([script, ...words], folder, settings);
+      expect(run).toEqual({ code, output: '', errors: expect.stringMatching(/^[^\n]+\.\n$/) });
+      expect(run.errors).toMatch(sentence);
+      expect(run.errors).not.toContain('secret');
+      expect(readdirSync(folder)).toEqual([]);
+    }
   });
 });
