@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Metrics, SettledGeneration } from './metrics';
 
 const generation = (fields: Partial<SettledGeneration> = {}): SettledGeneration => ({
@@ -25,6 +27,14 @@ describe('Metrics', () => {
     expect(await text()).toContain('llm_gateway_tokens_total{kind="reasoning",model="opencode-llm"} 2');
     expect(await text()).toContain('llm_gateway_settlements_total{outcome="completed"} 2');
     expect(await text()).toContain('llm_gateway_time_to_first_token_seconds_count{model="opencode-llm"} 2');
+  });
+
+  it('says of first tokens, as docs/operations.md does, that they are those of streams', async () => {
+    const [, help = ''] = /^# HELP llm_gateway_time_to_first_token_seconds (.*)$/m.exec(await text()) ?? [];
+    expect(help).toMatch(/^Of streams: /);
+    const operations = readFileSync(join(__dirname, '..', '..', 'docs', 'operations.md'), 'utf8');
+    const row = operations.split('\n').find((line) => line.startsWith('| `time_to_first_token_seconds`'));
+    expect(row?.split('|')[3]?.trim()).toBe(help.replace(/^O/, 'o'));
   });
 
   it('does not count a first token that never came', async () => {

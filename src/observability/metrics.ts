@@ -67,7 +67,7 @@ export class Metrics {
   );
   private readonly firstTokens = this.histogram(
     'time_to_first_token_seconds',
-    'From the arrival of a request to the first byte of its answer',
+    'Of streams: from the arrival of a request to the first byte of its answer',
     FIRST_TOKENS,
   );
   private readonly streams = new Gauge({
