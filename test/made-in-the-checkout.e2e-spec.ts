@@ -34,6 +34,11 @@ describe('what docs/operations.md tells to make in the checkout', () => {
     for (const name of ['docker-compose.override.yml', '.env']) expect(OPERATIONS).toContain(`\`${name}\``);
   });
 
+  it('is not erased by a restart, where it is a log', () => {
+    expect(OPERATIONS).toContain(' >> gateway.log');
+    expect(OPERATIONS).not.toMatch(/[^>]> [\w./-]+\.log\b/);
+  });
+
   it('is in no commit', () => {
     const ignored = linesOf('.gitignore').map(patternOf);
     expect(MADE.filter((file) => !ignored.some((pattern) => pattern.test(file)))).toEqual([]);
