@@ -1,4 +1,5 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DataSource } from 'typeorm';
 import type { Env } from '../config/env';
 import { LimitsTimeZone } from '../usage/limits/limits-time-zone.service';
 import { SettlementSpool } from '../usage/spool/settlement-spool.service';
@@ -7,6 +8,7 @@ import { printBanner } from './banner';
 import { ensureFirstAdmin, FirstAdmin } from './first-admin';
 import { createGatewayApp } from './gateway-app';
 import { checkPort } from './listen';
+import { pepperChange } from './pepper-change';
 import type { Provision } from './provision';
 import type { Serving } from './serving';
 
@@ -28,6 +30,9 @@ export async function startGateway(
   // Before there is an admin: a start that is refused must not leave one whose password nobody has seen.
   await app.get(LimitsTimeZone, { strict: false }).onModuleInit();
   await app.get(SettlementSpool, { strict: false }).onModuleInit();
+  proceed();
+  const changed = await pepperChange(app.get(DataSource, { strict: false }), env.API_KEY_PEPPER ?? '');
+  if (changed) provision.log.line(changed);
   proceed();
   let adminFile: string | null = null;
   const admin = await ensureFirstAdmin(app, async (first) => {

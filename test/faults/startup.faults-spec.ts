@@ -226,6 +226,23 @@ describe('a start in production', () => {
     gateway.kill('SIGTERM');
     expect(await gateway.ended).toBe(143);
   });
+
+  it('says that API_KEY_PEPPER is another one than before', async () => {
+    const outputs: string[] = [];
+    const [before, after] = [secrets(), secrets()];
+    for (const given of [before, before, after]) {
+      const settings = { DATABASE_URL: database.url, ...given };
+      const gateway = await startProcess(emptyFolder(), settings);
+      await gateway.ready();
+      gateway.kill('SIGTERM');
+      await gateway.ended;
+      outputs.push(gateway.output());
+    }
+    // The first one comes after those of other tests.
+    expect(outputs[1]).not.toContain('API_KEY_PEPPER');
+    expect(outputs[2]).toMatch(/API_KEY_PEPPER is another one than that of this database since 20/);
+    expect(outputs[2]).not.toContain(after.API_KEY_PEPPER);
+  });
 });
 
 async function logIn(url: string, account: { username: string; password: string }): Promise<string> {
