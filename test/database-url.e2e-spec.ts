@@ -89,6 +89,17 @@ describe('a Unix socket in DATABASE_URL', () => {
     await expect(provide(url.href)).rejects.toThrow(`${setting} "${value}"; set it to`);
   });
 
+  it('is refused where nothing can be changed, as at a standby', async () => {
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    await client.query(`CREATE ROLE reader LOGIN PASSWORD 'x'`);
+    await client.query(`ALTER ROLE reader SET default_transaction_read_only = on`);
+    await client.end();
+    const url = new URL(server.url);
+    [url.username, url.password] = ['reader', 'x'];
+    await expect(provide(url.href)).rejects.toThrow('takes no changes: it is a standby');
+  });
+
   it.each(['LATIN1', 'SQL_ASCII'])('is refused where texts are kept in %s', async (encoding) => {
     const name = `in_${encoding.toLowerCase()}`;
     const client = new Client({ connectionString: server.url });

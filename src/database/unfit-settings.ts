@@ -2,11 +2,13 @@ export interface DatabaseSettings {
   readonly isolation: string;
   readonly date_style: string;
   readonly encoding: string;
+  readonly read_only: string;
 }
 
 /** As one reads them, in a list of columns. */
 export const SETTINGS = `current_setting('default_transaction_isolation') AS isolation,
-  current_setting('DateStyle') AS date_style, current_setting('server_encoding') AS encoding`;
+  current_setting('DateStyle') AS date_style, current_setting('server_encoding') AS encoding,
+  current_setting('transaction_read_only') AS read_only`;
 
 const WHERE_TO_SET = 'for the role or database of the gateway';
 
@@ -15,7 +17,10 @@ export function unfitSetting({
   isolation,
   date_style: dateStyle,
   encoding,
+  read_only: readOnly,
 }: DatabaseSettings): string | null {
+  if (readOnly === 'on')
+    return 'takes no changes: it is a standby, or default_transaction_read_only is on; the primary is needed';
   // Statements wait for each other's rows and then look at what was committed meanwhile.
   if (isolation !== 'read committed')
     return `has default_transaction_isolation "${isolation}"; set it to "read committed" ${WHERE_TO_SET}`;
