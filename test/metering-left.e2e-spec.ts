@@ -172,6 +172,21 @@ describe('metering of what its client leaves', () => {
     expect((generation?.completionTokens ?? 0) - (row?.completion_tokens ?? 0)).toBeLessThan(5);
   });
 
+  it('counts a call of a tool that a parser held back when the client left, until vLLM goes on', async () => {
+    const call = { name: 'write', arguments: { text: 'and so on '.repeat(12) }, heldBack: true };
+    const messages = said({ toolCalls: [call, call], tbtMs: 100 });
+    const tools = [{ type: 'function', function: { name: 'write', parameters: { type: 'object' } } }];
+    const isHeldBack = () => (generations()[0]?.completionTokens ?? 0) >= 40;
+    const before = await ask({ messages, tools, stream: true }, { hangUpOnce: isHeldBack });
+    expect(before.text).not.toContain('and so on');
+    const [row] = await settledRows(gateway, user.id);
+    const [generation] = generations();
+    expect(row).toMatchObject({ outcome: 'client_closed', source: 'exact' });
+    expect(row?.completion_tokens).toBeGreaterThanOrEqual(40);
+    expect(generation?.outcome).toBe('cancelled');
+    expect((generation?.completionTokens ?? 0) - (row?.completion_tokens ?? 0)).toBeLessThan(5);
+  });
+
   it('finishes and bills an answer whose client left, when it is not a stream', async () => {
     const areUnderWay = () => generations().length === 10;
     await Promise.all(

@@ -199,7 +199,7 @@ function exchangeFor(
   const { requestId, arrivedAt } = requestContext(request);
   const { upstreamPath, stream, expected, hidesThinking, truncatesChat, promptPart } = call;
   const body = call.encode(budget);
-  const told = { promptPart, stream, hidesThinking, truncatesChat, expected };
+  const told = { promptPart, stream, hidesThinking, truncatesChat, offersTools: call.hasTools, expected };
   return { requestId, arrivedAt, upstreamPath, body, ...told };
 }
 

@@ -58,6 +58,8 @@ export interface Script {
 export interface ScriptedTool {
   readonly name: string;
   readonly arguments: unknown;
+  /** As some parsers do: nothing of the arguments is shown before all of them are there. */
+  readonly heldBack?: boolean;
 }
 
 const MARK = 'SIM:{';

@@ -33,9 +33,19 @@ export function toolSteps(tool: ScriptedTool, index: number): Step[] {
     markup(BEFORE_NAME),
     { kind: 'tool', text: '', tokens: tokenize(tool.name), tool: { index, id, name: tool.name } },
     markup(BEFORE_ARGUMENTS),
-    ...tokenize(json).map((token): Step => ({ kind: 'tool', text: token, tokens: [token], tool: { index } })),
+    ...argumentSteps(json, index, tool.heldBack ?? false),
     markup(END),
   ];
+}
+
+function argumentSteps(json: string, index: number, heldBack: boolean): Step[] {
+  const tokens = tokenize(json);
+  const isShown = (at: number) => !heldBack || at === tokens.length - 1;
+  return tokens.map((token, at) =>
+    isShown(at)
+      ? { kind: 'tool', text: heldBack ? json : token, tokens: [token], tool: { index } }
+      : { kind: 'silent', text: '', tokens: [token] },
+  );
 }
 
 function markup(tokens: readonly string[]): Step {

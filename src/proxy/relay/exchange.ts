@@ -14,6 +14,8 @@ export interface Exchange {
   readonly hidesThinking: boolean;
   /** A chat of which vLLM shall keep the end: its code for gpt-oss keeps all of it, and only the first event tells. */
   readonly truncatesChat: boolean;
+  /** It offers tools: while a call is in the making vLLM may send nothing of it. */
+  readonly offersTools: boolean;
   readonly expected: StreamExpectations;
   /** performance.now() of its arrival. */
   readonly arrivedAt: number;

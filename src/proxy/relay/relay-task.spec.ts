@@ -44,6 +44,7 @@ describe('a whole answer', () => {
     stream: false,
     hidesThinking: false,
     truncatesChat: false,
+    offersTools: false,
     arrivedAt: 0,
     expected: {
       servedModel: 'served',

@@ -18,6 +18,7 @@ import { failed } from './refusal';
 import type { ReplyMemory } from './reply-memory';
 import type { StallWatch, Watched } from './stall-watch';
 import { StreamRelay } from './stream-relay';
+import { isUncounted, KnownAtLeaving } from './uncounted';
 
 export interface RelayLimits {
   readonly firstByteMs: number;
@@ -35,6 +36,8 @@ export interface RelayLimits {
 const LOOKED_AT_AFTER_MS = 1_000;
 /** How long a stream that has said [DONE] may take to end, in milliseconds. */
 const AFTER_DONE_MS = 1_000;
+/** A stream that was silent for so long may have been held back, in milliseconds. */
+const HELD_BACK_AFTER_MS = 2_000;
 const UNTOLD = { prompt: 0, completion: 0, promptKnown: false };
 
 /** Nobody is there to read a failure, and none has happened. */
@@ -57,10 +60,9 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private resume: (() => void) | null = null;
   private stream: StreamRelay | null = null;
   private reply: HeldReply | null = null;
-  private draining = false;
+  /** Its client has left, and it goes on to be counted. */
+  private left: KnownAtLeaving | null = null;
   private leastPrompt: number | null = null;
-  /** Tokens that were known of a stream when its client left. */
-  private knownAtLeaving = 0;
   private clientIsSlow = false;
 
   constructor(
@@ -122,7 +124,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     this.resume = resume;
     if (status === 200 && headers.contentType.startsWith('text/event-stream')) {
       this.stream = new StreamRelay(this.exchange, this.response);
-      if (this.draining) this.stream.leave();
+      if (this.left) this.stream.leave();
       this.response.on('drain', this.onClientDrain);
     } else {
       this.reply = new HeldReply(status, headers, this.limits.memory);
@@ -137,7 +139,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       if (this.stream.hasProgressed) this.limits.heard();
       if (this.clientIsSlow) this.deadline = this.watch.after(this.limits.clientStallMs);
       else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.patienceFor(this.stream));
-      if (this.draining && this.isToldAgain(this.stream)) this.stop(this.stream.clientLeft());
+      if (this.left?.isToldMoreBy(this.stream)) this.stop(this.stream.clientLeft());
       return !this.clientIsSlow;
     }
     this.deadline = this.watch.after(this.limits.idleMs);
@@ -198,34 +200,24 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
 
   private readonly onClientClose = (): void => {
     if (this.settled || this.response.writableFinished) return;
-    if (this.abort && this.isUncounted && this.limits.mayDrain()) return this.drain();
+    if (this.abort && isUncounted(this.exchange, this.stream, this.isSilent) && this.limits.mayDrain())
+      return this.drain();
     const receipt = this.stream?.clientLeft();
     this.stop(receipt ?? this.unanswered(CLIENT_LEFT));
   };
 
-  /** Nobody knows what a half-made answer cost, or hidden thinking before vLLM goes on, or how much of a prompt it kept. */
-  private get isUncounted(): boolean {
-    const { stream, hidesThinking, truncatesChat } = this.exchange;
-    if (!stream) return this.stream === null;
-    return hidesThinking || (truncatesChat && !this.stream?.progress().promptKnown);
+  private get isSilent(): boolean {
+    const heardAt = this.deadline - this.limits.idleMs;
+    return !this.clientIsSlow && performance.now() - heardAt > HELD_BACK_AFTER_MS;
   }
 
   /** It is finished for nobody, or read on until it is known what it cost, and billed as it is. */
   private drain(): void {
-    this.draining = true;
+    this.left = new KnownAtLeaving(this.exchange, this.stream);
     this.limits.drainStarted();
     if (!this.stream) return;
-    this.knownAtLeaving = this.stream.progress().completion;
     this.stream.leave();
     this.onClientDrain();
-  }
-
-  /** Of several choices each may think on its own: only the end tells of them all. */
-  private isToldAgain(stream: StreamRelay): boolean {
-    const { completion, promptKnown } = stream.progress();
-    if (!this.exchange.hidesThinking) return promptKnown;
-    const { choices, prompts } = this.exchange.expected;
-    return choices * prompts === 1 && completion > this.knownAtLeaving;
   }
 
   private patienceFor({ isDone }: StreamRelay): number {
@@ -263,11 +255,11 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private close(ended: Receipt): void {
     if (this.settled) return;
     this.settled = true;
-    const receipt = this.draining ? this.toNobody(ended) : ended;
+    const receipt = this.left ? this.toNobody(ended) : ended;
     this.watch.remove(this);
     this.response.off('close', this.onClientClose);
     if (this.stream) this.response.off('drain', this.onClientDrain);
-    if (this.draining) this.limits.drainEnded();
+    if (this.left) this.limits.drainEnded();
     if (this.reply) this.freeOnceRead(this.reply, receipt);
     this.finish(receipt);
   }

@@ -140,16 +140,22 @@ export const messages: Check = (value) => {
     if (!isObject(message)) return 'must be a list of message objects';
     if (typeof message.role !== 'string' || message.role === '')
       return 'must each have a role, which is a text';
-    const problem = contentProblem(message.content) ?? reasoningProblem(message);
+    const problem = contentProblem(message.content) ?? fieldProblem(message);
     if (problem) return problem;
   }
   return null;
 };
 
-/** A text; but vLLM takes a part of embeddings there, too, which may be more tokens than it has bytes. */
-function reasoningProblem({ reasoning, reasoning_content: earlier }: Record<string, unknown>): string | null {
-  if (typeof reasoning !== 'object' && typeof earlier !== 'object') return null;
-  return contentProblem([reasoning, earlier].flat().filter(isObject));
+/**
+ * Fields that are texts, and no others: of embeddings or media as reasoning nobody knows how many tokens they are, and a
+ * field of a wrong type may keep /tokenize from counting the calls of tools beside it.
+ */
+const TEXTS = ['reasoning', 'reasoning_content', 'tool_call_id', 'task'] as const;
+
+function fieldProblem(message: Record<string, unknown>): string | null {
+  const wrong = TEXTS.find((key) => typeof (message[key] ?? '') !== 'string');
+  if (wrong !== undefined) return `must have a ${wrong} that is a text`;
+  return Array.isArray(message.tools ?? []) ? null : 'must have tools that are a list';
 }
 
 /** @param content absent or null where an assistant's message has only tool calls */
@@ -183,13 +189,14 @@ function mediaProblem(part: Record<string, unknown>): string | null {
 /** True when a prompt's tokens cannot be bounded by its bytes. */
 export function holdsMedia(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
-  // Reasoning may be parts, too, though no release is known to look for media there.
-  return value
-    .filter(isObject)
-    .some(({ content, reasoning, reasoning_content: earlier }) =>
-      [content, reasoning, earlier].some((parts) => Array.isArray(parts) && parts.some(isMedia)),
-    );
+  return value.some(
+    (message) =>
+      isObject(message) &&
+      Array.isArray(message.content) &&
+      message.content.some(
+        (part) =>
+          isObject(part) &&
+          (MEDIA_KEYS.some((key) => key in part) || 'input_audio' in part || 'file' in part),
+      ),
+  );
 }
-
-const isMedia = (part: unknown): boolean =>
-  isObject(part) && (MEDIA_KEYS.some((key) => key in part) || 'input_audio' in part || 'file' in part);

@@ -226,13 +226,19 @@ describe('the field policy, row by row', () => {
     }
   });
 
-  it('takes no embeddings for what an assistant thought', () => {
-    const thought = (value: object) => [{ role: 'assistant', content: 'hi', ...value }];
-    const tensor = { type: 'prompt_embeds', prompt_embeds: 'x' };
-    for (const bad of [{ reasoning: tensor }, { reasoning_content: tensor }, { reasoning: [tensor] }])
-      expect(refusal({ messages: thought(bad) }).param).toBe('messages');
-    for (const good of [{ reasoning: 'a' }, { reasoning: null, reasoning_content: 'a' }])
-      expect(sent({ ...CHAT, messages: thought(good) }).messages).toEqual(thought(good));
+  it('takes nothing but texts for what an assistant thought, and for what names a message', () => {
+    const answer = (value: object) => [{ role: 'assistant', content: 'hi', ...value }];
+    const part = { type: 'text', text: 'x' };
+    for (const key of ['reasoning', 'reasoning_content', 'tool_call_id', 'task']) {
+      for (const bad of [part, [part], 1, true])
+        expect(refusal({ messages: answer({ [key]: bad }) }).param).toBe('messages');
+      for (const good of ['a', '', null])
+        expect(sent({ ...CHAT, messages: answer({ [key]: good }) }).messages).toEqual(
+          answer({ [key]: good }),
+        );
+    }
+    expect(refusal({ messages: answer({ tools: 1 }) }).param).toBe('messages');
+    expect(sent({ ...CHAT, messages: answer({ tools: [] }) }).messages).toEqual(answer({ tools: [] }));
   });
 
   it('refuses tools without a name where tool_choice names one', () => {

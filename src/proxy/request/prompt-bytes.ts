@@ -62,11 +62,16 @@ function growthByRendering({ bytes, members, fields }: Body): number {
     if (RENDERED_FIELDS.has(key)) growth += growthOf(bytes.subarray(valueStart, end));
   }
   if (!Array.isArray(fields.messages)) return growth;
-  for (const message of fields.messages as ({ tool_calls?: unknown; tools?: unknown } | null)[]) {
-    // Their arguments are text that holds JSON: templates get them as objects.
-    if (message?.tool_calls) growth += growthOf(Buffer.from(JSON.stringify(message.tool_calls)));
-    // A developer's. Here they are parsed already, which has changed their numbers: they count anew.
-    if (message?.tools) growth += renderedBytes(message.tools);
+  for (const message of fields.messages as (Record<string, unknown> | null)[]) {
+    for (const key in message) {
+      const value = message[key];
+      if (typeof value !== 'object' || value === null || key === 'content') continue;
+      // Their arguments are text that holds JSON: templates get them as objects.
+      if (key === 'tool_calls') growth += growthOf(Buffer.from(JSON.stringify(value)));
+      // Tools of a developer, a form of the answer and whatever else a release renders as JSON. Here they are parsed
+      // already, which has changed their numbers: they count anew.
+      else growth += renderedBytes(value);
+    }
   }
   return growth;
 }

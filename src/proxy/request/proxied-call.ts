@@ -7,7 +7,7 @@ import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 import { promptBytes, textBytes } from './prompt-bytes';
 import { guessedPromptTokens, PromptPart } from './prompt-guess';
 import { promptTexts, tokenIdCounts } from './prompt-texts';
-import { repeatedBytes } from './repetitions';
+import { repeatedBytes, repeatedToolBytes } from './repetitions';
 import { constraintTokens, suffixTokens, tokenizeBodies, untoldTokens } from './tokenize-bodies';
 
 /** A request body whose fields have all been checked. */
@@ -124,7 +124,8 @@ export class ProxiedCall {
       (this.hasTools ? TOOLS_SLACK : 0) +
       (Array.isArray(messages) ? MESSAGE_TOKENS * messages.length : 0) +
       (this.endpoint === 'completions' ? PROMPT_SLACK * this.prompts : 0);
-    const repeated = this.endpoint === 'chat_completions' ? repeatedBytes(body.fields) : 0;
+    const isChat = this.endpoint === 'chat_completions';
+    const repeated = isChat ? repeatedBytes(body.fields) + repeatedToolBytes(body.fields) : 0;
     const tokens = promptBytes(body) + repeated + overhead;
     const bounded = !holdsMedia(messages);
     if (this.prompts === 1) return { tokens, largest: tokens, exact: false, bounded };

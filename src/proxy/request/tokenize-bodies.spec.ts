@@ -45,6 +45,19 @@ describe('what /tokenize is sent', () => {
     ]);
   });
 
+  it('has no content that is null, beside which some models lose the calls of tools', () => {
+    const calls = [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }];
+    const messages = [
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', content: null, tool_calls: calls },
+    ];
+    const [body] = bodyOf(chat('', `"messages":${JSON.stringify(messages)}`)) ?? [];
+    expect((JSON.parse(body ?? '') as { messages: unknown }).messages).toEqual([
+      { role: 'user', content: 'hi' },
+      { role: 'assistant', tool_calls: calls },
+    ]);
+  });
+
   it('is each text of a completion, up to sixteen', () => {
     const completion = (prompt: unknown) =>
       bodyOf(checkBody(Buffer.from(JSON.stringify({ model: 'm', prompt })), 'completions'));

@@ -1,8 +1,8 @@
 import { withEdits } from '../../common/json-members';
+import { countedMessages } from './counted-messages';
 import { renderedBytes, textBytes } from './prompt-bytes';
 import { promptTexts } from './prompt-texts';
 import type { CheckedBody } from './proxied-call';
-import { withReasoningRenamed } from './reasoning-alias';
 
 type Fields = CheckedBody['fields'];
 
@@ -41,7 +41,7 @@ export function tokenizeBodies(body: CheckedBody, servedName: string): Buffer[] 
     for (const { key } of members) {
       if (!TOKENIZE_FIELDS.has(key) || fields[key] === null) edits.set(key, null);
     }
-    const messages = withReasoningRenamed(fields.messages);
+    const messages = countedMessages(fields.messages);
     if (messages) edits.set('messages', JSON.stringify(messages));
     const parameters = templateParameters(fields);
     if (parameters) edits.set('chat_template_kwargs', JSON.stringify(parameters));
