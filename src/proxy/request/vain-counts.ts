@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 
 const MINUTE_MS = 60_000;
-/** So many counts of a minute may have ended in a refusal. */
-const MOST_A_MINUTE = 60;
+/** So many counts of a minute may have ended in a refusal: far more than those of agents that race for the last tokens. */
+export const MOST_A_MINUTE = 600;
 /** Accounts that are remembered. */
 const MOST_ACCOUNTS = 20_000;
 
