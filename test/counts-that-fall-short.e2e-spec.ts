@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MOST_A_MINUTE, VainCounts } from '../src/proxy/request/vain-counts';
 import { ReservationService } from '../src/proxy/reservation.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, settledRows, untilNothingOpen } from './support/ledger';
+import { settledRows, untilNothingOpen } from './support/ledger';
+import { leaveTokens, tokensUsed } from './support/room-left';
 
 const CHAT = '/v1/chat/completions';
 const WINDOW = 32_768;
@@ -28,20 +29,8 @@ describe('a limit where the counts of vLLM fall short', () => {
     await answer.text();
     return answer.status;
   };
-  const leave = (amount: number) =>
-    gateway.dataSource.query(`UPDATE limits SET amount = $2 WHERE subject_id = $1 AND set_by = 'default'`, [
-      user.id,
-      amount,
-    ]);
-  const used = async () => {
-    await untilNothingOpen(gateway);
-    expect(await counterDifferences(gateway)).toEqual([]);
-    const [row] = await gateway.dataSource.query<{ used: string }[]>(
-      `SELECT used FROM limit_windows WHERE subject_id = $1 AND period = 'month'`,
-      [user.id],
-    );
-    return Number(row?.used ?? 0);
-  };
+  const leave = (amount: number) => leaveTokens(gateway, user.id, amount);
+  const used = () => tokensUsed(gateway, user.id);
   const counts = () => gateway.simulator.journal.entries.filter(({ path }) => path === '/tokenize').length;
 
   describe('for gpt-oss before vLLM 0.33', () => {

@@ -1,5 +1,5 @@
 import { startGateway, TestGateway, TestUser } from './support/gateway';
-import { counterDifferences, untilNothingOpen } from './support/ledger';
+import { leaveTokens, tokensUsed } from './support/room-left';
 import { send } from './support/send';
 
 const said = (steps: object) => ({ role: 'user', content: `SIM:${JSON.stringify(steps)}` });
@@ -35,20 +35,8 @@ describe('the prompt near a limit', () => {
     await answer.text();
     return answer.status;
   };
-  const leave = (amount: number) =>
-    gateway.dataSource.query(`UPDATE limits SET amount = $2 WHERE subject_id = $1 AND set_by = 'default'`, [
-      user.id,
-      amount,
-    ]);
-  const used = async () => {
-    await untilNothingOpen(gateway);
-    expect(await counterDifferences(gateway)).toEqual([]);
-    const [row] = await gateway.dataSource.query<{ used: string }[]>(
-      `SELECT used FROM limit_windows WHERE subject_id = $1 AND period = 'month'`,
-      [user.id],
-    );
-    return Number(row?.used);
-  };
+  const leave = (amount: number) => leaveTokens(gateway, user.id, amount);
+  const used = () => tokensUsed(gateway, user.id);
   const generated = () =>
     gateway.simulator.journal.entries.filter(({ path }) => path.endsWith('completions')).at(-1);
   const after = (message: object) => [

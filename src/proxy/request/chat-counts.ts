@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { VllmApi } from '../upstream/vllm-api.service';
+import { TOOLS } from './template-overheads';
 
 /** By how much the counts of a model's chats fall short, as far as it is known. */
 interface Known {
@@ -22,7 +23,6 @@ const MOST_ADDED = 64;
 const WORDS = 'one two three four '.repeat(16);
 /** Less than the words are in any tokenizer, and more than anything around them. */
 const LEAST_TOKENS = 32;
-const TOOLS = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
 
 /**
  * Whether vLLM's /tokenize counts all of a chat. Until 0.33 it applies the chat template to gpt-oss as well, whose chats

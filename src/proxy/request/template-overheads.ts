@@ -19,7 +19,10 @@ const ASK_AGAIN_MS = 60_000;
  */
 const MOST_LEARNED = 16_384;
 const MESSAGES = [{ role: 'user', content: 'a' }];
-const TOOLS = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+/** The smallest there are. */
+export const TOOLS = [
+  { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } },
+];
 
 /**
  * The tokens that no byte of a request stands for: a built-in system prompt, a preamble for tools. vLLM is asked for
