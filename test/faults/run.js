@@ -10,7 +10,7 @@ const { join } = require('node:path');
 const AT_A_TIME = 3;
 /** Ends what hangs: on a slow machine some take minutes beside others. */
 const TEST_TIMEOUT_MS = 600_000;
-/** Each uses less than a core for most of its time, and neither its bounds nor its order needs a quiet machine. */
+/** Each uses a core or less for most of its time, and neither its bounds nor its order needs a quiet machine. */
 const WAITING = [
   'admin-create',
   'admin-usage-by-name',
@@ -31,20 +31,24 @@ const WAITING = [
   'hung-engine',
   'hung-management',
   'lagging-standby',
+  'large-answers',
   'late-admissions',
   'late-settlements',
   'ledger-check',
   'left-answers',
   'live-requests',
   'log-disk',
+  'login-timing',
   'long-backfill',
   'outage-and-kill',
   'race',
   'reaper-race',
   'renamed-folder',
   'rolling-restart',
+  'scarce-resources',
   'shutdown',
   'slow-clients',
+  'slow-readers',
   'startup',
   'template-overhead',
   'three-replicas',
