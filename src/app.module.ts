@@ -1,5 +1,6 @@
 import { DynamicModule, Module } from '@nestjs/common';
 import { AdministrationModule } from './administration/administration.module';
+import { AnthropicCompatModule } from './anthropic-compat/anthropic-compat.module';
 import { AuthModule } from './auth/auth.module';
 import { ConfigModule } from './config/config.module';
 import { Env } from './config/env';
@@ -31,6 +32,7 @@ export class AppModule {
         RetentionModule,
         AdministrationModule,
         ProxyModule,
+        AnthropicCompatModule,
         OpenaiCompatModule,
         HealthModule,
         DocsModule.forEnv(env),

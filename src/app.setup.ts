@@ -93,21 +93,28 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
 }
 
 /**
- * The answer of the exception filter, made once: there are most of them when there is least time. No log line each, and
+ * The answer of the exception filter, made once for each hot route: there are most of them when there is least time. No log line each, and
  * those of one turn of the event loop are written together, so that who reads many of them is woken once; but none
  * waits for a long turn to end.
  */
 function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
-  const { type, text } = failureAnswer('/v1', describeFailure(overloaded()), env.publicUrl);
-  let unwritten: ServerResponse[] = [];
+  const failure = describeFailure(overloaded());
+  const answers = new Map<string, ReturnType<typeof failureAnswer>>();
+  const answerAt = (path: string) => {
+    const known = answers.get(path) ?? failureAnswer(path, failure, env.publicUrl);
+    answers.set(path, known);
+    return known;
+  };
+  let unwritten: [response: ServerResponse, text: string][] = [];
   let firstAt = 0;
   const writeAll = (): void => {
     const responses = unwritten;
     unwritten = [];
-    for (const response of responses) response.end(text, 'latin1');
+    for (const [response, text] of responses) response.end(text, 'latin1');
   };
   return (request: IncomingMessage & { path: string }, response: ServerResponse): boolean => {
     if (!overload.refuses()) return false;
+    const { type, text } = answerAt(request.path);
     response.writeHead(503, {
       'x-request-id': randomUUID(),
       'x-content-type-options': 'nosniff',
@@ -117,7 +124,7 @@ function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
       'content-length': text.length,
     });
     const now = performance.now();
-    if (unwritten.push(response) === 1) {
+    if (unwritten.push([response, text]) === 1) {
       firstAt = now;
       setImmediate(writeAll);
     } else if (now - firstAt > REFUSALS_WAIT_MS) writeAll();

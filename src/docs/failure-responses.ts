@@ -1,4 +1,5 @@
 import type { ResponsesObject, SchemaObject } from '@nestjs/swagger';
+import { toAnthropicError } from '../anthropic-compat/anthropic-error';
 import type { DocumentedFailure } from '../common/api-problem.decorator';
 import { Failure, toProblem } from '../common/problem';
 import { notUuidMessage } from '../common/uuid-param.decorator';
@@ -6,11 +7,12 @@ import { oauthCode } from '../openai-compat/failure-answer';
 import { toOpenAiError } from '../openai-compat/openai-error';
 import type { DocumentedRoute } from './route-table';
 
+const ANTHROPIC_PATHS = /^\/v1\/messages(\/|$)/;
 const OPENAI_PATHS = /^\/(v1|chat)\//;
 const OAUTH_PATHS = /^\/auth\/(token|refresh)$/;
 
 /** The forms of an error, as the gateway's exception filter writes them. */
-export const ENVELOPES: Record<'Problem' | 'OpenAiError' | 'OAuthError', SchemaObject> = {
+export const ENVELOPES: Record<'Problem' | 'OpenAiError' | 'AnthropicError' | 'OAuthError', SchemaObject> = {
   Problem: {
     type: 'object',
     description: 'RFC 9457 problem details: every failure outside /v1 and /chat',
@@ -43,6 +45,19 @@ export const ENVELOPES: Record<'Problem' | 'OpenAiError' | 'OAuthError', SchemaO
           // A number where it is vLLM that refuses.
           code: { oneOf: [{ type: 'string', nullable: true }, { type: 'integer' }] },
         },
+      },
+    },
+  },
+  AnthropicError: {
+    type: 'object',
+    description: "Anthropic's envelope: every failure under /v1/messages",
+    required: ['type', 'error'],
+    properties: {
+      type: { type: 'string', enum: ['error'] },
+      error: {
+        type: 'object',
+        required: ['type', 'message'],
+        properties: { type: { type: 'string' }, message: { type: 'string' } },
       },
     },
   },
@@ -177,6 +192,7 @@ function examplesOf(
 }
 
 function envelopeOf(path: string): [mediaType: string, schema: keyof typeof ENVELOPES] {
+  if (ANTHROPIC_PATHS.test(path)) return ['application/json', 'AnthropicError'];
   if (OPENAI_PATHS.test(path)) return ['application/json', 'OpenAiError'];
   if (OAUTH_PATHS.test(path)) return ['application/json', 'OAuthError'];
   return ['application/problem+json', 'Problem'];
@@ -186,6 +202,7 @@ function bodyOf(path: string, { status, code, message }: DocumentedFailure, publ
   const type = code === 'insufficient_quota' ? code : null;
   const failure: Failure = { status, code, message, param: null, type, headers: {} };
   const [, schema] = envelopeOf(path);
+  if (schema === 'AnthropicError') return toAnthropicError(failure);
   if (schema === 'OpenAiError') return toOpenAiError(failure);
   if (schema === 'OAuthError') return { error: code, error_description: message };
   return toProblem(failure, publicUrl);

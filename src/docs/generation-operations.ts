@@ -1,5 +1,6 @@
 import type { ParameterObject, RequestBodyObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { CHAT_ANSWER, CHAT_STREAM, COMPLETION_ANSWER, COMPLETION_STREAM } from './generation-examples';
+import { CREATE_MESSAGE } from './message-operations';
 
 /** What the document says of a route whose body is not a DTO, because unknown fields must pass through it. */
 export interface GenerationOperation {
@@ -178,6 +179,7 @@ const SESSION_CHAT: GenerationOperation = {
 export const GENERATION_OPERATIONS: Readonly<Record<string, GenerationOperation>> = {
   'post /v1/chat/completions': CHAT,
   'post /v1/completions': COMPLETE,
+  'post /v1/messages': CREATE_MESSAGE,
   'post /chat/completions': SESSION_CHAT,
 };
 

@@ -36,6 +36,7 @@ export const TAGS: readonly [name: string, description: string][] = [
   ['API keys', 'What programs log in with'],
   ['Set-up', 'Clients set up without typing'],
   ['OpenAI-compatible', 'What programs call, with an API key'],
+  ['Anthropic-compatible', 'The same for Claude Code and Anthropic’s SDKs'],
   ['Chat', 'The same with a session'],
   ['Usage and limits', 'What I used, and what is left'],
   ['Administration', 'What needs the role admin'],

@@ -1,16 +1,19 @@
+import { toAnthropicError } from '../anthropic-compat/anthropic-error';
 import { Failure, toProblem } from '../common/problem';
 import { toOpenAiError } from './openai-error';
 
 // A base URL with a slash at its end makes paths of //v1.
 const OPENAI_PATHS = /^\/+(v1|chat)(\/|$)/i;
+const ANTHROPIC_PATHS = /^\/+v1\/messages(\/|$)/i;
 const OAUTH_PATHS = /^\/auth\/(token|refresh)\/?$/i;
 
-/** A failure in the shape its route answers with: OpenAI's envelope, OAuth2's, or problem details. */
+/** A failure in the shape its route answers with: OpenAI's or Anthropic's envelope, OAuth2's, or problem details. */
 export function failureAnswer(
   path: string,
   failure: Failure,
   publicUrl: string,
 ): { type: string; text: string } {
+  if (ANTHROPIC_PATHS.test(path)) return json('application/json', toAnthropicError(failure));
   if (OPENAI_PATHS.test(path)) return json('application/json', toOpenAiError(failure));
   if (OAUTH_PATHS.test(path)) return json('application/json', toOAuthError(failure));
   return json('application/problem+json', toProblem(failure, publicUrl));

@@ -1,3 +1,5 @@
+import type { Dialect } from './dialect';
+
 /** The metered endpoints and the constant paths they have at vLLM: no path is ever built from what a client sends. */
 export const ENDPOINTS = {
   chat_completions: { upstreamPath: '/v1/chat/completions' },
@@ -5,3 +7,11 @@ export const ENDPOINTS = {
 } as const;
 
 export type EndpointName = keyof typeof ENDPOINTS;
+
+/** How a route's requests are read and its answers written. */
+export interface Metered {
+  /** null: decided by the body (POST /chat/completions) */
+  readonly endpoint: EndpointName | null;
+  /** null: OpenAI's, as vLLM's own */
+  readonly dialect: Dialect | null;
+}

@@ -10,7 +10,7 @@ import { rateLimitHeaders } from '../usage/admission/rate-limit-headers';
 import { SettlementService } from '../usage/admission/settlement.service';
 import { CurrentRates, wantsRates } from '../usage/rates/current-rates.service';
 import { NO_TOKENS, Settlement, TokenUsage } from '../usage/token-usage';
-import type { EndpointName } from './endpoints';
+import type { Metered } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
 import { EngineWatch } from './upstream/engine-watch.service';
@@ -80,19 +80,19 @@ export class MeteringInterceptor implements NestInterceptor {
    * is more than all the rest of a stream, which may run for an hour.
    */
   intercept(execution: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const endpoint = this.reflector.get<EndpointName | null>(METERED_ENDPOINT, execution.getHandler());
+    const metered = this.reflector.get<Metered>(METERED_ENDPOINT, execution.getHandler());
     const http = execution.switchToHttp();
     const request = http.getRequest<MeteredRequest>();
     const response = http.getResponse<ServerResponse>();
-    const sent = this.send(request, response, endpoint, next);
-    const metered = sent.then(({ call, running }) =>
+    const sent = this.send(request, response, metered, next);
+    const settled = sent.then(({ call, running }) =>
       // Nest has gone by then: what fails here would be neither answered nor logged.
       this.finish(call, running, request, response).catch((error: unknown) =>
         this.failures.answer(error, request, response),
       ),
     );
     const context = requestContext(request);
-    context.metered = this.live.track(context.requestId, metered);
+    context.metered = this.live.track(context.requestId, settled);
     return sent.then(() => ANSWERED_LATER);
   }
 
@@ -100,7 +100,7 @@ export class MeteringInterceptor implements NestInterceptor {
   private async send(
     request: MeteredRequest,
     response: ServerResponse,
-    endpoint: EndpointName | null,
+    metered: Metered,
     next: CallHandler,
   ): Promise<{ call: ProxiedCall; running: Running }> {
     if (this.engine.isDown) throw upstreamUnavailable();
@@ -108,7 +108,7 @@ export class MeteringInterceptor implements NestInterceptor {
     let call: ProxiedCall;
     let reservation: Reservation;
     try {
-      call = await this.intake.read(request, endpoint, request.user);
+      call = await this.intake.read(request, metered, request.user);
       const repeated = idempotencyKey(request);
       reservation = await this.reservations.reserve(call, requestId, request.user, repeated);
     } catch (refusal) {
@@ -197,9 +197,17 @@ function exchangeFor(
   for (const name in headers) response.setHeader(name, headers[name] as string);
   if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
   const { requestId, arrivedAt } = requestContext(request);
-  const { upstreamPath, stream, expected, hidesThinking, truncatesChat, promptPart } = call;
+  const { upstreamPath, stream, expected, hidesThinking, truncatesChat, promptPart, dialect } = call;
   const body = call.encode(budget);
-  const told = { promptPart, stream, hidesThinking, truncatesChat, offersTools: call.hasTools, expected };
+  const told = {
+    promptPart,
+    stream,
+    hidesThinking,
+    truncatesChat,
+    offersTools: call.hasTools,
+    expected,
+    dialect,
+  };
   return { requestId, arrivedAt, upstreamPath, body, ...told };
 }
 
@@ -214,7 +222,7 @@ function settlementOf(
     requestId,
     userId: request.user.userId,
     apiKeyId: request.user.apiKeyId ?? null,
-    endpoint: call.endpoint,
+    endpoint: call.recordedAs,
     model: call.model.id,
     stream: call.stream,
     usage,

@@ -59,7 +59,7 @@ export class ReservationService {
       this.admission.decide({
         requestId,
         principal,
-        endpoint: call.endpoint,
+        endpoint: call.recordedAs,
         model: call.model.id,
         stream: call.stream,
         promptBound: question.prompt.tokens,

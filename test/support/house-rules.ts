@@ -1,6 +1,7 @@
 import type { Answer } from './send';
 
 const OPENAI = /^\/+(v1|chat)(\/|$)/i;
+const ANTHROPIC = /^\/+v1\/messages(\/|$)/i;
 const OAUTH = /^\/auth\/(token|refresh)\/?$/i;
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -29,6 +30,7 @@ function hasEnvelope(path: string, method: string, { status, headers, text, body
   if (type !== form) return false;
   if (method === 'HEAD') return text === '';
   if (!keys.every((key) => key in body)) return false;
+  if (ANTHROPIC.test(path)) return Object.keys(body.error as object).join() === 'type,message';
   if (!OPENAI.test(path)) return body.status === undefined || body.status === status;
   return Object.keys(body.error as object).join() === 'message,type,param,code';
 }

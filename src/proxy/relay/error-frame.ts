@@ -5,12 +5,12 @@ import type { StreamExpectations } from './stream-meter';
 type Names = Pick<StreamExpectations, 'servedModel' | 'publicModel'>;
 
 /** The event that ends every stream, whole or not. */
-export const DONE = 'data: [DONE]\n\n';
+export const DONE = 'data: [DONE]';
 
-/** What a stream that was cut says before [DONE], as vLLM's does when it fails: never a clean end, never an empty one. */
+/** What a stream that was cut says before [DONE], without its blank line, as vLLM's does when it fails: never a clean end, never an empty one. */
 export function errorFrame(message: string, code: number, type = 'upstream_error'): string {
   const error = { message, type, param: null, code };
-  return `data: ${JSON.stringify({ error })}\n\n`;
+  return `data: ${toLatin1(JSON.stringify({ error }))}`;
 }
 
 /** The same for what the gateway refuses: 401 and 403, of which no client takes the blame to vLLM. */

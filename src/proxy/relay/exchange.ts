@@ -1,4 +1,5 @@
 import type { TokenUsage, Outcome, Source } from '../../usage/token-usage';
+import type { Dialect } from '../dialect';
 import type { PromptPart } from '../request/prompt-guess';
 import type { StreamExpectations } from './stream-meter';
 
@@ -17,6 +18,8 @@ export interface Exchange {
   /** It offers tools: while a call is in the making vLLM may send nothing of it. */
   readonly offersTools: boolean;
   readonly expected: StreamExpectations;
+  /** What the client reads; null: what vLLM writes. */
+  readonly dialect: Dialect | null;
   /** performance.now() of its arrival. */
   readonly arrivedAt: number;
 }

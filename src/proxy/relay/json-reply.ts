@@ -21,7 +21,8 @@ export function readJsonReply(exchange: Exchange, response: ServerResponse, repl
   const errorCode = usage ? null : errorStatus(body);
   if (errorCode !== null) return readRefusal(exchange, response, { ...reply, status: errorCode });
   const { servedModel, publicModel } = exchange.expected;
-  const visible = new ModelName(servedModel, publicModel).rewrite(text);
+  const visible = shownTo(exchange, new ModelName(servedModel, publicModel).rewrite(text));
+  if (visible === null) return failed(upstreamFailed('the answer is not JSON'), 502);
   return {
     outcome: 'completed',
     source: usage ? 'exact' : 'estimated',
@@ -32,6 +33,16 @@ export function readJsonReply(exchange: Exchange, response: ServerResponse, repl
     timeToFirstTokenMs: null,
     deliver: () => sendJson(response, 200, visible),
   };
+}
+
+/** @returns null for what cannot be read as the answer it says it is */
+function shownTo({ dialect }: Exchange, text: string): string | null {
+  if (dialect === null) return text;
+  try {
+    return dialect.answer(text);
+  } catch {
+    return null;
+  }
 }
 
 interface Choice {

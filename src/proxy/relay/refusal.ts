@@ -41,7 +41,8 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
     usage: NO_TOKENS,
     promptKnown: true,
     timeToFirstTokenMs: null,
-    deliver: () => sendJson(response, status, toLatin1(visible)),
+    deliver: () =>
+      sendJson(response, status, exchange.dialect?.refusal(status, toLatin1(visible)) ?? toLatin1(visible)),
   };
 }
 

@@ -43,6 +43,7 @@ describe('a whole answer', () => {
     promptPart: { bytes: 0, most: Infinity },
     stream: false,
     hidesThinking: false,
+    dialect: null,
     truncatesChat: false,
     offersTools: false,
     arrivedAt: 0,

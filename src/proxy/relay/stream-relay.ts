@@ -3,12 +3,15 @@ import { ApiException } from '../../common/api.exception';
 import type { Progress } from '../../usage/leases/open-requests';
 import { DONE, errorFrame, failureFrame, sanitiseErrorFrame } from './error-frame';
 import { EventWriter } from './event-writer';
+import type { EventDialect } from '../dialect';
 import type { Exchange, Receipt } from './exchange';
 import { hasData } from './plain-event';
 import { errorStatus, readRefusal, Reply } from './refusal';
 import { SseFrames } from './sse-frames';
 import { StreamMeter } from './stream-meter';
 import { upstreamFailed } from '../upstream/upstream.exceptions';
+
+const FRAME_END = '\n\n';
 
 /**
  * Relays one event stream: each event goes on as it comes, stripped and renamed, and is metered on the way. Headers
@@ -21,6 +24,7 @@ export class StreamRelay {
   private firstEventAt: number | null = null;
   private progressed = false;
   private refusal: string | null = null;
+  private readonly dialect: EventDialect | null;
   private out = '';
   private isLeft = false;
 
@@ -30,6 +34,7 @@ export class StreamRelay {
   ) {
     this.meter = new StreamMeter(exchange.expected);
     this.writer = new EventWriter(response);
+    this.dialect = exchange.dialect?.events() ?? null;
   }
 
   /** @returns false when the client reads slower than vLLM writes */
@@ -55,7 +60,7 @@ export class StreamRelay {
     if (this.meter.sawDone) return;
     if (!hasData(frame)) {
       // Before the first event a comment must not decide that the answer is a 200.
-      if (this.writer.hasBegun) this.out += `${frame}\n\n`;
+      if (this.writer.hasBegun) this.out += frame + FRAME_END;
       return;
     }
     this.progressed = true;
@@ -66,9 +71,12 @@ export class StreamRelay {
     }
     this.firstEventAt ??= performance.now();
     if (visible !== null)
-      this.out +=
-        (this.meter.sawError ? sanitiseErrorFrame(visible, this.exchange.expected) : visible) + '\n\n';
+      this.say(this.meter.sawError ? sanitiseErrorFrame(visible, this.exchange.expected) : visible);
   };
+
+  private say(frame: string): void {
+    this.out += this.dialect ? this.dialect.event(frame) : frame + FRAME_END;
+  }
 
   /** Tokens so far. */
   progress(): Progress & { readonly promptKnown: boolean } {
@@ -102,7 +110,7 @@ export class StreamRelay {
 
   private breakOff(frame: string, status: number, failure: Error): Receipt {
     if (!this.writer.hasBegun) return { ...this.receipt('upstream_error', status), failure };
-    this.out += frame;
+    this.say(frame);
     return this.close('upstream_error');
   }
 
@@ -123,7 +131,10 @@ export class StreamRelay {
   private close(outcome: 'completed' | 'upstream_error'): Receipt {
     this.flush();
     // [DONE] waits for the settlement: an answer that looks complete is one that is billed.
-    return { ...this.receipt(outcome, 200), deliver: () => this.writer.end(DONE) };
+    return {
+      ...this.receipt(outcome, 200),
+      deliver: () => this.writer.end(this.dialect?.end() ?? DONE + FRAME_END),
+    };
   }
 
   private flush(): boolean {

@@ -46,6 +46,12 @@ export class PromptCounter {
     return short === Infinity ? Math.max(counted, call.guessedPromptTokens) : counted;
   }
 
+  /** As vLLM counts it; null when it cannot. */
+  async tokensOf(call: ProxiedCall): Promise<number | null> {
+    const counts = await this.count(call);
+    return counts && sum(counts);
+  }
+
   private shortBy({ endpoint, model }: ProxiedCall): Promise<number> | 0 {
     return endpoint === 'chat_completions' ? this.chats.shortBy(model.servedName) : 0;
   }

@@ -1,3 +1,4 @@
+import type { Dialect } from '../dialect';
 import { EndpointName, ENDPOINTS } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
@@ -59,6 +60,8 @@ export class ProxiedCall {
     private readonly defaultMax: number,
     /** What the model's chat template adds by itself, as far as it is known. */
     readonly templateTokens: number,
+    /** Of what the client sent, where that was no chat of OpenAI's. */
+    readonly dialect: Dialect | null = null,
   ) {
     this.body = body;
     const { fields, endpoint } = body;
@@ -132,6 +135,11 @@ export class ProxiedCall {
     // The suffix stands once in the body and behind each prompt.
     const suffixes = (this.prompts - 1) * suffixTokens(body.fields);
     return { tokens: tokens + suffixes, largest: largestPrompt(body), exact: false, bounded };
+  }
+
+  /** The ledger's name for the endpoint that was asked. */
+  get recordedAs(): string {
+    return this.dialect?.endpoint ?? this.endpoint;
   }
 
   get truncatesChat(): boolean {

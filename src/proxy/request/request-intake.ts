@@ -5,7 +5,8 @@ import { ApiException } from '../../common/api.exception';
 import type { Principal } from '../../common/principal';
 import { requestContext } from '../../common/request-context';
 import { Env } from '../../config/env';
-import type { EndpointName } from '../endpoints';
+import type { Dialect } from '../dialect';
+import type { EndpointName, Metered } from '../endpoints';
 import { ModelCatalogue } from '../upstream/model-catalogue';
 import { BodyMemory } from './body-memory';
 import { CacheSalts } from './cache-salts';
@@ -44,21 +45,22 @@ export class RequestIntake {
 
   /**
    * Its body counts as held until `release`.
-   * @param endpoint null: POST /chat/completions, where a body with `prompt` and no `messages` is a completion
    * @throws ApiException 400, 404, 408, 413, 415, 429 or 503
    */
   async read(
     request: IncomingMessage,
-    endpoint: EndpointName | null,
+    { endpoint, dialect }: Metered,
     principal: Principal,
   ): Promise<ProxiedCall> {
     // Body, model and template are at hand as a rule, and a promise costs more than any of them: hence `isPromise`.
     const read = readJsonBytes(request, this.env.MAX_BODY_BYTES, this.memory);
     const bytes = isPromise(read) ? await read : read;
     if (performance.now() - requestContext(request).arrivedAt > READ_WITHIN_MS) throw bodyTimedOut();
-    const body = checkBody(bytes, endpoint, (weight) => {
+    const weigh = (weight: number) => {
       if (!this.memory.weigh(request, weight)) throw noRoom();
-    });
+    };
+    const chat = dialect ? inChat(bytes, dialect, weigh) : bytes;
+    const body = checkBody(chat, endpoint, weigh);
     const name = body.fields.model;
     const found = this.catalogue.resolve(
       typeof name === 'string' ? name : await this.onlyModel(endpoint, principal),
@@ -70,7 +72,7 @@ export class RequestIntake {
       body.endpoint === 'chat_completions' ? this.templates.of(model.servedName, offersTools(body)) : 0;
     const templateTokens = isPromise(tokens) ? await tokens : tokens;
     const salt = this.salts.of(principal.userId);
-    return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens);
+    return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens, dialect);
   }
 
   /** What has been read of the request is decided about: others may have its room. */
@@ -89,20 +91,19 @@ export class RequestIntake {
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> => value instanceof Promise;
 
+type Weigh = (weight: number) => void;
+
 /**
  * Parses and checks a body against the field policy.
+ * @param endpoint null: POST /chat/completions, where a body with `prompt` and no `messages` is a completion
  * @param weigh is told what it will weigh once it is parsed, and may refuse it
  */
 export function checkBody(
   bytes: Buffer,
   endpoint: EndpointName | null,
-  weigh: (weight: number) => void = () => undefined,
+  weigh: Weigh = () => undefined,
 ): CheckedBody {
-  weigh(refuseHeavyJson(bytes));
-  const fields = parseObject(bytes);
-  const members = findMembers(bytes);
-  const duplicate = duplicateKey(bytes, members, fields);
-  if (duplicate !== null) throw invalidField(duplicate.path, standsTwice(duplicate));
+  const { fields, members } = parseBody(bytes, weigh);
   const isCompletion = endpoint === null && 'prompt' in fields && (fields.messages ?? null) === null;
   const actual = isCompletion ? 'completions' : (endpoint ?? 'chat_completions');
   const content = actual === 'completions' ? 'prompt' : 'messages';
@@ -120,6 +121,20 @@ export function checkBody(
   }
   checkTogether(fields, actual);
   return { endpoint: actual, bytes, members, fields, dropped };
+}
+
+function parseBody(bytes: Buffer, weigh: Weigh): Pick<CheckedBody, 'fields' | 'members'> {
+  weigh(refuseHeavyJson(bytes));
+  const fields = parseObject(bytes);
+  const members = findMembers(bytes);
+  const duplicate = duplicateKey(bytes, members, fields);
+  if (duplicate !== null) throw invalidField(duplicate.path, standsTwice(duplicate));
+  return { fields, members };
+}
+
+/** A body of another dialect as the bytes of a chat. */
+function inChat(bytes: Buffer, dialect: Dialect, weigh: Weigh): Buffer {
+  return Buffer.from(JSON.stringify(dialect.toChat(parseBody(bytes, weigh).fields)));
 }
 
 /** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */
