@@ -77,6 +77,8 @@ describe('what POST /v1/messages and count_tokens refuse, and count', () => {
 
   it('says so too where nothing of a request was read', async () => {
     const unknown = await gateway.post('/v1/messages', 'llmk_nobody', {});
+    // Claude Code repeats a 401 unless it is told not to.
+    expect(unknown.headers.get('x-should-retry')).toBe('false');
     expect(await errorOf(unknown)).toEqual({ status: 401, body: failure('authentication_error', /API key/) });
     const session = await gateway.post('/v1/messages', user.accessToken, {});
     expect((await errorOf(session)).body).toEqual(failure('authentication_error', /./));

@@ -42,6 +42,7 @@ async function generates(heading, shows) {
 
 describe('the code shown to users runs as it stands', () => {
   it('openai', () => generates('openai', /total_tokens: \d+/));
+  it('Anthropic’s SDKs', () => generates("Anthropic's SDKs", /output_tokens: \d+/));
   it('AI SDK', () => generates('AI SDK', /\w+ \w+/));
   it('LangChain', () => generates('LangChain', /total_tokens: \d+/));
   it('curl', needsCurl, () => generates('curl', /data: \[DONE\]/));

@@ -10,7 +10,9 @@ const SESSION_HELP = 'Log in with POST /auth/token and send "Authorization: Bear
 function unauthenticated(code: string, message: string, challenge: 'missing' | 'invalid'): ApiException {
   const header =
     challenge === 'missing' ? 'Bearer realm="llm-user-management-api"' : 'Bearer error="invalid_token"';
-  return new ApiException({ status: 401, code, message, headers: { 'www-authenticate': header } });
+  // Claude Code would try eleven times.
+  const headers = { 'www-authenticate': header, 'x-should-retry': 'false' };
+  return new ApiException({ status: 401, code, message, headers });
 }
 
 export function apiKeyMissing(): ApiException {
