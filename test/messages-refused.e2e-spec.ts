@@ -53,6 +53,18 @@ describe('what POST /v1/messages and count_tokens refuse, and count', () => {
       400,
       failure('invalid_request_error', /^tools\[0\] is of a type that only Anthropic's own models have/),
     ],
+    [
+      'a choice without tools',
+      { tool_choice: { type: 'any' } },
+      400,
+      failure('invalid_request_error', /^tool_choice asks/),
+    ],
+    [
+      'a strange block of the system',
+      { system: [{ type: 'tool_addition' }] },
+      400,
+      failure('invalid_request_error', /^system\[0\]/),
+    ],
     ['an MCP server', { mcp_servers: [{}] }, 400, failure('invalid_request_error', /^mcp_servers /)],
     [
       'a wrong tool_choice',
@@ -116,7 +128,18 @@ describe('what POST /v1/messages and count_tokens refuse, and count', () => {
       const answer = await count({ messages: [{ role: 'user', content: [image] }] });
       expect(await errorOf(answer)).toEqual({
         status: 422,
-        body: failure('invalid_request_error', /does not count this prompt/),
+        body: failure('invalid_request_error', /images are not counted/),
+      });
+    });
+
+    it('says so when vLLM does not answer', async () => {
+      const settings = gateway.simulator.settings;
+      settings.tokenize = 'missing';
+      const answer = await count({ messages: [{ role: 'user', content: 'hi' }] });
+      settings.tokenize = 'served';
+      expect(await errorOf(answer)).toEqual({
+        status: 502,
+        body: failure('api_error', /^The model server /),
       });
     });
 

@@ -26,6 +26,14 @@ const TOOLS = [
 const say = (steps) => [{ role: 'user', content: script(steps) }];
 const HELLO = { model: MODEL, max_tokens: 30, messages: say({ text: 'Hello there', reasoning: 'Hm' }) };
 
+/** What two of the same have in common. */
+const shown = ({ content, stop_reason, usage }) => [
+  content.map(({ type, text, thinking }) => [type, text ?? thinking]),
+  stop_reason,
+  usage.input_tokens,
+  usage.output_tokens,
+];
+
 describe('@anthropic-ai/sdk', () => {
   let user;
   let client;
@@ -61,12 +69,6 @@ describe('@anthropic-ai/sdk', () => {
     stream.on('text', (part) => (text += part));
     const message = await stream.finalMessage();
     const whole = await client.messages.create(HELLO);
-    const shown = ({ content, stop_reason, usage }) => [
-      content.map(({ type, text, thinking }) => [type, text ?? thinking]),
-      stop_reason,
-      usage.input_tokens,
-      usage.output_tokens,
-    ];
     assert.deepEqual(shown(message), shown(whole));
     assert.equal(text, 'Hello there');
   });

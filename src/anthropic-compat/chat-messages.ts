@@ -28,8 +28,10 @@ export function chatMessages(system: unknown, messages: unknown): object[] {
 function systemTexts(where: string, content: unknown): string[] {
   if (content === undefined || content === null) return [];
   return blocksOf(where, content)
-    .filter(({ type }) => type === 'text')
-    .map((block, at) => textOf(`${where}[${at}]`, block))
+    .map((block, at) => {
+      const here = `${where}[${at}]`;
+      return block.type === 'text' ? textOf(here, block) : unknownBlock(here, block);
+    })
     .filter((text) => text !== '' && !text.startsWith(BILLING_NOTE));
 }
 

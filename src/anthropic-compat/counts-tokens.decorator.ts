@@ -44,12 +44,9 @@ export const CountsTokens = (): MethodDecorator =>
       'The model does not exist or this key may not use it. GET /v1/models lists what it may use.',
     ),
     ApiProblem(408, 'body_timeout', 'The request body did not arrive in time.'),
-    ApiProblem(
-      422,
-      'tokens_not_counted',
-      'The model server does not count this prompt; it does not count images, for one.',
-    ),
+    ApiProblem(422, 'tokens_not_counted', 'The tokens of images are not counted before a message is made.'),
     ApiProblem(429, 'rate_limit_exceeded', 'Your account has had too many prompts counted this minute.'),
+    ApiProblem(502, 'upstream_error', 'The model server failed on this request.'),
     ApiProblem(502, 'upstream_unreachable', 'The model server cannot be reached. Retry in a moment.'),
     ApiProblem(503, 'overloaded', 'The gateway has more to do than it can.'),
   );

@@ -38,7 +38,7 @@ export function chatOfPrompt(fields: Fields): object {
     ...Object.fromEntries(AS_THEY_ARE.filter((key) => key in fields).map((key) => [key, fields[key]])),
     messages: chatMessages(fields.system, fields.messages),
     ...given('tools', tools),
-    ...(tools ? toolChoice(fields.tool_choice) : {}),
+    ...toolChoice(fields.tool_choice, tools !== null),
     ...outputForm(fields),
     ...thinking(fields),
   };
@@ -82,10 +82,14 @@ function chatTool(tool: unknown, at: number): object {
   };
 }
 
-function toolChoice(choice: unknown): object {
+function toolChoice(choice: unknown, hasTools: boolean): object {
   if (choice === undefined || choice === null) return {};
   if (!isObject(choice)) throw invalidField('tool_choice', 'tool_choice must be an object with a type.');
   const { type, name, disable_parallel_tool_use: one } = choice;
+  if (!hasTools) {
+    if (type === 'auto' || type === 'none') return {};
+    throw invalidField('tool_choice', 'tool_choice asks for a tool, and there are no tools.');
+  }
   const parallel = typeof one === 'boolean' ? { parallel_tool_calls: !one } : {};
   if (type === 'tool' && typeof name === 'string')
     return { tool_choice: { type: 'function', function: { name } }, ...parallel };

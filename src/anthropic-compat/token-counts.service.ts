@@ -5,6 +5,7 @@ import type { Principal } from '../common/principal';
 import { PromptCounter } from '../proxy/request/prompt-counter';
 import { RequestIntake } from '../proxy/request/request-intake';
 import { VainCounts } from '../proxy/request/vain-counts';
+import { upstreamFailed } from '../proxy/upstream/upstream.exceptions';
 import { COUNTED_MESSAGES } from './messages-dialect';
 
 /** How many tokens the prompt of a message has: vLLM counts, and nothing is generated or billed. */
@@ -23,8 +24,10 @@ export class TokenCounts {
       if (this.made.areTooMany(principal.userId)) throw tooManyCounts();
       this.made.add(principal.userId);
       const metered = { endpoint: 'chat_completions', dialect: COUNTED_MESSAGES } as const;
-      const tokens = await this.prompts.tokensOf(await this.intake.read(request, metered, principal));
-      if (tokens === null) throw notCounted();
+      const call = await this.intake.read(request, metered, principal);
+      if (!call.promptBound.bounded) throw notCountable();
+      const tokens = await this.prompts.tokensOf(call);
+      if (tokens === null) throw upstreamFailed('a prompt was not counted');
       return { input_tokens: tokens };
     } finally {
       this.intake.release(request);
@@ -41,9 +44,9 @@ const tooManyCounts = (): ApiException =>
     headers: { 'retry-after': '60' },
   });
 
-const notCounted = (): ApiException =>
+const notCountable = (): ApiException =>
   new ApiException({
     status: 422,
     code: 'tokens_not_counted',
-    message: 'The model server does not count this prompt; it does not count images, for one.',
+    message: 'The tokens of images are not counted before a message is made.',
   });
