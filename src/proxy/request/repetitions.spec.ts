@@ -1,3 +1,5 @@
+import { cpuTime } from '../../../test/support/cpu-time';
+import { slowness } from '../../../test/support/slowness';
 import { repeatedBytes, repeatedToolBytes } from './repetitions';
 
 const TOOL = { type: 'function', function: { name: 'look', description: 'and so on '.repeat(100) } };
@@ -25,6 +27,26 @@ describe('what a template may write more often than it was sent', () => {
     expect(repeatedToolBytes({ messages, tools: TOOLS })).toBeGreaterThan(2 * (WRITTEN + 280));
     expect(repeatedToolBytes({ messages, tools: TOOLS })).toBeLessThan(2 * (4 * WRITTEN + 1_000));
     expect(repeatedToolBytes({ messages })).toBe(0);
+  });
+
+  it('is no tools for questions of another kind than the last one', () => {
+    const others = [said(null), said([]), said({}), said('[]'), said('null'), said(undefined)];
+    for (const last of others) {
+      const messages = [...others.filter((message) => message !== last), last];
+      expect(repeatedToolBytes({ messages, tools: TOOLS })).toBe(0);
+    }
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', null],
+    ['no parts', []],
+    ['a part', [{ type: 'text', text: 'b' }]],
+  ])('is found in no more time for a thousand questions of %s before a long one', (_, content) => {
+    const questions = Array.from({ length: 1_000 }, () => said(content));
+    const messages = [...questions, said([{ type: 'text', text: 'a'.repeat(1_000_000) }])];
+    const took = cpuTime(() => repeatedToolBytes({ messages, tools: TOOLS }));
+    // Written out once for each of them, the long one alone took seconds.
+    expect(took).toBeLessThan(200 * slowness());
   });
 
   it('is what introduces tools, where messages have some of their own', () => {

@@ -59,15 +59,20 @@ export function repeatedToolBytes({ messages, tools }: Fields): number {
   if (!Array.isArray(tools)) return own;
   const instructions = all.filter((message) => message?.role === 'system' || message?.role === 'developer');
   const asked = all.filter((message) => message?.role === 'user');
-  const last = asked.at(-1)?.content;
-  const alike = asked.filter((message) => isSame(message?.content, last));
+  const alike = asked.filter(isLike(asked.at(-1)));
   const times = Math.max(0, instructions.length - 1) + Math.max(0, alike.length - 1);
   return own + (times > 0 ? times * (renderedBytes(tools) + PREAMBLE) : 0);
 }
 
-const isSame = (one: unknown, other: unknown): boolean =>
-  one === other ||
-  (typeof one === 'object' && typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other));
+/** Each content is written out once at most, the last one included: there may be 10,000, and one of 32 MiB. */
+function isLike(last: Message | null | undefined): (message: Message | null) => boolean {
+  const content = last?.content;
+  if (!isObject(content)) return (message) => message?.content === content;
+  const text = JSON.stringify(content);
+  return (message) => isObject(message?.content) && JSON.stringify(message.content) === text;
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const isReference = (part: { type?: unknown } | null): boolean => part?.type === 'tool_reference';
 
