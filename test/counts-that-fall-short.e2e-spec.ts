@@ -149,6 +149,28 @@ describe('a limit where the counts of vLLM fall short', () => {
     });
   });
 
+  it('is not decided by the bound because the prompt of somebody who left had to be guessed', async () => {
+    const messages = [system('one two three four '.repeat(100)), said({ ttftMs: 60_000 })];
+    await leave(600);
+    const leaving = new AbortController();
+    const asked = fetch(gateway.url + CHAT, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${user.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'served', max_tokens: 16, stream: true, messages }),
+      signal: leaving.signal,
+    }).catch(() => undefined);
+    while (gateway.simulator.journal.entries.every(({ path }) => path !== CHAT)) await sleep(10);
+    gateway.simulator.settings.tokenize = 'missing';
+    leaving.abort();
+    await asked;
+    await untilNothingOpen(gateway);
+    expect(await settledRows(gateway, user.id)).toMatchObject([{ source: 'estimated' }]);
+    gateway.simulator.settings.tokenize = 'served';
+    const other = await gateway.register();
+    await leaveTokens(gateway, other.id, 1_100);
+    expect(await ask({ messages: [messages[0], said({ tokens: 5 })] }, other)).toBe(200);
+  });
+
   it('has vLLM count for nobody who is refused all the time, and for others as before', async () => {
     await leave(0);
     const messages = [system('one two three four '.repeat(2_000)), said({ tokens: 5 })];

@@ -147,7 +147,8 @@ export class MeteringInterceptor implements NestInterceptor {
     const settled = this.settlements.settle(settlement);
     noteForLog(request, call, settlement);
     this.countForMetrics(call, settlement);
-    this.learnFrom(call, settlement.usage.prompt);
+    // A guess teaches nothing: it may be several times what vLLM rendered.
+    if (receipt.promptKnown) this.learnFrom(call, usage.prompt);
     await settled;
     if (receipt.failure) this.failures.answer(receipt.failure, request, response);
     else receipt.deliver?.();

@@ -6,8 +6,12 @@ import { TOOLS } from './template-overheads';
 interface Known {
   /** As calls told that vLLM was asked to count; null: it could not say. */
   skipsCalls: boolean | null;
-  /** As answers showed. In tokens. */
+  /** As answers showed. In tokens, up to MOST_ADDED. */
   shown: number;
+  /** An answer showed more than that: counts are not believed before then. performance.now() */
+  doubtedUntil: number;
+  /** How long counts are not believed when it happens again, in milliseconds. */
+  doubtMs: number;
   /** When vLLM was last asked: performance.now(). */
   askedAt: number;
   /** Resolves when it has answered. */
@@ -19,6 +23,11 @@ const ASK_AGAIN_MS = 60_000;
 const ASK_SOON_MS = 1_000;
 /** What a count may fall short by and still be used, with so much added: beyond it nobody knows how far it goes. */
 const MOST_ADDED = 64;
+/**
+ * How long counts are not believed after that. Not for ever: vLLM may have come back as another release. And twice as long
+ * each further time: a model whose counts do fall short shall not go over a limit again and again.
+ */
+const FIRST_DOUBT_MS = 10 * 60_000;
 
 const WORDS = 'one two three four '.repeat(16);
 /** Less than the words are in any tokenizer, and more than anything around them. */
@@ -43,25 +52,41 @@ export class ChatCounts {
     const patience = known.skipsCalls === null ? ASK_SOON_MS : ASK_AGAIN_MS;
     if (performance.now() - known.askedAt > patience) known.asked = this.ask(servedName, known);
     if (known.skipsCalls === null) await known.asked;
-    return known.skipsCalls ? Infinity : known.shown;
+    return known.skipsCalls || isDoubted(known) ? Infinity : known.shown;
   }
 
-  /** An answer's prompt had `used` tokens, where `counted` was the count that decided. */
+  /** An answer's prompt had `used` tokens, as vLLM told, where `counted` was the count that decided. */
   compare(servedName: string, counted: number, used: number): void {
     const known = this.models.get(servedName);
     const short = used - counted;
-    if (!known || short <= known.shown) return;
-    known.shown = short > MOST_ADDED ? Infinity : short;
+    // Of many that ran at once, all short by the same, one is a reason to doubt.
+    if (!known || short <= known.shown || isDoubted(known)) return;
+    if (short <= MOST_ADDED) {
+      known.shown = short;
+      this.logger.warn(
+        { model: servedName, counted, used },
+        'vLLM rendered more tokens of a chat than its /tokenize counts: so many are added from now on',
+      );
+      return;
+    }
     this.logger.warn(
-      { model: servedName, counted, used },
-      known.shown === Infinity
-        ? 'vLLM rendered far more tokens of a chat than its /tokenize counts: for this model it is not asked any more'
-        : 'vLLM rendered more tokens of a chat than its /tokenize counts: so many are added from now on',
+      { model: servedName, counted, used, minutes: known.doubtMs / 60_000 },
+      'vLLM rendered far more tokens of a chat than its /tokenize counts: near a limit of this model an upper bound ' +
+        'decides instead, for so many minutes',
     );
+    known.doubtedUntil = performance.now() + known.doubtMs;
+    known.doubtMs *= 2;
   }
 
   private begin(servedName: string): Known {
-    const known = { skipsCalls: null, shown: 0, askedAt: -Infinity, asked: Promise.resolve() };
+    const known: Known = {
+      skipsCalls: null,
+      shown: 0,
+      doubtedUntil: -Infinity,
+      doubtMs: FIRST_DOUBT_MS,
+      askedAt: -Infinity,
+      asked: Promise.resolve(),
+    };
     this.models.set(servedName, known);
     return known;
   }
@@ -83,6 +108,8 @@ export class ChatCounts {
     known.skipsCalls = skipsCalls;
   }
 }
+
+const isDoubted = ({ doubtedUntil }: Known): boolean => performance.now() < doubtedUntil;
 
 /** Their ids are as Mistral's templates want them. */
 function twoCalls(model: string, ...texts: readonly string[]): object {
