@@ -33,6 +33,9 @@ describe('a limit where the counts of vLLM fall short', () => {
   const used = () => tokensUsed(gateway, user.id);
   const counts = () => gateway.simulator.journal.entries.filter(({ path }) => path === '/tokenize').length;
 
+  const vain = () =>
+    (gateway.app.get(ReservationService, { strict: false }) as unknown as { vain: VainCounts }).vain;
+
   describe('for gpt-oss before vLLM 0.33', () => {
     beforeEach(() => Object.assign(gateway.simulator.settings, { gptOss: true }));
 
@@ -120,6 +123,29 @@ describe('a limit where the counts of vLLM fall short', () => {
       expect(await used()).toBe(0);
     });
 
+    it.each([undefined, 16_000])(
+      'lowers max_tokens of %s to what the window leaves by such a count',
+      async (max) => {
+        // Before 0.32.
+        gateway.simulator.settings.overflow = 'refuse';
+        const messages = [system('one two three four '.repeat(5_000)), said({ tokens: 5 })];
+        await leave(WINDOW - 1);
+        expect(await ask({ messages, max_tokens: max })).toBe(402);
+        await leave(WINDOW);
+        expect(await ask({ messages, max_tokens: max })).toBe(200);
+      },
+    );
+
+    it('has vLLM count for nobody who is refused all the time', async () => {
+      const messages = [system('one two three four '.repeat(5_000)), said({ tokens: 5 })];
+      await leave(0);
+      expect(await ask({ messages })).toBe(402);
+      for (let n = 1; n < MOST_A_MINUTE; n += 1) vain().add(user.id);
+      const before = counts();
+      expect(await ask({ messages })).toBe(402);
+      expect(counts()).toBe(before);
+    });
+
     it('believes the counts again once vLLM is one that renders what it counts', async () => {
       gateway.simulator.settings.gptOss = false;
       const messages = [said({ tokens: 5 }), system('one two three four '.repeat(300))];
@@ -179,10 +205,7 @@ describe('a limit where the counts of vLLM fall short', () => {
     expect(await ask({ messages })).toBe(402);
     expect(counts()).toBe(once + 1);
     // As many more as a minute may have, at once: the counting itself would take longer than that on a slow machine.
-    const { vain } = gateway.app.get(ReservationService, { strict: false }) as unknown as {
-      vain: VainCounts;
-    };
-    for (let n = 2; n < MOST_A_MINUTE; n += 1) vain.add(user.id);
+    for (let n = 2; n < MOST_A_MINUTE; n += 1) vain().add(user.id);
     expect(await ask({ messages })).toBe(402);
     const before = counts();
     expect(await ask({ messages }, await gateway.register())).toBe(200);

@@ -88,7 +88,7 @@ export class ReservationService {
       await sleep(Math.min(spread, Math.max(1, deadline - performance.now())));
       verdict = await decide(question, budget, least());
     }
-    if (verdict.kind !== 'admitted' && call.countedPrompt !== null) this.vain.add(principal.userId);
+    if (verdict.kind !== 'admitted' && question.prompt.counted !== undefined) this.vain.add(principal.userId);
     if (verdict.kind !== 'admitted') throw refusalOf(verdict, call.model.id, this.env.QUOTA_EXCEEDED_STATUS);
     const { granted, rates } = verdict;
     if (granted >= budget.total) return { budget, clamped: false, rates };

@@ -73,6 +73,18 @@ describe('outputBudget', () => {
     );
   });
 
+  it('lowers a wish to what the window leaves beside a count that may be too little, and reserves the window', () => {
+    const fallsShort = { ...image, counted: 20_000 };
+    const asked = (requested: number | null, more: object = {}) =>
+      outputBudget(question({ requested, prompt: fallsShort, ...more }));
+    expect(asked(16_000)).toMatchObject({ maxTokens: 12_768, total: 32_768 });
+    expect(asked(null)).toMatchObject({ maxTokens: 12_768, total: 32_768 });
+    expect(asked(100, { choices: 2 })).toMatchObject({ maxTokens: 100, total: 32_868 });
+    expect(asked(null, { defaultMax: 0 })).toMatchObject({ maxTokens: null, total: 32_768 });
+    const tooLarge = { prompt: { ...image, counted: 32_768 } };
+    expect(asked(100, tooLarge)).toMatchObject({ maxTokens: 100, total: 32_768 });
+  });
+
   it('lowers a wish to what the window leaves beside the largest of several prompts', () => {
     const several = { prompts: 2, choices: 3, requested: 20_000 };
     expect(outputBudget(question({ ...several, prompt: exactly(36_000, 18_000) })).maxTokens).toBe(14_768);

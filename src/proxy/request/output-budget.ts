@@ -23,6 +23,8 @@ export interface PromptSize {
   readonly exact: boolean;
   /** False for images and the like: `tokens` says nothing, only the window bounds them. */
   readonly bounded: boolean;
+  /** What vLLM counted of the largest, less than it has where counts are not believed; absent: it did not count. */
+  readonly counted?: number;
 }
 
 export interface OutputBudget {
@@ -63,9 +65,13 @@ export function outputBudget(question: OutputQuestion): OutputBudget {
   // vLLM's own refusal ("maximum context length …") is what agents know how to handle: let it speak.
   if (prompt.bounded && rest < 1) return settle(question, window, requested, wanted);
   if (prompt.bounded) return settle(question, window, rest, rest);
+  // What is known of it then is what it has at least.
+  const left = prompt.counted === undefined ? Infinity : window - prompt.counted;
+  if (left < 1) return settle(question, window, requested, Math.min(wanted, window - 1));
   // Unbounded (images): a wish for the whole window is what vLLM does by itself when none is sent.
   const fillsWindow = wanted >= window - 1 && question.absentMeans === 'rest_of_window';
-  return settle(question, window, fillsWindow ? null : wanted, Math.min(wanted, window - 1));
+  const most = Math.min(wanted, left);
+  return settle(question, window, fillsWindow ? null : most, Math.min(most, window - 1));
 }
 
 /** The budget again, with only `tokens` left for the whole request; null when too little is left to be useful. */

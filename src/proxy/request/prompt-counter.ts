@@ -16,18 +16,29 @@ export class PromptCounter {
   ) {}
 
   /**
-   * The size that decides near a limit and near the context window. When vLLM cannot say, the bound itself is used
-   * while it leaves room in the window, and beyond that the prompt counts as unbounded.
+   * The size that decides near a limit and near the context window. When vLLM cannot say, or is not believed, the bound
+   * itself is used while it leaves room in the window, and beyond that the prompt counts as unbounded.
    */
   async exact(call: ProxiedCall): Promise<PromptSize> {
     const short = await this.shortBy(call);
-    const counts = short === Infinity ? null : await this.count(call);
-    if (counts === null) return this.uncountable(call);
-    const { untoldTokens, constraintTokens } = call;
+    const isBelieved = short < Infinity;
+    const uncounted = this.uncountable(call);
+    // A count that is not believed only says how much the window leaves at most.
+    if (!isBelieved && (uncounted.bounded || call.model.window === null)) return uncounted;
+    const counts = await this.count(call);
+    if (counts === null) return uncounted;
+    const { untoldTokens, constraintTokens, keptOfPrompt } = call;
     const sizes = counts.map((count) => count + untoldTokens);
+    const counted = Math.max(...sizes);
+    if (!isBelieved) return { ...uncounted, counted: Math.min(counted, keptOfPrompt) };
     call.countedPrompt = sum(sizes) + constraintTokens;
-    const largest = Math.max(...sizes) + short;
-    return { tokens: call.countedPrompt + short, largest, exact: true, bounded: true };
+    return {
+      tokens: call.countedPrompt + short,
+      largest: counted + short,
+      exact: true,
+      bounded: true,
+      counted,
+    };
   }
 
   /** The same without asking vLLM. */

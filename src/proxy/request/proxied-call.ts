@@ -47,7 +47,7 @@ export class ProxiedCall {
   readonly keptOfPrompt: number;
   private readonly maxField: 'max_tokens' | 'max_completion_tokens';
 
-  /** What vLLM counted before the request was admitted, with what is reserved beside that; null: it was not asked. */
+  /** What vLLM counted before the request was admitted, with what is reserved beside that; null: it did not decide. */
   countedPrompt: number | null = null;
   private bound: PromptSize | null = null;
   private body: CheckedBody | null;
