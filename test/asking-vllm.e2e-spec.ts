@@ -1,12 +1,14 @@
 import { createServer, IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { counterDifferences, settledRows } from './support/ledger';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
 const PIECE = Buffer.alloc(64 * 1_024, '1,');
-const MODELS = { object: 'list', data: [{ id: 'served', object: 'model', max_model_len: 32_768 }] };
+const CARDS = ['served', 'refused', 'missing'].map((id) => ({ id, object: 'model', max_model_len: 32_768 }));
+const MODELS = { object: 'list', data: CARDS };
 const json =
   (value: object): Answer =>
   (response) =>
@@ -95,10 +97,10 @@ describe('a vLLM that the gateway asks', () => {
   };
   const models = async () => (await gateway.get('/v1/models', user.key)).status;
   /** So near the window that only a count decides. */
-  const generate = async () => {
+  const generate = async (model = 'served') => {
     const content = 'x'.repeat(20_000);
     const answer = await gateway.post('/v1/chat/completions', user.key, {
-      model: 'served',
+      model,
       messages: [{ role: 'user', content }],
       max_tokens: 16_000,
     });
@@ -133,6 +135,20 @@ describe('a vLLM that the gateway asks', () => {
     expect(asked).toContain('/tokenize');
     expect([given < MOST_TAKEN, askedElsewhere]).toEqual([true, []]);
     expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it.each([
+    ['refused', 400, 0],
+    ['missing', 404, 3],
+  ])('and whose counts of two calls are %s (%d) counts them %d times more a second later', async (...how) => {
+    const [model, status, times] = how;
+    answers['/tokenize'] = (response) => void response.writeHead(status).end('{}');
+    expect((await generate(model))[0]).toBe(200);
+    await sleep(1_100);
+    asked = [];
+    expect((await generate(model))[0]).toBe(200);
+    // Its prompt is once more beside that.
+    expect(asked.filter((url) => url === '/tokenize')).toHaveLength(times + 1);
   });
 
   it('and that is elsewhere is not followed there with a prompt, or by anything else', async () => {

@@ -4,19 +4,20 @@ import { ChatCounts } from './chat-counts';
 
 const MINUTE_MS = 60_000;
 
-describe('counts of chats that answers show to fall far short', () => {
-  beforeEach(() => {
-    jest.useFakeTimers();
-    jest.spyOn(Logger.prototype, 'warn').mockImplementation();
-  });
-  afterEach(() => {
-    jest.useRealTimers();
-    jest.restoreAllMocks();
-  });
+const answering = (tryToCount: VllmApi['tryToCount']) => ({ tryToCount }) as unknown as VllmApi;
 
+beforeEach(() => {
+  jest.useFakeTimers();
+  jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+});
+afterEach(() => {
+  jest.useRealTimers();
+  jest.restoreAllMocks();
+});
+
+describe('counts of chats that answers show to fall far short', () => {
   it('are not believed for ten minutes, and twice as long each time it happens again', async () => {
-    const vllm = { countTokens: () => Promise.resolve(100) } as unknown as VllmApi;
-    const counts = new ChatCounts(vllm);
+    const counts = new ChatCounts(answering(() => Promise.resolve(100)));
     expect(await counts.shortBy('served')).toBe(0);
     counts.compare('served', 100, 140);
     expect(await counts.shortBy('served')).toBe(40);
@@ -29,5 +30,54 @@ describe('counts of chats that answers show to fall far short', () => {
       expect(await counts.shortBy('served')).toBe(40);
     }
     expect(Logger.prototype.warn).toHaveBeenCalledTimes(1 + 3);
+  });
+});
+
+describe('whether a chat with two calls is counted whole', () => {
+  /** Its three counts of each asking. */
+  const asked: ((count: number | 'refused' | null) => void)[][] = [];
+  const counts = () => {
+    asked.length = 0;
+    let last: (typeof asked)[number] = [];
+    return new ChatCounts(
+      answering(() => {
+        if (last.length % 3 === 0) asked.push((last = []));
+        return new Promise((resolve) => last.push(resolve));
+      }),
+    );
+  };
+  const answer = async (...given: (number | 'refused' | null)[]) => {
+    given.forEach((count, index) => asked.at(-1)?.[index]?.(count));
+    await jest.advanceTimersByTimeAsync(0);
+  };
+
+  it.each([
+    ['a minute later where it was counted', [10, 100, 100], 60_000, 0],
+    ['a minute later where it was not', [10, 100, 10], 60_000, Infinity],
+    ['a minute later where it was refused', ['refused', 'refused', 'refused'], 60_000, 0],
+    ['a second later where vLLM did not say', [10, null, 'refused'], 1_000, 0],
+  ] as const)('is asked again %s', async (_, given, pause, short) => {
+    const chats = counts();
+    const first = chats.shortBy('served');
+    await answer(...given);
+    expect(await first).toBe(short);
+    jest.advanceTimersByTime(pause - 1);
+    expect(await chats.shortBy('served')).toBe(short);
+    expect(asked).toHaveLength(1);
+    jest.advanceTimersByTime(1);
+    void chats.shortBy('served');
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is not asked while it is being asked, however long that takes, and all wait for it', async () => {
+    const chats = counts();
+    const waiting = [chats.shortBy('served')];
+    for (let n = 0; n < 5; n += 1) {
+      jest.advanceTimersByTime(5_000);
+      waiting.push(chats.shortBy('served'));
+    }
+    await answer(10, 100, 10);
+    expect(await Promise.all(waiting)).toEqual(Array.from({ length: 6 }, () => Infinity));
+    expect(asked).toHaveLength(1);
   });
 });

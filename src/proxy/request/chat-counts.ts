@@ -12,13 +12,13 @@ interface Known {
   doubtedUntil: number;
   /** How long counts are not believed when it happens again, in milliseconds. */
   doubtMs: number;
-  /** When vLLM was last asked: performance.now(). */
-  askedAt: number;
-  /** Resolves when it has answered. */
-  asked: Promise<void>;
+  /** When vLLM is to be asked again: performance.now(). */
+  askAt: number;
+  /** It is being asked; resolves when it has answered. */
+  asking: Promise<void> | null;
 }
 
-/** How often a model in use is asked again: vLLM may come back as another release, or could not say. */
+/** When a model in use is asked again: vLLM may come back as another release, or did not say. */
 const ASK_AGAIN_MS = 60_000;
 const ASK_SOON_MS = 1_000;
 /** What a count may fall short by and still be used, with so much added: beyond it nobody knows how far it goes. */
@@ -49,9 +49,8 @@ export class ChatCounts {
   /** Waits for vLLM until it has said something. @returns tokens to add to a count; Infinity: counts say nothing */
   async shortBy(servedName: string): Promise<number> {
     const known = this.models.get(servedName) ?? this.begin(servedName);
-    const patience = known.skipsCalls === null ? ASK_SOON_MS : ASK_AGAIN_MS;
-    if (performance.now() - known.askedAt > patience) known.asked = this.ask(servedName, known);
-    if (known.skipsCalls === null) await known.asked;
+    if (known.asking === null && performance.now() >= known.askAt) known.asking = this.ask(servedName, known);
+    if (known.skipsCalls === null) await known.asking;
     return known.skipsCalls || isDoubted(known) ? Infinity : known.shown;
   }
 
@@ -84,20 +83,26 @@ export class ChatCounts {
       shown: 0,
       doubtedUntil: -Infinity,
       doubtMs: FIRST_DOUBT_MS,
-      askedAt: -Infinity,
-      asked: Promise.resolve(),
+      askAt: -Infinity,
+      asking: null,
     };
     this.models.set(servedName, known);
     return known;
   }
 
-  /** Never rejects. A template that takes no two calls is an error of a chat as well, and says nothing here. */
+  /** Never rejects. */
   private async ask(model: string, known: Known): Promise<void> {
-    known.askedAt = performance.now();
     const count = (first: string, second: string) =>
-      this.vllm.countTokens(Buffer.from(JSON.stringify(twoCalls(model, first, second)))).catch(() => null);
-    const [neither, first, second] = await Promise.all([count('', ''), count(WORDS, ''), count('', WORDS)]);
-    if (neither === null || first === null || second === null) return;
+      this.vllm.tryToCount(Buffer.from(JSON.stringify(twoCalls(model, first, second)))).catch(() => null);
+    const counts = await Promise.all([count('', ''), count(WORDS, ''), count('', WORDS)]);
+    if (counts.every((each) => typeof each === 'number')) this.judge(model, known, counts);
+    // A template that takes no two calls refuses them in a chat as well: that says nothing, now or in a second.
+    const isSaid = !counts.includes(null) || known.skipsCalls !== null;
+    known.askAt = performance.now() + (isSaid ? ASK_AGAIN_MS : ASK_SOON_MS);
+    known.asking = null;
+  }
+
+  private judge(model: string, known: Known, [neither = 0, first = 0, second = 0]: readonly number[]): void {
     const skipsCalls = first - neither >= LEAST_TOKENS && second - neither < LEAST_TOKENS;
     if (skipsCalls && !known.skipsCalls)
       this.logger.warn(

@@ -42,6 +42,8 @@ const LARGEST_ANSWER = 4 * 1_024 * 1_024;
 const BYTES_PER_TOKEN_ID = 8;
 const TEMPLATE_IDS = 256 * 1_024;
 const LARGEST_COUNT = 64 * 1_024 * 1_024;
+/** Of a body. Not 404 and its like, which are about the route or the model, and pass. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 422]);
 
 /** What the gateway itself asks vLLM: its models, token counts, its health. Small JSON, never on a stream's path. */
 @Injectable()
@@ -81,6 +83,12 @@ export class VllmApi {
 
   /** The exact token count of a /tokenize body; null when vLLM cannot say: no such route, a refusal, an endless answer. */
   async countTokens(body: Buffer): Promise<number | null> {
+    const count = await this.tryToCount(body);
+    return count === 'refused' ? null : count;
+  }
+
+  /** The same; 'refused': vLLM counts, but not what this body holds, and will say so again. */
+  async tryToCount(body: Buffer): Promise<number | 'refused' | null> {
     try {
       const { data } = await firstValueFrom(
         this.http.post<{ count?: unknown } | null>(`${this.base}/tokenize`, body, {
@@ -96,7 +104,7 @@ export class VllmApi {
     } catch (error) {
       if (!isAxiosError(error)) throw error;
       if (!error.response) this.logger.warn(`the tokens of a prompt were not counted: ${error.message}`);
-      return null;
+      return REFUSALS.has(error.response?.status ?? 0) ? 'refused' : null;
     }
   }
 
