@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MOST_A_MINUTE, VainCounts } from '../src/proxy/request/vain-counts';
+import { VllmApi } from '../src/proxy/upstream/vllm-api.service';
 import { ReservationService } from '../src/proxy/reservation.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows, untilNothingOpen } from './support/ledger';
@@ -23,6 +24,7 @@ describe('a limit where the counts of vLLM fall short', () => {
     user = await gateway.register();
   });
   afterEach(() => gateway.close());
+  afterEach(() => jest.restoreAllMocks());
 
   const ask = async (body: object, asking = user) => {
     const answer = await gateway.post(CHAT, asking.key, { model: 'served', max_tokens: 16, ...body });
@@ -210,5 +212,30 @@ describe('a limit where the counts of vLLM fall short', () => {
     const before = counts();
     expect(await ask({ messages }, await gateway.register())).toBe(200);
     expect(counts()).toBe(before + 1);
+  });
+
+  it('has vLLM count for nobody who leaves all the time meanwhile', async () => {
+    await leave(600);
+    const api = gateway.app.get(VllmApi, { strict: false });
+    const count = api.countTokens.bind(api);
+    const leaving = new AbortController();
+    jest.spyOn(api, 'countTokens').mockImplementation(async (body) => {
+      leaving.abort();
+      await sleep(100);
+      return count(body);
+    });
+    const messages = [system('one two three four '.repeat(100)), said({ tokens: 5 })];
+    await fetch(gateway.url + CHAT, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${user.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'served', max_tokens: 16, messages }),
+      signal: leaving.signal,
+    }).catch(() => undefined);
+    while ((await settledRows(gateway, user.id)).length === 0) await sleep(20);
+    expect(await settledRows(gateway, user.id)).toMatchObject([{ status: 499, prompt_tokens: 0 }]);
+    for (let n = 1; n < MOST_A_MINUTE; n += 1) vain().add(user.id);
+    const before = counts();
+    expect(await ask({ messages })).toBe(402);
+    expect(counts()).toBe(before);
   });
 });

@@ -149,6 +149,8 @@ export class MeteringInterceptor implements NestInterceptor {
     this.countForMetrics(call, settlement);
     // A guess teaches nothing: it may be several times what vLLM rendered.
     if (receipt.promptKnown) this.learnFrom(call, usage.prompt);
+    if (receipt.outcome === 'client_closed' && usage.prompt === 0)
+      this.reservations.cameToNothing(call, request.user);
     await settled;
     if (receipt.failure) this.failures.answer(receipt.failure, request, response);
     else receipt.deliver?.();

@@ -88,15 +88,22 @@ export class ReservationService {
       await sleep(Math.min(spread, Math.max(1, deadline - performance.now())));
       verdict = await decide(question, budget, least());
     }
-    if (verdict.kind !== 'admitted' && question.prompt.counted !== undefined) this.vain.add(principal.userId);
-    if (verdict.kind !== 'admitted') throw refusalOf(verdict, call.model.id, this.env.QUOTA_EXCEEDED_STATUS);
+    if (verdict.kind !== 'admitted') {
+      this.cameToNothing(call, principal);
+      throw refusalOf(verdict, call.model.id, this.env.QUOTA_EXCEEDED_STATUS);
+    }
     const { granted, rates } = verdict;
     if (granted >= budget.total) return { budget, clamped: false, rates };
     const clamped = clampedTo(budget, granted, question);
     return { budget: clamped ?? budget, clamped: clamped !== null, rates };
   }
 
-  /** By vLLM's count; of accounts whose requests were counted and refused too often, by the bound. */
+  /** It was refused, or its client left before vLLM got it: nothing is billed that would end what vLLM counts for it. */
+  cameToNothing(call: ProxiedCall, { userId }: Principal): void {
+    if (call.isCounted) this.vain.add(userId);
+  }
+
+  /** By vLLM's count; of accounts for which it counted too often in vain, by the bound. */
   private sizeOf(call: ProxiedCall, { userId }: Principal): Promise<PromptSize> | PromptSize {
     return this.vain.areTooMany(userId) ? this.prompts.uncountable(call) : this.prompts.exact(call);
   }

@@ -23,7 +23,7 @@ export interface PromptSize {
   readonly exact: boolean;
   /** False for images and the like: `tokens` says nothing, only the window bounds them. */
   readonly bounded: boolean;
-  /** What vLLM counted of the largest, less than it has where counts are not believed; absent: it did not count. */
+  /** What vLLM counted of the largest, where that is not believed to be all of it; absent: it did not count. */
   readonly counted?: number;
 }
 

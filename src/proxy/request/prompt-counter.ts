@@ -27,18 +27,13 @@ export class PromptCounter {
     if (!isBelieved && (uncounted.bounded || call.model.window === null)) return uncounted;
     const counts = await this.count(call);
     if (counts === null) return uncounted;
+    call.isCounted = true;
     const { untoldTokens, constraintTokens, keptOfPrompt } = call;
     const sizes = counts.map((count) => count + untoldTokens);
-    const counted = Math.max(...sizes);
-    if (!isBelieved) return { ...uncounted, counted: Math.min(counted, keptOfPrompt) };
+    const largest = Math.max(...sizes);
+    if (!isBelieved) return { ...uncounted, counted: Math.min(largest, keptOfPrompt) };
     call.countedPrompt = sum(sizes) + constraintTokens;
-    return {
-      tokens: call.countedPrompt + short,
-      largest: counted + short,
-      exact: true,
-      bounded: true,
-      counted,
-    };
+    return { tokens: call.countedPrompt + short, largest: largest + short, exact: true, bounded: true };
   }
 
   /** The same without asking vLLM. */

@@ -49,6 +49,8 @@ export class ProxiedCall {
 
   /** What vLLM counted before the request was admitted, with what is reserved beside that; null: it did not decide. */
   countedPrompt: number | null = null;
+  /** vLLM counted its prompt before it was admitted. */
+  isCounted = false;
   private bound: PromptSize | null = null;
   private body: CheckedBody | null;
   private sent: Buffer | null = null;
