@@ -119,18 +119,40 @@ describe('a migration of a table that somebody reads for long', () => {
 });
 
 describe('a start while another process migrates', () => {
+  const untilToldOfTheOther = async () => {
+    while (!written.join('').includes('waiting for another process that migrates the database'))
+      await sleep(20);
+  };
+
   it('waits for it longer than its role may wait in a request', async () => {
     for (const name of ROLE_TIMEOUTS) await onServer(`ALTER ROLE ${role} SET ${name} = '1500ms'`);
     await onServer(`ALTER ROLE ${role} SET lock_timeout = '1500ms'`);
     // The lock of migration-lock.ts.
     await dump.query('SELECT pg_advisory_lock(7311823310495028001)');
     const starting = start();
-    await untilSomebodyWaits();
+    await untilToldOfTheOther();
     await sleep(2_500);
     await dump.query('SELECT pg_advisory_unlock_all()');
     await starting;
     expect(await migrationsDone()).toBeGreaterThan(EARLY_MIGRATIONS);
-    expect(written.join('')).toContain('waiting for another process that migrates the database');
+  });
+
+  it('keeps nothing from being cleared away meanwhile, and is given up with the start', async () => {
+    await dump.query('SELECT pg_advisory_lock(7311823310495028001)');
+    let isStopped = false;
+    const given = start(() => {
+      if (isStopped) throw new StartCancelled();
+    });
+    await untilToldOfTheOther();
+    await sleep(200);
+    const { rows } = await dump.query<{ oldest: string | null }>(
+      `SELECT max(age(backend_xmin)) AS oldest FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+    );
+    isStopped = true;
+    await expect(given).rejects.toThrow(StartCancelled);
+    expect(rows).toEqual([{ oldest: null }]);
+    expect(written.filter((line) => line.includes('waiting for another process'))).toHaveLength(1);
   });
 });
 

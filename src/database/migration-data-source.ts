@@ -13,7 +13,7 @@ interface MigrationSettings {
   readonly applicationName?: string;
   /** Told what is waited for. */
   readonly log: (line: string) => void;
-  /** Called between the tries of a migration that waits for a table; what it throws ends them. */
+  /** Called between the tries while another process migrates, or reads a table; what it throws ends them. */
   readonly proceed?: () => void;
 }
 
@@ -42,7 +42,7 @@ export class MigrationDataSource extends DataSource {
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return withMigrationLock(this.settings.url, this.settings.log, work);
+    return withMigrationLock(this.settings, work);
   }
 
   private async tryUntilDone(options: Parameters<DataSource['runMigrations']>[0]): Promise<void> {

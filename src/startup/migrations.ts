@@ -9,7 +9,7 @@ interface SchemaOptions {
   readonly url: string;
   readonly migrate: boolean;
   readonly log: StartupLog;
-  /** Called between the tries of a migration that waits for a table; it throws when the start is to be given up. */
+  /** Called between the tries of a migration that waits for others; it throws when the start is to be given up. */
   readonly proceed?: () => void;
 }
 
