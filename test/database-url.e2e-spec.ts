@@ -127,6 +127,38 @@ it('names a file of DATABASE_URL that is not there, at once: no server would bri
   await lost.stop();
 });
 
+describe('a start that cannot bring the schema up to date', () => {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const start = (url: string) =>
+    bringSchemaUpToDate({ url, migrate: true, log: new StartupLog(loadEnv({})) });
+  beforeAll(async () => {
+    await onServer(`CREATE DATABASE ${name}`);
+    await onServer(`CREATE ROLE ${name} LOGIN PASSWORD 'x' CONNECTION LIMIT 1`);
+  });
+  afterAll(async () => {
+    await onServer(`DROP DATABASE ${name} WITH (FORCE)`);
+    await onServer(`DROP ROLE ${name}`);
+  });
+
+  it('says that it is for want of connections', async () => {
+    const url = new URL(urlOf(name));
+    [url.username, url.password] = [name, 'x'];
+    await expect(start(url.href)).rejects.toThrow(
+      `DATABASE_URL: ${name}@${url.host}/${name} has no connection left.`,
+    );
+  });
+
+  it('says that it is a migration', async () => {
+    const client = new Client({ connectionString: urlOf(name) });
+    await client.connect();
+    await client.query('CREATE TABLE users ()');
+    await client.end();
+    await expect(start(urlOf(name))).rejects.toThrow(
+      'A database migration failed: relation "users" already exists.',
+    );
+  });
+});
+
 describe('npm run migration:run', () => {
   it('gives its statements the time they need, as a start does: a large table takes longer than a request may', async () => {
     const database = await createDatabase();

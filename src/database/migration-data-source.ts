@@ -8,6 +8,13 @@ import { unfitEncoding } from './unfit-settings';
 const PAUSE_MS = 3_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
+/** A migration itself, and not what leads to it: no turn was had, or no connection. `message` is PostgreSQL's. */
+export class MigrationFailure extends Error {
+  constructor(override readonly cause: Error) {
+    super(cause.message, { cause });
+  }
+}
+
 interface MigrationSettings {
   readonly url: string;
   readonly applicationName?: string;
@@ -27,7 +34,10 @@ export class MigrationDataSource extends DataSource {
     super(migrationOptions(settings));
   }
 
-  /** @returns all that it ran; each has a transaction of its own, so that a try that fails keeps what it has done */
+  /**
+   * @returns all that it ran; each has a transaction of its own, so that a try that fails keeps what it has done
+   * @throws MigrationFailure when it is one of them that fails
+   */
   override async runMigrations(options?: Parameters<DataSource['runMigrations']>[0]) {
     await this.refuseEncoding();
     return this.inTurn(async () => {
@@ -58,7 +68,7 @@ export class MigrationDataSource extends DataSource {
       } catch (error) {
         if (!isLocked(error)) {
           lines.forEach((line) => log(line));
-          throw error;
+          throw new MigrationFailure(error as Error);
         }
         if (tries === 1) {
           this.settings.log(

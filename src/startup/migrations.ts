@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { MigrationDataSource } from '../database/migration-data-source';
+import { MigrationDataSource, MigrationFailure } from '../database/migration-data-source';
 import { databaseFailure } from './database-failure';
 import { StartupFailure } from './startup-failure';
 import type { StartupLog } from './startup-log';
@@ -40,8 +40,8 @@ async function run(db: DataSource, log: StartupLog): Promise<void> {
     // Another process may have run them meanwhile.
     if (ran.length > 0) log.line(`ran ${ran.length} database migration(s)`);
   } catch (error) {
-    if (error instanceof StartCancelled) throw error;
-    throw new StartupFailure(`A database migration failed: ${(error as Error).message}.`, { cause: error });
+    if (!(error instanceof MigrationFailure)) throw error;
+    throw new StartupFailure(`A database migration failed: ${error.message}.`, { cause: error.cause });
   }
 }
 
