@@ -5,14 +5,17 @@ export interface CutSetting {
   readonly line: number;
 }
 
-/** A name, and a value in quotes, which may go over several lines, or else the rest of the line. */
-const SETTING = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=(?:[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)|(.*))/gm;
+/**
+ * A name, and a value in quotes, which may go over several lines, or else the rest of the line. Node 20 takes no quotes
+ * behind a tab for any.
+ */
+const SETTING = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=(?: *(?:"[^"]*"|'[^']*'|`[^`]*`)|(.*))/gm;
 
 /** A quote that nothing closes: Node takes the line as it is. */
-const OPEN_QUOTE = /^\s*["'`]/;
+const OPEN_QUOTE = /^ *["'`]/;
 
-/** The first # does not stand behind a space, as that of a remark does. */
-const CUT = /^(?:[^#]*[^#\s])?#/;
+/** The first # does not stand behind a space, as that of a remark does, or stands between quotes that are taken for none. */
+const CUT = /^(?:(?:[^#]*[^#\s])?#|\s*(["'`])[^#]*#.*\1)/;
 
 /** The first setting in a text of the form of `.env` whose value has a # outside of quotes: Node ends it there. */
 export function cutSetting(text: string): CutSetting | null {

@@ -40,12 +40,14 @@ describe('.env', () => {
     ['behind export, and with a remark', 'export SPEC_PASSWORD = horse#battery # mine', 1],
     ['behind lines in quotes', 'SPEC_A="1\nSPEC_B=x#y\n"\r\nSPEC_PASSWORD=horse#battery\r\n', 4],
     ['behind a quote inside', "SPEC_PASSWORD=horse's#battery", 1],
+    ['in quotes behind a tab', 'SPEC_PASSWORD=\t"horse#battery"', 1],
+    ['in quotes behind a tab, as a remark', "SPEC_PASSWORD= \t'horse # battery'", 1],
     ['behind a byte order mark', '\uFEFFSPEC_PASSWORD=horse#battery', 1],
   ])('is refused when a value without quotes would end before its #, %s', (_where, text, line) => {
     const tell = () => load(text);
     expect(tell).toThrow(
       `Wrong setting: SPEC_PASSWORD, in line ${line} of .env, has a # without a space in front and would end there: ` +
-        'put the value into quotes.',
+        'put the value into quotes, right behind the =.',
     );
     expect(tell).not.toThrow(/horse|battery/);
     expect(process.env.SPEC_PASSWORD).toBeUndefined();
@@ -59,8 +61,13 @@ describe('.env', () => {
     ['double quotes', 'SPEC_A="correct horse#battery"', 'correct horse#battery'],
     ['single quotes', "SPEC_A= 'correct #horse#battery' # mine", 'correct #horse#battery'],
     ['backquotes', 'SPEC_A=`"horse"#\'battery\'`', '"horse"#\'battery\''],
+    ['quotes behind spaces', 'SPEC_A=  "correct horse#battery"', 'correct horse#battery'],
     ['lines in quotes', 'SPEC_A="horse\nSPEC_B=x#y"', 'horse\nSPEC_B=x#y'],
   ])('may have a # in %s', (_where, text, value) => {
     expect(load(text).SPEC_A).toBe(value);
+  });
+
+  it.each(["SPEC_A=\thorse's # battery", "SPEC_A=\t'horse # battery"])('may have a remark in %j', (text) => {
+    expect(() => load(text)).not.toThrow();
   });
 });

@@ -41,7 +41,7 @@ export function loadDotEnv(path = '.env'): void {
   if (cut) {
     throw new ConfigurationError(
       `Wrong setting: ${cut.name}, in line ${cut.line} of .env, has a # without a space in front and would end there: ` +
-        'put the value into quotes.',
+        'put the value into quotes, right behind the =.',
     );
   }
   for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value;
