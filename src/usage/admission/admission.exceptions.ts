@@ -10,6 +10,8 @@ export interface BlockingLimit {
   readonly setBy: 'default' | 'admin' | 'self';
   readonly amount: number;
   readonly used: number;
+  /** What a limit on tokens must have left for this request: its prompt and the shortest answer worth sending. */
+  readonly needed: number;
   /** When there will be room again, as far as time alone brings it; null: never, or as soon as others have finished. */
   readonly roomAt: Date | null;
 }
@@ -48,6 +50,9 @@ const PERIODS: Readonly<Record<BlockingLimit['period'], string>> = {
   total: 'in total',
 };
 
+/** Fewer tokens than this are no answer, unless fewer were asked for. */
+const LEAST_USEFUL_OUTPUT = 16;
+
 /** The client's own earlier attempt: what it costs is billed once, and not again as long as it runs. */
 export function requestInFlight(): ApiException {
   return new ApiException({
@@ -78,7 +83,13 @@ function finalMessage(limit: BlockingLimit): string {
   // No window brings anything.
   if (limit.amount === 0)
     return `The limit of ${OWNERS[limit.subject]} allows no ${ALLOWED[limit.metric]} at all. ${whoLifts(limit)}`;
-  return isShort(limit) ? neverFits(limit) : usedUp(limit);
+  if (limit.metric !== 'tokens') return usedUp(limit);
+  const left = limit.amount - limit.used;
+  // Of a short window only this is ever final. Where nothing is used yet, what is missing will not come with the next one.
+  if (isShort(limit) || limit.used === 0) return neverFits(limit);
+  // Such a rest is good for no answer; what the prompt needs has not been counted exactly then.
+  if (left < LEAST_USEFUL_OUTPUT) return usedUp(limit);
+  return limit.needed > limit.amount ? neverFits(limit) : tooLittleLeft(limit);
 }
 
 const ALLOWED: Readonly<Record<BlockingLimit['metric'], string>> = {
@@ -93,10 +104,23 @@ export const isShort = ({ period }: BlockingLimit): boolean => period === 'minut
 function usedUp(limit: BlockingLimit): string {
   const { metric, subject, period } = limit;
   const what = metric === 'tokens' ? 'token' : 'request';
+  return `The ${what} quota of ${OWNERS[subject]} is used up ${PERIODS[period]}. ${whatHelps(limit)}`;
+}
+
+/** A shorter prompt would still find room, and this one will in the next window. */
+function tooLittleLeft(limit: BlockingLimit): string {
+  const { subject, period } = limit;
+  return (
+    `This prompt and a short answer need more tokens than are left ${PERIODS[period]} of the quota of ${OWNERS[subject]}. ` +
+    whatHelps(limit)
+  );
+}
+
+function whatHelps(limit: BlockingLimit): string {
+  const { period, setBy } = limit;
   const resets = period === 'total' ? 'It never resets by itself.' : `It resets ${RESETS[period]}.`;
   // Time helps in every other window; of a cap in those, an administrator need not be asked.
-  const help = period === 'total' || limit.setBy === 'self' ? ` ${whoLifts(limit)}` : '';
-  return `The ${what} quota of ${OWNERS[subject]} is used up ${PERIODS[period]}. ${resets}${help}`;
+  return period === 'total' || setBy === 'self' ? `${resets} ${whoLifts(limit)}` : resets;
 }
 
 function whoLifts({ subject, setBy }: BlockingLimit): string {
@@ -106,9 +130,13 @@ function whoLifts({ subject, setBy }: BlockingLimit): string {
     : 'It is a limit you set yourself and may lift.';
 }
 
-/** A window that opens again soon, and would never be enough. */
-function neverFits({ subject, period }: BlockingLimit): string {
-  return `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. Shorten it.`;
+/** However long the client waits, no window will ever be enough. */
+function neverFits(limit: BlockingLimit): string {
+  const { subject, period } = limit;
+  return (
+    `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. ` +
+    `Waiting does not help: shorten the prompt, or have the limit raised. ${whoLifts(limit)}`
+  );
 }
 
 /** Room exists, but other requests under way hold it. */

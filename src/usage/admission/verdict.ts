@@ -39,7 +39,8 @@ export function admittedInto([limit, left, resetsAt]: Room, granted: number): Ve
   return { kind: 'admitted', granted, rates: { tokens: rateOf(limit, left, at, granted), requests: null } };
 }
 
-export function toVerdict(row: VerdictRow): Verdict {
+/** @param needed what a limit on tokens had to have left for this request */
+export function toVerdict(row: VerdictRow, needed: number): Verdict {
   const kind = kindOf(row);
   switch (kind) {
     case 'admitted':
@@ -56,6 +57,7 @@ export function toVerdict(row: VerdictRow): Verdict {
           setBy: row.limit_set_by,
           amount: Number(row.limit_amount),
           used: Number(row.limit_used),
+          needed,
           roomAt: row.room_at,
         },
         rates: ratesOf(row),
