@@ -6,6 +6,7 @@ import { sendRaw } from './support/raw-http';
 interface OpencodeConfig {
   provider: Record<string, { options: Record<string, string>; models: Record<string, unknown> }>;
   model?: string;
+  compaction?: object;
 }
 
 describe('setting up opencode', () => {
@@ -16,8 +17,9 @@ describe('setting up opencode', () => {
     gateway = await startGateway({
       simulator: {
         models: [
+          { id: 'small', maxModelLen: 16_383 },
           { id: 'big', maxModelLen: 65_536 },
-          { id: 'small', maxModelLen: 4_096 },
+          { id: 'least', maxModelLen: 16_384 },
         ],
       },
     });
@@ -31,7 +33,7 @@ describe('setting up opencode', () => {
     return (await answer.json()) as OpencodeConfig;
   };
 
-  it('gives every model with the limits of vLLM, and the address of this gateway', async () => {
+  it('gives every model large enough for opencode with the limits of vLLM, and the address of this gateway', async () => {
     expect(await config(user.key)).toEqual({
       $schema: 'https://opencode.ai/config.json',
       provider: {
@@ -41,7 +43,7 @@ describe('setting up opencode', () => {
           options: { baseURL: `${gateway.url}/v1`, apiKey: '{env:LLM_API_KEY}' },
           models: {
             big: { name: 'big', limit: { context: 65_536, output: 16_384 } },
-            small: { name: 'small', limit: { context: 4_096, output: 1_024 } },
+            least: { name: 'least', limit: { context: 16_384, output: 4_096 } },
           },
         },
       },
@@ -58,15 +60,26 @@ describe('setting up opencode', () => {
     expect(await answer.json()).toEqual(expected);
   });
 
-  it('gives a key only the models it may use', async () => {
+  const configOf = async (model: string): Promise<OpencodeConfig> => {
     const answer = await gateway.post('/users/me/api-keys', user.accessToken, {
-      name: 'small only',
-      models: ['small'],
+      name: `${model} only`,
+      models: [model],
     });
-    const { key } = (await answer.json()) as { key: string };
-    const narrow = await config(key);
+    return config(((await answer.json()) as { key: string }).key);
+  };
+
+  it('gives a key only the models it may use', async () => {
+    const narrow = await configOf('least');
+    expect(Object.keys(narrow.provider['llm-user-managed']?.models ?? {})).toEqual(['least']);
+    expect(narrow.model).toBe('llm-user-managed/least');
+    expect(narrow).not.toHaveProperty('compaction');
+  });
+
+  it('keeps a model with a small window where there is no other, and opencode from compacting for ever', async () => {
+    const narrow = await configOf('small');
     expect(Object.keys(narrow.provider['llm-user-managed']?.models ?? {})).toEqual(['small']);
-    expect(narrow.model).toBe('llm-user-managed/small');
+    expect(narrow.compaction).toEqual({ auto: false });
+    expect(narrow).not.toHaveProperty('model');
   });
 
   it('is kept by no cache, and holds no secret', async () => {

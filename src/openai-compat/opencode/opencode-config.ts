@@ -11,7 +11,17 @@ export const KEY_FROM_ENVIRONMENT = `{env:${KEY_VARIABLE}}`;
 /** Shown while vLLM cannot be asked; the name stands for the one model it will serve. */
 const PLACEHOLDER: Model = { id: 'opencode-llm', context_length: 32_768, max_output_tokens: 8_192 };
 
+/**
+ * With less, opencode's first prompt (about 7,500 tokens of instructions and tools) and what it keeps free for an answer
+ * leave nothing: it compacts a conversation of two words again and again, and never ends.
+ */
+const LEAST_CONTEXT = 16_384;
+
 type Model = Pick<ModelCard, 'id' | 'context_length' | 'max_output_tokens'>;
+
+class OpencodeCompaction {
+  @ApiProperty({ example: false }) auto: boolean;
+}
 
 /** An opencode.json, as far as this gateway fills it in. */
 export class OpencodeConfig {
@@ -31,10 +41,15 @@ export class OpencodeConfig {
   provider: Record<string, OpencodeProvider>;
   @ApiProperty({
     required: false,
-    description: 'Absent when there is no model',
+    description: `Absent when there is no model with a context of ${LEAST_CONTEXT} tokens or more`,
     example: `${PROVIDER}/opencode-llm`,
   })
   model?: string;
+  @ApiProperty({
+    required: false,
+    description: `Only when all models have a context below ${LEAST_CONTEXT} tokens: opencode would compact for ever`,
+  })
+  compaction?: OpencodeCompaction;
 }
 
 interface OpencodeProvider {
@@ -45,7 +60,7 @@ interface OpencodeProvider {
 }
 
 /**
- * The opencode.json for these models.
+ * The opencode.json for these models: those whose context is large enough for opencode, or else all, never compacting.
  * @param apiKey a key, or `KEY_FROM_ENVIRONMENT`
  */
 export function opencodeConfig({
@@ -57,6 +72,8 @@ export function opencodeConfig({
   apiKey: string;
   models: readonly Model[];
 }): OpencodeConfig {
+  const large = models.filter(isLargeEnough);
+  const offered = large.length > 0 ? large : models;
   return {
     $schema: 'https://opencode.ai/config.json',
     provider: {
@@ -64,12 +81,17 @@ export function opencodeConfig({
         npm: '@ai-sdk/openai-compatible',
         name: 'LLM User Management',
         options: { baseURL: `${baseUrl}/v1`, apiKey },
-        models: Object.fromEntries(models.map((model) => [model.id, { name: model.id, ...limitOf(model) }])),
+        models: Object.fromEntries(offered.map((model) => [model.id, { name: model.id, ...limitOf(model) }])),
       },
     },
-    ...(models[0] ? { model: `${PROVIDER}/${models[0].id}` } : {}),
+    ...(large[0] ? { model: `${PROVIDER}/${large[0].id}` } : {}),
+    ...(large.length === 0 && models.length > 0 ? { compaction: { auto: false } } : {}),
   };
 }
+
+/** One whose context is not known may be. */
+const isLargeEnough = ({ context_length: context }: Model): boolean =>
+  context === null || context >= LEAST_CONTEXT;
 
 /** For a file that is written before vLLM could be asked. */
 export const withPlaceholder = (models: readonly Model[]): readonly Model[] =>
