@@ -93,6 +93,8 @@ describe('/users/me/api-keys/{id}/limits', () => {
   });
 
   it('never reset in total, and say that no administrator is needed', async () => {
+    expect((await chat()).status).toBe(200);
+    await settledRows(gateway, ada.id);
     await set({ metric: 'tokens', window: 'total', amount: 1 });
     const [status, message] = await refusal();
     expect(status).toBe(402);

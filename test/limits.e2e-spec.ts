@@ -47,6 +47,9 @@ describe('token limits at admission', () => {
   };
 
   it('answers a spent quota with 402, in words no client retries, and asks vLLM nothing', async () => {
+    await chat({ messages: said({ tokens: 5 }) });
+    await untilNothingOpen(gateway);
+    gateway.simulator.journal.clear();
     await limit(1);
     const answer = await chat({ messages: said({ tokens: 5 }) });
     const { error } = (await answer.json()) as { error: { type: string; code: string; message: string } };
@@ -117,7 +120,7 @@ describe('token limits at admission', () => {
     const refused = await chat({ messages: said({ tokens: 3 }) }, gateway, key);
     expect(refused.status).toBe(402);
     expect(((await refused.json()) as { error: { message: string } }).error.message).toMatch(
-      /this API key.*today/,
+      /this API key.*in a day/,
     );
     expect((await chat({ messages: said({ tokens: 3 }) })).status).toBe(200);
   });
