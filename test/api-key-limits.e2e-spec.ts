@@ -94,12 +94,10 @@ describe('/users/me/api-keys/{id}/limits', () => {
 
   it('never reset in total, and say that no administrator is needed', async () => {
     expect((await chat()).status).toBe(200);
-    await settledRows(gateway, ada.id);
     await set({ metric: 'tokens', window: 'total', amount: 1 });
     const [status, message] = await refusal();
-    expect(status).toBe(402);
+    expect([status, message]).toEqual([402, expect.not.stringMatching(/administrator|\d/)]);
     expect(message).toMatch(/never resets by itself\. The owner of the key .* may lift it/);
-    expect(message).not.toMatch(/administrator|\d/);
   });
 
   it('of more than the owner has do not help: the cap of the owner holds, lowered afterwards too', async () => {
