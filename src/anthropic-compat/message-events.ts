@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import {
+  ChatAnswer,
+  ChatChoice,
+  ChatToolCall,
+  ChatUsage,
+  parsedEvent,
+  reasoningOf,
+} from '../proxy/chat-answer';
 import type { EventDialect } from '../proxy/dialect';
 import { toLatin1 } from '../proxy/relay/model-name';
 import { anthropicError } from './anthropic-error';
-import { ChatAnswer, ChatChoice, ChatToolCall, ChatUsage, messageUsage, reasoningOf } from './chat-answer';
+import { messageUsage } from './message-usage';
 import { stopReason } from './stop-reason';
 import { parsedInput } from './whole-message';
-
-const DATA = 'data: ';
 
 type BlockType = 'text' | 'thinking' | 'tool_use';
 
@@ -40,7 +46,7 @@ export class MessageEvents implements EventDialect {
   event(frame: string): string {
     this.out = '';
     if (this.hasFailed) return '';
-    const chat = parsed(frame);
+    const chat = parsedEvent(frame);
     if (chat?.error) this.fail(chat.error);
     else if (chat) this.take(chat);
     return this.out;
@@ -147,14 +153,5 @@ export class MessageEvents implements EventDialect {
 
   private say(type: string, fields: object): void {
     this.out += `event: ${type}\ndata: ${toLatin1(JSON.stringify({ type, ...fields }))}\n\n`;
-  }
-}
-
-/** @returns null for what is no event of vLLM's */
-function parsed(frame: string): ChatAnswer | null {
-  try {
-    return JSON.parse(Buffer.from(frame.slice(DATA.length), 'latin1').toString('utf8')) as ChatAnswer | null;
-  } catch {
-    return null;
   }
 }

@@ -1,4 +1,4 @@
-import type { ChatChoice } from './chat-answer';
+import type { ChatChoice } from '../proxy/chat-answer';
 
 export interface StopReason {
   readonly stop_reason: 'end_turn' | 'max_tokens' | 'stop_sequence' | 'tool_use' | null;

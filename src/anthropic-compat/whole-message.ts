@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ChatAnswer, ChatToolCall, messageUsage, reasoningOf } from './chat-answer';
+import { ChatAnswer, ChatToolCall, reasoningOf } from '../proxy/chat-answer';
+import { messageUsage } from './message-usage';
 import { stopReason } from './stop-reason';
 
 /** A whole answer of chat completions as the message it is. */

@@ -4,14 +4,25 @@
  * Texts of answers are latin1 of UTF-8, one character a byte.
  */
 export interface Dialect {
-  /** What the ledger calls the endpoint. */
-  readonly endpoint: string;
   /**
    * @param fields the request's body
-   * @returns the body of a chat
    * @throws ApiException 400
    */
-  toChat(fields: Readonly<Record<string, unknown>>): object;
+  read(fields: Readonly<Record<string, unknown>>): Asked;
+}
+
+/** A request as the chat it is. */
+export interface Asked {
+  /** The body of a chat. */
+  readonly chat: object;
+  /** Kept for as long as the answer goes on: it shall hold little of what was asked. */
+  readonly answers: AnswerDialect;
+}
+
+/** How the answers to one request are written. */
+export interface AnswerDialect {
+  /** What the ledger calls the endpoint. */
+  readonly endpoint: string;
   /** A whole answer of chat completions. */
   answer(chat: string): string;
   /** A refusal of vLLM, in OpenAI's envelope. */

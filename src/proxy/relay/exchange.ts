@@ -1,5 +1,5 @@
 import type { TokenUsage, Outcome, Source } from '../../usage/token-usage';
-import type { Dialect } from '../dialect';
+import type { AnswerDialect } from '../dialect';
 import type { PromptPart } from '../request/prompt-guess';
 import type { StreamExpectations } from './stream-meter';
 
@@ -19,7 +19,7 @@ export interface Exchange {
   readonly offersTools: boolean;
   readonly expected: StreamExpectations;
   /** What the client reads; null: what vLLM writes. */
-  readonly dialect: Dialect | null;
+  readonly dialect: AnswerDialect | null;
   /** performance.now() of its arrival. */
   readonly arrivedAt: number;
 }

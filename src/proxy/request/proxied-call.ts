@@ -1,4 +1,4 @@
-import type { Dialect } from '../dialect';
+import type { AnswerDialect } from '../dialect';
 import { EndpointName, ENDPOINTS } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
@@ -63,7 +63,7 @@ export class ProxiedCall {
     /** What the model's chat template adds by itself, as far as it is known. */
     readonly templateTokens: number,
     /** Of what the client sent, where that was no chat of OpenAI's. */
-    readonly dialect: Dialect | null = null,
+    readonly dialect: AnswerDialect | null = null,
   ) {
     this.body = body;
     const { fields, endpoint } = body;

@@ -5,7 +5,7 @@ import { ApiException } from '../../common/api.exception';
 import type { Principal } from '../../common/principal';
 import { requestContext } from '../../common/request-context';
 import { Env } from '../../config/env';
-import type { Dialect } from '../dialect';
+import type { Asked, Dialect } from '../dialect';
 import type { EndpointName, Metered } from '../endpoints';
 import { ModelCatalogue } from '../upstream/model-catalogue';
 import { BodyMemory } from './body-memory';
@@ -59,8 +59,8 @@ export class RequestIntake {
     const weigh = (weight: number) => {
       if (!this.memory.weigh(request, weight)) throw noRoom();
     };
-    const chat = dialect ? inChat(bytes, dialect, weigh) : bytes;
-    const body = checkBody(chat, endpoint, weigh);
+    const asked = dialect ? askedIn(dialect, bytes, weigh) : null;
+    const body = checkBody(asked ? bytesOf(asked) : bytes, endpoint, weigh);
     const name = body.fields.model;
     const found = this.catalogue.resolve(
       typeof name === 'string' ? name : await this.onlyModel(endpoint, principal),
@@ -72,7 +72,8 @@ export class RequestIntake {
       body.endpoint === 'chat_completions' ? this.templates.of(model.servedName, offersTools(body)) : 0;
     const templateTokens = isPromise(tokens) ? await tokens : tokens;
     const salt = this.salts.of(principal.userId);
-    return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens, dialect);
+    const answers = asked?.answers ?? null;
+    return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens, answers);
   }
 
   /** What has been read of the request is decided about: others may have its room. */
@@ -132,10 +133,10 @@ function parseBody(bytes: Buffer, weigh: Weigh): Pick<CheckedBody, 'fields' | 'm
   return { fields, members };
 }
 
-/** A body of another dialect as the bytes of a chat. */
-function inChat(bytes: Buffer, dialect: Dialect, weigh: Weigh): Buffer {
-  return Buffer.from(JSON.stringify(dialect.toChat(parseBody(bytes, weigh).fields)));
-}
+const askedIn = (dialect: Dialect, bytes: Buffer, weigh: Weigh): Asked =>
+  dialect.read(parseBody(bytes, weigh).fields);
+
+const bytesOf = ({ chat }: Asked): Buffer => Buffer.from(JSON.stringify(chat));
 
 /** Rules over more than one field, as vLLM has them: said here, nothing need be dispatched to learn them. */
 function checkTogether(fields: Readonly<Record<string, unknown>>, endpoint: EndpointName): void {

@@ -1,8 +1,9 @@
-/** The parts of vLLM's chat answers and of its events that messages are made of. */
+/** The parts of vLLM's chat answers and of its events that answers of other dialects are made of. */
 export interface ChatUsage {
   readonly prompt_tokens?: number;
   readonly completion_tokens?: number | null;
   readonly prompt_tokens_details?: { readonly cached_tokens?: number | null } | null;
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null;
 }
 
 export interface ChatToolCall {
@@ -27,6 +28,7 @@ export interface ChatChoice {
 
 export interface ChatAnswer {
   readonly id?: string;
+  readonly created?: number;
   readonly model?: string;
   readonly choices?: readonly ChatChoice[];
   readonly usage?: ChatUsage | null;
@@ -36,13 +38,17 @@ export interface ChatAnswer {
 export const reasoningOf = ({ reasoning, reasoning_content }: ChatMessage): string =>
   reasoning ?? reasoning_content ?? '';
 
-/** Anthropic's counts: what was read from the cache is beside the input, and not in it. */
-export function messageUsage(usage: ChatUsage | null | undefined): object {
-  const prompt = usage?.prompt_tokens ?? 0;
-  const cached = usage?.prompt_tokens_details?.cached_tokens ?? null;
-  return {
-    input_tokens: Math.max(0, prompt - (cached ?? 0)),
-    output_tokens: usage?.completion_tokens ?? 0,
-    ...(cached === null ? {} : { cache_read_input_tokens: cached }),
-  };
+const DATA = 'data: ';
+
+/** @param latin1 one character a byte; @throws SyntaxError for what is no JSON */
+export const parsedAnswer = (latin1: string): ChatAnswer =>
+  JSON.parse(Buffer.from(latin1, 'latin1').toString('utf8')) as ChatAnswer;
+
+/** @returns null for what is no event of vLLM's */
+export function parsedEvent(frame: string): ChatAnswer | null {
+  try {
+    return parsedAnswer(frame.slice(DATA.length)) as ChatAnswer | null;
+  } catch {
+    return null;
+  }
 }
