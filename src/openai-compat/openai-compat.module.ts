@@ -9,12 +9,19 @@ import { ModelsController } from './models.controller';
 import { ModelsService } from './models.service';
 import { OpencodeController } from './opencode/opencode.controller';
 import { OpencodeService } from './opencode/opencode.service';
+import { ResponsesController } from './responses/responses.controller';
 
 /** The public contract at /v1, how to set up a client for it, and the one place that shapes errors. */
 @Global()
 @Module({
   imports: [ProxyModule],
-  controllers: [AdminModelsController, CompletionsController, ModelsController, OpencodeController],
+  controllers: [
+    AdminModelsController,
+    CompletionsController,
+    ModelsController,
+    OpencodeController,
+    ResponsesController,
+  ],
   providers: [
     ModelsService,
     OpencodeService,

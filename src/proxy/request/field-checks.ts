@@ -6,7 +6,7 @@ export type Check = (value: unknown) => string | null;
 export const invalidField = (param: string, message: string): ApiException =>
   new ApiException({ status: 400, code: 'invalid_value', param, message });
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** null counts as absent, as OpenAI and vLLM have it. */
