@@ -6,7 +6,7 @@ import { sendRaw, statusOf } from './support/raw-http';
 const THEIRS = `
   /v1/chat/completions/batch /v1/chat/completions/render /v1/chat/completions/derender /v1/completions/render
   /v1/completions/derender /v1/embeddings /v1/audio/transcriptions /v1/audio/translations
-  /v1/responses /v1/responses/resp_1 /v1/responses/resp_1/cancel /v1/realtime /v1/score
+  /v1/responses/resp_1 /v1/responses/resp_1/cancel /v1/realtime /v1/score
   /v1/rerank /v1/load_lora_adapter /v1/unload_lora_adapter /inference/v1/generate /v2/embed /v2/rerank /cohere/v2/chat
   /invocations /generative_scoring /pooling /classify /score /rerank
   /pause /resume /is_paused /scale_elastic_ep /is_scaling_elastic_ep /init_weight_transfer_engine /start_weight_update

@@ -1,6 +1,7 @@
 import type { ParameterObject, RequestBodyObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { CHAT_ANSWER, CHAT_STREAM, COMPLETION_ANSWER, COMPLETION_STREAM } from './generation-examples';
 import { CREATE_MESSAGE } from './message-operations';
+import { CREATE_RESPONSE } from './response-operations';
 
 /** What the document says of a route whose body is not a DTO, because unknown fields must pass through it. */
 export interface GenerationOperation {
@@ -180,6 +181,7 @@ export const GENERATION_OPERATIONS: Readonly<Record<string, GenerationOperation>
   'post /v1/chat/completions': CHAT,
   'post /v1/completions': COMPLETE,
   'post /v1/messages': CREATE_MESSAGE,
+  'post /v1/responses': CREATE_RESPONSE,
   'post /chat/completions': SESSION_CHAT,
 };
 
