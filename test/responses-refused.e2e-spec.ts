@@ -3,6 +3,7 @@ import { settledRows } from './support/ledger';
 
 const MODEL = 'opencode-llm';
 const said = (steps: object) => `SIM:${JSON.stringify(steps)}`;
+const WEATHER = { type: 'function', name: 'weather' };
 const saying = (part: object) => ({ input: [{ role: 'user', content: [part] }] });
 
 describe('what POST /v1/responses refuses', () => {
@@ -88,6 +89,13 @@ describe('what POST /v1/responses refuses', () => {
       /not run here: mcp\. Describe/,
     ],
     ['a namespace of nothing', { tools: [{ type: 'namespace', name: 'x' }] }, 'tools[0]', /a list of tools/],
+    [
+      // It would stand before each of its tools.
+      'a namespace with a long name',
+      { tools: [{ type: 'namespace', name: 'n'.repeat(1_000_000), tools: [WEATHER] }] },
+      'tools[0]',
+      /a name of at most 256 characters/,
+    ],
     [
       'a strange tool in a namespace',
       { tools: [{ type: 'namespace', name: 'x', tools: [{ type: 'custom', name: 'y' }] }] },

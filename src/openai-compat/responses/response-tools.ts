@@ -29,6 +29,12 @@ const LEFT_OUT: ReadonlySet<unknown> = new Set([
   'tool_search',
 ]);
 
+/**
+ * A namespace stands before each of its tools: of a long one, a body that is small enough would become a chat that is not.
+ * OpenAI takes 128 characters.
+ */
+const LONGEST_NAME = 256;
+
 /** As vLLM calls it. */
 export const flatName = (namespace: string, name: string): string => `${namespace}__${name}`;
 
@@ -44,7 +50,7 @@ export function chatTools(tools: unknown): ChatTools {
   (tools ?? []).forEach((tool: unknown, at: number) => {
     const where = `tools[${at}]`;
     if (!isObject(tool)) throw invalidField(where, `${where} must be an object with a type.`);
-    if (tool.type === 'function') list.push(chatTool(where, tool));
+    if (tool.type === 'function') list.push(chatTool(where, tool, nameOf(where, tool)));
     else if (tool.type === 'namespace') addNamespace(where, tool, list, names);
     else if (!LEFT_OUT.has(tool.type)) throw notRunHere(where, tool);
   });
@@ -52,8 +58,9 @@ export function chatTools(tools: unknown): ChatTools {
 }
 
 function addNamespace(where: string, space: Tool, list: object[], names: Map<string, ToolName>): void {
-  const { name: namespace, tools } = space;
-  if (typeof namespace !== 'string' || !Array.isArray(tools))
+  const { tools } = space;
+  const namespace = nameOf(where, space);
+  if (!Array.isArray(tools))
     throw invalidField(where, `${where} must be a namespace with a name and a list of tools.`);
   tools.forEach((tool: unknown, at) => {
     const here = `${where}.tools[${at}]`;
@@ -61,13 +68,11 @@ function addNamespace(where: string, space: Tool, list: object[], names: Map<str
     const name = nameOf(here, tool);
     const flat = flatName(namespace, name);
     names.set(flat, { namespace, name });
-    list.push(chatTool(here, { ...tool, name: flat }));
+    list.push(chatTool(here, tool, flat));
   });
 }
 
-function chatTool(where: string, tool: Tool): object {
-  const { description, parameters, strict } = tool;
-  const name = nameOf(where, tool);
+function chatTool(where: string, { description, parameters, strict }: Tool, name: string): object {
   if (parameters !== undefined && parameters !== null && !isObject(parameters))
     throw invalidField(where, `${where} must have parameters that are an object.`);
   return {
@@ -82,8 +87,9 @@ function chatTool(where: string, tool: Tool): object {
 }
 
 function nameOf(where: string, { name }: Tool): string {
-  if (typeof name === 'string') return name;
-  throw invalidField(where, `${where} must have a name, beside its type.`);
+  if (typeof name !== 'string') throw invalidField(where, `${where} must have a name, beside its type.`);
+  if (name.length <= LONGEST_NAME) return name;
+  throw invalidField(where, `${where} must have a name of at most ${LONGEST_NAME} characters.`);
 }
 
 const notRunHere = (where: string, { type }: Tool): Error =>
