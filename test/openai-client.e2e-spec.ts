@@ -133,7 +133,7 @@ describe('the openai client', () => {
       const error = await ask(client, { model: 'gpt-5' }).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(NotFoundError);
       expect(error).toMatchObject({ code: 'model_not_found', param: 'model' });
-      await expect(client.responses.create({ model: MODEL, input: 'hi' })).rejects.toBeInstanceOf(
+      await expect(client.embeddings.create({ model: MODEL, input: 'hi' })).rejects.toBeInstanceOf(
         NotFoundError,
       );
     });
