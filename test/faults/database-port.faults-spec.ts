@@ -33,6 +33,8 @@ describe('an embedded PostgreSQL that dies while another program takes its port'
     folder = emptyFolder();
     gateway = await startProcess(folder);
     await gateway.ready();
+    // The key of the first admin is printed last, and nothing is by a process that stands still.
+    await gateway.printed('opencode.json for');
     port = databasePortOf(gateway);
     const [postmaster] = readFileSync(join(folder, 'data/postgres/cluster/postmaster.pid'), 'utf8').split(
       '\n',
