@@ -24,6 +24,7 @@ export async function startGateway(settings = {}) {
     models: [{ id: 'served-model', maxModelLen: 65_536 }],
     promptTokensDetails: true,
     reasoning: true,
+    task: 'any',
   });
   const home = mkdtempSync(join(tmpdir(), 'llm-clients-'));
   const output = [];

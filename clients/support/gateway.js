@@ -76,10 +76,12 @@ export async function settledLedger(user, count, withinMs = 30_000) {
   return rows;
 }
 
-/** What the simulator generated since the last `forgetJournal`, oldest first. */
+const METERED = ['/v1/chat/completions', '/v1/completions', '/v1/embeddings', '/v1/rerank', '/v1/score'];
+
+/** What the simulator was asked that is metered since the last `forgetJournal`, oldest first. */
 export async function journal() {
   const { entries } = await ask('GET', `${simulatorUrl}/simulator/journal`);
-  return entries.filter(({ path }) => path.endsWith('completions'));
+  return entries.filter(({ path }) => METERED.includes(path));
 }
 
 export const forgetJournal = () => ask('DELETE', `${simulatorUrl}/simulator/journal`);

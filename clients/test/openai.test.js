@@ -161,7 +161,7 @@ describe('openai', () => {
       assert.ok(error instanceof NotFoundError);
       assert.deepEqual([error.code, error.param], ['model_not_found', 'model']);
       assert.match(error.message, /GET \/v1\/models/);
-      const missing = await refusal(client.embeddings.create({ model: MODEL, input: 'hi' }));
+      const missing = await refusal(client.moderations.create({ input: 'hi' }));
       assert.ok(missing instanceof NotFoundError);
       assert.equal(missing.code, 'not_found');
       assert.ok((await refusal(client.models.retrieve('gpt-5'))) instanceof NotFoundError);

@@ -45,6 +45,9 @@ describe('the code shown to users runs as it stands', () => {
   it('Anthropic’s SDKs', () => generates("Anthropic's SDKs", /output_tokens: \d+/));
   it('AI SDK', () => generates('AI SDK', /\w+ \w+/));
   it('LangChain', () => generates('LangChain', /total_tokens: \d+/));
+  it('embeddings and rerankers', needsCurl, () =>
+    generates('Embeddings and rerankers', /2 vectors of 64[\s\S]*"relevance_score"/),
+  );
   it('curl', needsCurl, () => generates('curl', /data: \[DONE\]/));
 
   it('the opencode.json of /connect, by curl', needsCurl, async () => {

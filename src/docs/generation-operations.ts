@@ -1,6 +1,7 @@
 import type { ParameterObject, RequestBodyObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { CHAT_ANSWER, CHAT_STREAM, COMPLETION_ANSWER, COMPLETION_STREAM } from './generation-examples';
 import { CREATE_MESSAGE } from './message-operations';
+import { EMBED, RERANK, SCORE } from './pooling-operations';
 import { CREATE_RESPONSE } from './response-operations';
 
 /** What the document says of a route whose body is not a DTO, because unknown fields must pass through it. */
@@ -180,6 +181,9 @@ const SESSION_CHAT: GenerationOperation = {
 export const GENERATION_OPERATIONS: Readonly<Record<string, GenerationOperation>> = {
   'post /v1/chat/completions': CHAT,
   'post /v1/completions': COMPLETE,
+  'post /v1/embeddings': EMBED,
+  'post /v1/rerank': RERANK,
+  'post /v1/score': SCORE,
   'post /v1/messages': CREATE_MESSAGE,
   'post /v1/responses': CREATE_RESPONSE,
   'post /chat/completions': SESSION_CHAT,

@@ -9,6 +9,7 @@ import { ModelsController } from './models.controller';
 import { ModelsService } from './models.service';
 import { OpencodeController } from './opencode/opencode.controller';
 import { OpencodeService } from './opencode/opencode.service';
+import { PoolingController } from './pooling.controller';
 import { ResponsesController } from './responses/responses.controller';
 
 /** The public contract at /v1, how to set up a client for it, and the one place that shapes errors. */
@@ -20,6 +21,7 @@ import { ResponsesController } from './responses/responses.controller';
     CompletionsController,
     ModelsController,
     OpencodeController,
+    PoolingController,
     ResponsesController,
   ],
   providers: [

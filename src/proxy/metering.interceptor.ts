@@ -10,15 +10,16 @@ import { rateLimitHeaders } from '../usage/admission/rate-limit-headers';
 import { SettlementService } from '../usage/admission/settlement.service';
 import { CurrentRates, wantsRates } from '../usage/rates/current-rates.service';
 import { NO_TOKENS, Settlement, TokenUsage } from '../usage/token-usage';
-import type { Metered } from './endpoints';
+import { isPooled, Metered } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
 import { EngineWatch } from './upstream/engine-watch.service';
 import { upstreamUnavailable } from './upstream/upstream.exceptions';
 import { ChatCounts } from './request/chat-counts';
 import { idempotencyKey } from './request/idempotency-key';
+import { PooledOverheads } from './request/pooled-overheads';
 import { PromptCounter } from './request/prompt-counter';
-import type { ProxiedCall } from './request/proxied-call';
+import type { MeteredCall } from './request/metered-call';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
 import { Reservation, ReservationService } from './reservation.service';
@@ -68,6 +69,7 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly settlements: SettlementService,
     private readonly prompts: PromptCounter,
     private readonly templates: TemplateOverheads,
+    private readonly pooled: PooledOverheads,
     private readonly chats: ChatCounts,
     private readonly live: LiveRequests,
     private readonly engine: EngineWatch,
@@ -102,10 +104,10 @@ export class MeteringInterceptor implements NestInterceptor {
     response: ServerResponse,
     metered: Metered,
     next: CallHandler,
-  ): Promise<{ call: ProxiedCall; running: Running }> {
+  ): Promise<{ call: MeteredCall; running: Running }> {
     if (this.engine.isDown) throw upstreamUnavailable();
     const { requestId } = requestContext(request);
-    let call: ProxiedCall;
+    let call: MeteredCall;
     let reservation: Reservation;
     try {
       call = await this.intake.read(request, metered, request.user);
@@ -134,7 +136,7 @@ export class MeteringInterceptor implements NestInterceptor {
   }
 
   private async finish(
-    call: ProxiedCall,
+    call: MeteredCall,
     running: Running,
     request: MeteredRequest,
     response: ServerResponse,
@@ -157,17 +159,23 @@ export class MeteringInterceptor implements NestInterceptor {
   }
 
   /** A prompt above its bound or count was more than what was reserved for it: the next one of this model shall not be. */
-  private learnFrom(call: ProxiedCall, promptTokens: number): void {
-    if (call.endpoint !== 'chat_completions') return;
-    const { model, hasTools, templateTokens, countedPrompt } = call;
-    if (countedPrompt !== null) this.chats.compare(model.servedName, countedPrompt, promptTokens);
+  private learnFrom(call: MeteredCall, promptTokens: number): void {
+    const { endpoint, model, hasTools, templateTokens, countedPrompt } = call;
+    if (endpoint === 'completions') return;
+    if (endpoint === 'chat_completions' && countedPrompt !== null)
+      this.chats.compare(model.servedName, countedPrompt, promptTokens);
     const { tokens, bounded } = call.promptBound;
     const excess = promptTokens - tokens;
     if (excess <= 0 || !bounded) return;
+    if (isPooled(endpoint)) {
+      // All of it, its few words too: near a limit vLLM counts the words, and what stands around them must be right alone.
+      const shown = Math.ceil(promptTokens / call.expected.prompts);
+      return this.pooled.raise(endpoint, model.servedName, templateTokens, shown);
+    }
     this.templates.raise(model.servedName, hasTools, templateTokens, templateTokens + excess);
   }
 
-  private countForMetrics(call: ProxiedCall, { outcome, usage, timeToFirstTokenMs }: Settlement): void {
+  private countForMetrics(call: MeteredCall, { outcome, usage, timeToFirstTokenMs }: Settlement): void {
     this.metrics.settled({
       outcome,
       timeToFirstTokenMs,
@@ -180,7 +188,7 @@ export class MeteringInterceptor implements NestInterceptor {
   }
 
   /** vLLM did not say: it is counted now. */
-  private async estimated(call: ProxiedCall, receipt: Receipt): Promise<TokenUsage> {
+  private async estimated(call: MeteredCall, receipt: Receipt): Promise<TokenUsage> {
     if (receipt.outcome === 'completed') this.metrics.usageMissing();
     const { usage, promptKnown, uncountedText } = receipt;
     // Of several prompts some may have been told.
@@ -191,7 +199,7 @@ export class MeteringInterceptor implements NestInterceptor {
 }
 
 function exchangeFor(
-  call: ProxiedCall,
+  call: MeteredCall,
   { budget, clamped, rates }: Reservation,
   request: IncomingMessage,
   response: ServerResponse,
@@ -215,7 +223,7 @@ function exchangeFor(
 }
 
 function settlementOf(
-  call: ProxiedCall,
+  call: MeteredCall,
   receipt: Receipt,
   usage: TokenUsage,
   request: MeteredRequest,
@@ -237,7 +245,7 @@ function settlementOf(
   };
 }
 
-function noteForLog(request: IncomingMessage, call: ProxiedCall, settlement: Settlement): void {
+function noteForLog(request: IncomingMessage, call: MeteredCall, settlement: Settlement): void {
   requestContext(request).log = {
     model: call.model.id,
     outcome: settlement.outcome,

@@ -10,6 +10,7 @@ import { StallWatch } from './relay/stall-watch';
 import { CacheSalts } from './request/cache-salts';
 import { ChatCounts } from './request/chat-counts';
 import { GrammarLimit } from './request/grammar-limit';
+import { PooledOverheads } from './request/pooled-overheads';
 import { PromptCounter } from './request/prompt-counter';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
@@ -27,6 +28,7 @@ const metering = [
   PromptCounter,
   ChatCounts,
   TemplateOverheads,
+  PooledOverheads,
   LiveRequests,
   RelayService,
   MeteringInterceptor,

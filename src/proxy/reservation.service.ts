@@ -17,7 +17,7 @@ import {
   PromptSize,
 } from './request/output-budget';
 import { PromptCounter } from './request/prompt-counter';
-import type { ProxiedCall } from './request/proxied-call';
+import type { MeteredCall } from './request/metered-call';
 import { VainCounts } from './request/vain-counts';
 
 export interface Reservation {
@@ -50,7 +50,7 @@ export class ReservationService {
 
   /** @throws ApiException 401, 402, 404, 409, 429 or 503; nothing is held then */
   async reserve(
-    call: ProxiedCall,
+    call: MeteredCall,
     requestId: string,
     principal: Principal,
     idempotencyKey: string | null,
@@ -99,12 +99,12 @@ export class ReservationService {
   }
 
   /** It was refused, or its client left before vLLM got it: nothing is billed that would end what vLLM counts for it. */
-  cameToNothing(call: ProxiedCall, { userId }: Principal): void {
+  cameToNothing(call: MeteredCall, { userId }: Principal): void {
     if (call.isCounted) this.vain.add(userId);
   }
 
   /** By vLLM's count; of accounts for which it counted too often in vain, by the bound. */
-  private sizeOf(call: ProxiedCall, { userId }: Principal): Promise<PromptSize> | PromptSize {
+  private sizeOf(call: MeteredCall, { userId }: Principal): Promise<PromptSize> | PromptSize {
     return this.vain.areTooMany(userId) ? this.prompts.uncountable(call) : this.prompts.exact(call);
   }
 }

@@ -1,15 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from './api-error';
 import { Connection } from './connection';
-import { ENGINE_BUSY, scriptedFailure } from './failures';
+import { ENGINE_BUSY } from './failures';
 import { Generation } from './generation';
 import type { Endpoint } from './generation-request';
 import { readGeneration } from './generation-request';
-import { sendError, sendRedirect, sendText } from './http-answers';
+import { sendJson } from './http-answers';
 import type { Journal, JournalEntry } from './journal';
 import { jsonAnswer } from './json-answer';
+import { poolingAnswer } from './pooling-answer';
+import { PoolingEndpoint, readPooling } from './pooling-request';
 import { PrefixCache } from './prefix-cache';
-import type { Script } from './script';
+import { answeredByScript } from './scripted-faults';
 import type { SimulatedModels } from './simulated-models';
 import type { SimulatorSettings } from './simulator-settings';
 import { streamAnswer } from './stream-answer';
@@ -46,11 +49,7 @@ export class Engine {
       this.cache,
       typeof header === 'string' ? header : undefined,
     );
-    const connection = new Connection(response, this.settings, () => {
-      if (entry.outcome !== 'running') return;
-      entry.outcome = 'cancelled';
-      entry.cancelledAt = Date.now();
-    });
+    const connection = new Connection(response, this.settings, () => leave(entry));
     if (await answeredByScript(read.script, connection, entry)) return;
     const end = read.stream
       ? await streamAnswer(generation, connection)
@@ -60,34 +59,36 @@ export class Engine {
     entry.finishedAt = Date.now();
     entry.outcome = end === 'completed' ? 'completed' : end === 'rejected' ? 'rejected' : 'fault';
   }
+
+  /** Embeddings and scores: the prompts are read, nothing is generated, and the answer comes whole. */
+  async pool(
+    endpoint: PoolingEndpoint,
+    body: Readonly<Record<string, unknown>>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    entry: JournalEntry,
+  ): Promise<void> {
+    const read = readPooling(endpoint, body, this.models, this.settings);
+    const { script } = read;
+    entry.model = read.model.id;
+    entry.promptTokens = read.promptTokens;
+    const { 'x-request-id': header } = request.headers;
+    const answer = poolingAnswer(read, typeof header === 'string' ? header : randomBytes(8).toString('hex'));
+    const connection = new Connection(response, this.settings, () => leave(entry));
+    if (await answeredByScript(script, connection, entry)) return;
+    await connection.pause(script.ttftMs ?? this.settings.timeToFirstTokenMs);
+    if (entry.outcome !== 'running') return;
+    if (script.dieAfterChunks !== undefined) {
+      entry.outcome = 'fault';
+      return connection.reset();
+    }
+    entry.status = 200;
+    sendJson(response, 200, answer);
+  }
 }
 
-/** Faults that come instead of an answer. They generate nothing. */
-async function answeredByScript(
-  script: Script,
-  connection: Connection,
-  entry: JournalEntry,
-): Promise<boolean> {
-  const { response } = connection;
-  if (script.refuse) {
-    entry.outcome = 'fault';
-    connection.reset();
-    return true;
-  }
-  if (script.neverAnswer) {
-    await connection.forever();
-    return true;
-  }
-  if (script.redirectTo !== undefined) {
-    entry.outcome = 'fault';
-    sendRedirect(response, script.redirectTo);
-    return true;
-  }
-  if (script.status === undefined) return false;
-  entry.outcome = 'fault';
-  entry.status = script.status;
-  if (script.retryAfter !== undefined) response.setHeader('retry-after', String(script.retryAfter));
-  if (script.body !== undefined) sendText(response, script.status, script.body);
-  else sendError(response, scriptedFailure(script.status));
-  return true;
+function leave(entry: JournalEntry): void {
+  if (entry.outcome !== 'running') return;
+  entry.outcome = 'cancelled';
+  entry.cancelledAt = Date.now();
 }

@@ -1,13 +1,19 @@
 import { startSimulator } from './simulator';
 import { DEFAULT_MODEL, SimulatedModel } from './simulator-settings';
 
-/** `npm run vllm:sim`. Settings: PORT, HOST, SIM_MODELS (name:window:alias:alias,…), SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY. */
+const TASKS = ['generate', 'embed', 'classify', 'any'] as const;
+
+/**
+ * `npm run vllm:sim`. Settings: PORT, HOST, SIM_MODELS (name:window:alias:alias,…), SIM_TASK (generate, embed, classify, any),
+ * SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY.
+ */
 async function main(): Promise<void> {
-  const { PORT, HOST, SIM_MODELS, SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY } = process.env;
+  const { PORT, HOST, SIM_MODELS, SIM_TASK, SIM_TTFT_MS, SIM_TBT_MS, VLLM_API_KEY } = process.env;
   const simulator = await startSimulator({
     host: HOST || '127.0.0.1',
     port: whole('PORT', PORT, 8_000),
     models: models(SIM_MODELS),
+    task: taskOf(SIM_TASK),
     timeToFirstTokenMs: whole('SIM_TTFT_MS', SIM_TTFT_MS, 50),
     timeBetweenTokensMs: whole('SIM_TBT_MS', SIM_TBT_MS, 15),
     apiKey: VLLM_API_KEY || undefined,
@@ -28,6 +34,12 @@ function whole(name: string, text: string | undefined, fallback: number): number
   if (!text) return fallback;
   if (/^\d{1,6}$/.test(text)) return Number(text);
   throw new Error(`${name} must be a whole number.`);
+}
+
+function taskOf(text: string | undefined): (typeof TASKS)[number] {
+  const task = TASKS.find((one) => one === (text || 'generate'));
+  if (task) return task;
+  throw new Error(`SIM_TASK must be one of ${TASKS.join(', ')}.`);
 }
 
 function models(text: string | undefined): SimulatedModel[] {

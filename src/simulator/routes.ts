@@ -40,7 +40,22 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   '/v1/chat/completions': ['POST'],
   '/v1/completions': ['POST'],
   '/tokenize': ['POST'],
+  '/v1/embeddings': ['POST'],
+  '/v1/rerank': ['POST'],
+  '/v1/score': ['POST'],
 };
+
+const GENERATING = ['/v1/chat/completions', '/v1/completions'];
+const SCORING = ['/v1/rerank', '/v1/score'];
+
+/** A route that does not fit the model is not there. */
+function isMissing(path: string, { task, tokenize }: SimulatorSettings): boolean {
+  if (path === '/tokenize') return tokenize === 'missing';
+  if (task === 'any') return false;
+  if (GENERATING.includes(path)) return task !== 'generate';
+  if (SCORING.includes(path)) return task === 'generate';
+  return path === '/v1/embeddings' && task !== 'embed';
+}
 
 /** Answers one request as vLLM's front end does. */
 export async function route(
@@ -57,7 +72,7 @@ export async function route(
   const methods = METHODS[pathname];
   if (pathname.endsWith('/') && METHODS[pathname.slice(0, -1)])
     return sendRedirect(response, `http://${request.headers.host}${pathname.slice(0, -1)}`);
-  if (!methods || (pathname === '/tokenize' && context.settings.tokenize === 'missing'))
+  if (!methods || isMissing(pathname, context.settings))
     return sendJson(response, 404, { detail: 'Not Found' });
   if (!methods.includes(request.method ?? '')) {
     response.setHeader('allow', methods.join(', '));
@@ -91,6 +106,12 @@ async function answer(
       return engine.generate('chat', parseBody(request, bytes), request, response, entry);
     case '/v1/completions':
       return engine.generate('completions', parseBody(request, bytes), request, response, entry);
+    case '/v1/embeddings':
+      return engine.pool('embeddings', parseBody(request, bytes), request, response, entry);
+    case '/v1/rerank':
+      return engine.pool('rerank', parseBody(request, bytes), request, response, entry);
+    case '/v1/score':
+      return engine.pool('score', parseBody(request, bytes), request, response, entry);
     case '/v1/models':
       return sendJson(response, 200, models.list());
     case '/tokenize':

@@ -30,6 +30,11 @@ export interface SimulatorSettings {
   /** As with DeepSeek V4: a completion takes a suffix. POST /tokenize does not. */
   fillsInTheMiddle: boolean;
   /**
+   * What its models do: vLLM has the routes of that and no others. 'embed' scores pairs as well, by embedding their sides;
+   * 'any' is what no vLLM does.
+   */
+  task: 'generate' | 'embed' | 'classify' | 'any';
+  /**
    * As with gpt-oss before vLLM 0.33: POST /tokenize counts what its template shows of a chat, which is less than a chat is
    * rendered to. truncate_prompt_tokens of a chat does nothing, as with later releases, too.
    */
@@ -74,6 +79,7 @@ export function simulatorSettings(options: SimulatorOptions): SimulatorSettings 
     reasoningEffortMap: options.reasoningEffortMap ?? {},
     fillsInTheMiddle: options.fillsInTheMiddle ?? false,
     gptOss: options.gptOss ?? false,
+    task: options.task ?? 'generate',
     tokenize: options.tokenize ?? 'served',
     overflow: options.overflow ?? 'clamp',
     maxUnfinished: options.maxUnfinished ?? null,

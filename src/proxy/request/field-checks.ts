@@ -61,6 +61,17 @@ export const tokenizable = (maxLength: number): Check =>
     HALF_A_PAIR.test(value as string) ? 'must not hold half a surrogate pair' : null,
   );
 
+/** Any text for a tokenizer, an empty one too. */
+export const text: Check = (value) => {
+  if (typeof value !== 'string') return 'must be a text';
+  return HALF_A_PAIR.test(value) ? 'must not hold half a surrogate pair' : null;
+};
+
+export const oneOf =
+  (...values: string[]): Check =>
+  (value) =>
+    values.includes(value as string) ? null : `must be ${values.join(' or ')}`;
+
 export const list =
   (max: number, item?: Check): Check =>
   (value) => {
@@ -112,7 +123,8 @@ export const streamOptions: Check = (value) => {
   return null;
 };
 
-const isTokens = (item: unknown): boolean =>
+/** Ids of tokens, of one text. */
+export const isTokens = (item: unknown): boolean =>
   Array.isArray(item) &&
   item.length > 0 &&
   item.every((id) => Number.isSafeInteger(id) && (id as number) >= 0);

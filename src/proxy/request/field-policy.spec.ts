@@ -70,7 +70,7 @@ const GOOD: Record<string, unknown> = {
 
 describe('the field policy, row by row', () => {
   for (const [field, rule] of FIELD_POLICY) {
-    const endpoint = rule.only ?? 'chat_completions';
+    const endpoint = rule.only === 'completions' ? 'completions' : 'chat_completions';
     const base = endpoint === 'completions' ? COMPLETION : CHAT;
     if (rule.action === 'forward') {
       it(`forwards ${field}`, () => {

@@ -1,8 +1,7 @@
-import type { EndpointName } from '../endpoints';
+import { EndpointName, isPooled } from '../endpoints';
 import {
   atMostKeys,
   boolean,
-  Check,
   either,
   every,
   int64,
@@ -14,38 +13,14 @@ import {
   number,
   object,
   objectWithKeys,
-  optional,
   prompt,
   streamOptions,
   string,
   tokenizable,
 } from './field-checks';
+import { drop, FieldRule, forward, own, refuse, required } from './field-rules';
+import { POOLED_POLICY } from './pooled-policy';
 import { affordable, affordableAlsoInTexts, affordableWhenStrict } from './schema-cost';
-
-/**
- * What happens to one field of a request body on its way to vLLM:
- * forward: its bytes go through (after its check); drop: left out, as vLLM itself ignores it or it would reach into
- * other users' work; refuse: 400, because dropping it silently would change what the client asked for;
- * own: the gateway writes it itself (proxied-call.ts).
- */
-export interface FieldRule {
-  readonly action: 'forward' | 'drop' | 'refuse' | 'own';
-  readonly check?: Check;
-  /** refuse: the sentence the client reads. */
-  readonly because?: string;
-  /** Only on this endpoint; elsewhere the field is dropped. */
-  readonly only?: EndpointName;
-}
-
-const forward = (check?: Check, only?: EndpointName): FieldRule => ({
-  action: 'forward',
-  ...(check ? { check: optional(check) } : {}),
-  ...(only ? { only } : {}),
-});
-const required = (check: Check, only: EndpointName): FieldRule => ({ action: 'forward', check, only });
-const own = (check?: Check): FieldRule => ({ action: 'own', ...(check ? { check: optional(check) } : {}) });
-const drop: FieldRule = { action: 'drop' };
-const refuse = (because: string): FieldRule => ({ action: 'refuse', because });
 
 const MAX_TOKENS = 100_000_000;
 const REMOVED = 'was removed from vLLM and would be ignored; use response_format or structured_outputs.';
@@ -65,7 +40,7 @@ const TEMPLATE_KWARGS = [
   'date_string',
 ] as const;
 
-/** Every field the gateway knows. A field that is not here is dropped: vLLM would ignore it too. */
+/** Every field of generations that the gateway knows. A field that is not here is dropped: vLLM would ignore it too. */
 export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, FieldRule>([
   // What the gateway decides or meters by.
   ['model', own(string(256))],
@@ -166,6 +141,7 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
 
 /** The rule of a field on an endpoint. */
 export function ruleFor(field: string, endpoint: EndpointName): FieldRule {
+  if (isPooled(endpoint)) return POOLED_POLICY[endpoint].get(field) ?? drop;
   const rule = FIELD_POLICY.get(field);
   if (!rule || (rule.only && rule.only !== endpoint)) return drop;
   return rule;

@@ -9,8 +9,8 @@ export interface OutputQuestion {
   /** max_model_len; null when vLLM does not say. */
   readonly window: number | null;
   readonly prompt: PromptSize;
-  /** What vLLM does with an absent max_tokens: fill the window (chat), or 16 (completions). */
-  readonly absentMeans: 'rest_of_window' | 16;
+  /** What vLLM does with an absent max_tokens: fill the window (chat), or 16 (completions). 'nothing': it generates none. */
+  readonly absentMeans: 'rest_of_window' | 16 | 'nothing';
   /** DEFAULT_MAX_TOKENS; 0: no cap. */
   readonly defaultMax: number;
 }
@@ -52,6 +52,8 @@ const LEAST_GENERATED = 1;
 /** vLLM refuses prompt + max_tokens > max_model_len, so what does not fit is lowered here; nothing is ever raised. */
 export function outputBudget(question: OutputQuestion): OutputBudget {
   const { requested, window, prompt } = question;
+  if (question.absentMeans === 'nothing')
+    return { maxTokens: null, perChoice: 0, total: prompt.tokens, needsExactPrompt: false };
   if (window === null) return withoutWindow(question);
   const rest = window - prompt.largest;
   const wanted = requested ?? wantedWhenAbsent(question, window);

@@ -3,7 +3,7 @@ import { VllmApi } from '../upstream/vllm-api.service';
 import { ChatCounts } from './chat-counts';
 import type { PromptSize } from './output-budget';
 import { BYTES_PER_TOKEN } from './prompt-guess';
-import type { ProxiedCall } from './proxied-call';
+import type { MeteredCall } from './metered-call';
 
 /** Asks vLLM for exact token counts, chat template and tools included. */
 @Injectable()
@@ -19,7 +19,7 @@ export class PromptCounter {
    * The size that decides near a limit and near the context window. When vLLM cannot say, or is not believed, the bound
    * itself is used while it leaves room in the window, and beyond that the prompt counts as unbounded.
    */
-  async exact(call: ProxiedCall): Promise<PromptSize> {
+  async exact(call: MeteredCall): Promise<PromptSize> {
     const short = await this.shortBy(call);
     const isBelieved = short < Infinity;
     const uncounted = this.uncountable(call);
@@ -37,14 +37,14 @@ export class PromptCounter {
   }
 
   /** The same without asking vLLM. */
-  uncountable(call: ProxiedCall): PromptSize {
+  uncountable(call: MeteredCall): PromptSize {
     const { tokens, largest } = call.promptBound;
     const fits = call.model.window !== null && largest + BYTES_PER_TOKEN * 4 <= call.model.window;
     return { tokens, largest, exact: true, bounded: fits };
   }
 
   /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */
-  async estimate(call: ProxiedCall): Promise<number> {
+  async estimate(call: MeteredCall): Promise<number> {
     const counts = await this.count(call).catch(this.uncounted);
     if (counts === null) return call.guessedPromptTokens;
     const counted = sum(counts.map((count) => Math.min(count, call.keptOfPrompt)));
@@ -53,17 +53,17 @@ export class PromptCounter {
   }
 
   /** As vLLM counts it; null when it cannot. */
-  async tokensOf(call: ProxiedCall): Promise<number | null> {
+  async tokensOf(call: MeteredCall): Promise<number | null> {
     const counts = await this.count(call);
     return counts && sum(counts);
   }
 
-  private shortBy({ endpoint, model }: ProxiedCall): Promise<number> | 0 {
+  private shortBy({ endpoint, model }: MeteredCall): Promise<number> | 0 {
     return endpoint === 'chat_completions' ? this.chats.shortBy(model.servedName) : 0;
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */
-  async countText(call: ProxiedCall, text: string): Promise<number> {
+  async countText(call: MeteredCall, text: string): Promise<number> {
     if (text === '') return 0;
     const body = Buffer.from(
       JSON.stringify({ model: call.model.servedName, prompt: text, add_special_tokens: false }),
@@ -78,16 +78,16 @@ export class PromptCounter {
   };
 
   /** Prompt by prompt. */
-  private async count(call: ProxiedCall): Promise<number[] | null> {
+  private async count(call: MeteredCall): Promise<number[] | null> {
     const bodies = call.tokenizeBodies();
     if (bodies === null || !call.promptBound.bounded) return null;
-    const counts = call.tokenIdCounts;
+    const counts: number[] = [];
     for (const body of bodies) {
       const count = await this.vllm.countTokens(body);
       if (count === null) return null;
       counts.push(count);
     }
-    return counts;
+    return call.promptSizes(counts);
   }
 }
 

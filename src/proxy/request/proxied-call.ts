@@ -4,6 +4,7 @@ import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from '../../common/json-members';
+import type { MeteredCall } from './metered-call';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 import { promptBytes, textBytes } from './prompt-bytes';
 import { guessedPromptTokens, PromptPart } from './prompt-guess';
@@ -31,8 +32,8 @@ const MESSAGE_TOKENS = 16;
 /** What a tokenizer adds to a prompt of its own, such as a mark for its beginning. */
 const PROMPT_SLACK = 8;
 
-/** A request that may go to vLLM once it is admitted: what it asks for, and how its bytes become vLLM's. */
-export class ProxiedCall {
+/** A request for generated text. */
+export class ProxiedCall implements MeteredCall {
   readonly stream: boolean;
   readonly endpoint: EndpointName;
   readonly upstreamPath: string;
@@ -161,7 +162,7 @@ export class ProxiedCall {
   }
 
   get guessedPromptTokens(): number {
-    const guess = guessedPromptTokens(this.content.fields, sum(this.tokenIdCounts));
+    const guess = guessedPromptTokens(this.content.fields, sum(tokenIdCounts(this.content)));
     return Math.min(guess, this.keptOfPrompt * this.prompts);
   }
 
@@ -197,9 +198,9 @@ export class ProxiedCall {
     return tokenizeBodies(this.content, this.model.servedName);
   }
 
-  /** Of the prompts that came as token ids. */
-  get tokenIdCounts(): number[] {
-    return tokenIdCounts(this.content);
+  /** Behind those of the prompts that came as token ids. */
+  promptSizes(counts: readonly number[]): number[] {
+    return [...tokenIdCounts(this.content), ...counts];
   }
 
   /** What vLLM may render of each prompt beside what it counted. */

@@ -6,7 +6,7 @@ import type { Principal } from '../../common/principal';
 import { requestContext } from '../../common/request-context';
 import { Env } from '../../config/env';
 import type { Asked, Dialect } from '../dialect';
-import type { EndpointName, Metered } from '../endpoints';
+import { EndpointName, isPooled, Metered } from '../endpoints';
 import { ModelCatalogue } from '../upstream/model-catalogue';
 import { BodyMemory } from './body-memory';
 import { CacheSalts } from './cache-salts';
@@ -17,6 +17,10 @@ import { grammarOf } from './grammars';
 import { duplicateKey, standsTwice } from '../../common/json-duplicates';
 import { JsonMember, JsonTooDeepError, topLevelMembers } from '../../common/json-members';
 import { MAX_DEPTH, MAX_FIELDS, refuseHeavyJson, tooDeep, tooManyFields } from './json-weight';
+import type { MeteredCall } from './metered-call';
+import { PooledCall } from './pooled-call';
+import { PooledOverheads } from './pooled-overheads';
+import { checkPooled, POOLED_CONTENT } from './pooled-policy';
 import { CheckedBody, offersTools, ProxiedCall } from './proxied-call';
 import { bodyTimedOut, noRoom, readJsonBytes } from './request-body';
 import { TemplateOverheads } from './template-overheads';
@@ -37,6 +41,7 @@ export class RequestIntake {
     private readonly catalogue: ModelCatalogue,
     private readonly salts: CacheSalts,
     private readonly templates: TemplateOverheads,
+    private readonly pooled: PooledOverheads,
     private readonly grammars: GrammarLimit,
     private readonly env: Env,
   ) {
@@ -51,7 +56,7 @@ export class RequestIntake {
     request: IncomingMessage,
     { endpoint, dialect }: Metered,
     principal: Principal,
-  ): Promise<ProxiedCall> {
+  ): Promise<MeteredCall> {
     // Body, model and template are at hand as a rule, and a promise costs more than any of them: hence `isPromise`.
     const read = readJsonBytes(request, this.env.MAX_BODY_BYTES, this.memory);
     const bytes = isPromise(read) ? await read : read;
@@ -67,11 +72,13 @@ export class RequestIntake {
       principal,
     );
     const model = isPromise(found) ? await found : found;
+    const salt = this.salts.of(principal.userId);
+    if (isPooled(body.endpoint))
+      return new PooledCall(body, model, salt, this.pooled.of(body.endpoint, model.servedName));
     this.grammars.count(principal.userId, grammarOf(body));
     const tokens =
       body.endpoint === 'chat_completions' ? this.templates.of(model.servedName, offersTools(body)) : 0;
     const templateTokens = isPromise(tokens) ? await tokens : tokens;
-    const salt = this.salts.of(principal.userId);
     const answers = asked?.answers ?? null;
     return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens, answers);
   }
@@ -107,8 +114,8 @@ export function checkBody(
   const { fields, members } = parseBody(bytes, weigh);
   const isCompletion = endpoint === null && 'prompt' in fields && (fields.messages ?? null) === null;
   const actual = isCompletion ? 'completions' : (endpoint ?? 'chat_completions');
-  const content = actual === 'completions' ? 'prompt' : 'messages';
-  if (!(content in fields)) throw invalidField(content, `${content} is missing.`);
+  const missing = contentOf(actual).find((name) => !(name in fields));
+  if (missing !== undefined) throw invalidField(missing, `${missing} is missing.`);
   const dropped: string[] = [];
   for (const { key } of members) {
     const rule = ruleFor(key, actual);
@@ -120,8 +127,14 @@ export function checkBody(
     const problem = rule.check?.(value) ?? null;
     if (problem !== null) throw invalidField(key, `${key} ${problem}.`.replace(' .', '.'));
   }
-  checkTogether(fields, actual);
+  if (isPooled(actual)) checkPooled(actual, fields);
+  else checkTogether(fields, actual);
   return { endpoint: actual, bytes, members, fields, dropped };
+}
+
+function contentOf(endpoint: EndpointName): readonly string[] {
+  if (isPooled(endpoint)) return POOLED_CONTENT[endpoint];
+  return endpoint === 'completions' ? ['prompt'] : ['messages'];
 }
 
 function parseBody(bytes: Buffer, weigh: Weigh): Pick<CheckedBody, 'fields' | 'members'> {

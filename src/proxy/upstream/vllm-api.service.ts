@@ -3,7 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { Env } from '../../config/env';
-import { ENDPOINTS } from '../endpoints';
+import { leastRequest } from '../endpoints';
 import { upstreamBase } from './upstream-origin';
 import { neverConnected } from './upstream.client';
 
@@ -109,19 +109,15 @@ export class VllmApi {
   }
 
   /**
-   * Asks for one token, for nobody, and waits for as long as `signal` lets it. Any answer is one that is not about a fault of
+   * Asks for the least there is (one token), for nobody, and waits for as long as `signal` lets it. Any answer is one that is not about a fault of
    * vLLM: a refusal or a full queue keeps nobody waiting either. Never rejects.
    */
   async generateOne({ path, model }: Question, requestId: string, signal: AbortSignal): Promise<Reaction> {
-    const content =
-      path === ENDPOINTS.completions.upstreamPath
-        ? { prompt: '1' }
-        : { messages: [{ role: 'user', content: '1' }] };
     try {
       const { status } = await firstValueFrom(
         this.http.post<unknown>(
           this.base + path,
-          { model, ...content, max_tokens: 1 },
+          { model, ...leastRequest(path) },
           {
             ...this.options,
             timeout: 0,

@@ -1,0 +1,145 @@
+import { JsonMember, withEdits } from '../../common/json-members';
+import { EndpointName, ENDPOINTS } from '../endpoints';
+import type { StreamExpectations } from '../relay/stream-meter';
+import type { CatalogueModel } from '../upstream/model-catalogue';
+import type { MeteredCall } from './metered-call';
+import type { OutputQuestion, PromptSize } from './output-budget';
+import { Pooled, pooledBytes, pooledTexts, SCORE_FIELDS } from './pooled-texts';
+import { textBytes } from './prompt-bytes';
+import { BYTES_PER_TOKEN, PromptPart } from './prompt-guess';
+import type { CheckedBody } from './proxied-call';
+
+/** More texts than this are not counted one by one. */
+const MOST_TOKENIZE_CALLS = 16;
+/** Fields that stand in each prompt where a template shows them. */
+const INSTRUCTIONS = ['instruction', 'chat_template_kwargs'] as const;
+/** What stands around them. */
+const INSTRUCTION_MARKS = 16;
+
+/**
+ * A request whose answer is no text: embeddings, or scores of pairs. vLLM reads its prompts once and generates nothing, so
+ * what it costs is what it sends.
+ */
+export class PooledCall implements MeteredCall {
+  readonly endpoint: EndpointName;
+  readonly upstreamPath: string;
+  readonly stream = false;
+  readonly hasTools = false;
+  readonly hidesThinking = false;
+  readonly truncatesChat = false;
+  readonly dialect = null;
+  readonly untoldTokens = 0;
+  readonly constraintTokens = 0;
+  readonly expected: StreamExpectations;
+  readonly promptBound: PromptSize;
+  readonly keptOfPrompt: number;
+  readonly promptPart: PromptPart;
+  readonly prompts: number;
+  countedPrompt: number | null = null;
+  isCounted = false;
+  private readonly aroundPrompt: number;
+  private body: CheckedBody | null;
+  private sent: Buffer | null = null;
+
+  /** @param templateTokens what the model's template puts around each prompt, as far as it is known */
+  constructor(
+    body: CheckedBody,
+    readonly model: CatalogueModel,
+    private readonly cacheSalt: string,
+    readonly templateTokens: number,
+  ) {
+    this.body = body;
+    const { endpoint, fields, members } = body;
+    this.endpoint = endpoint;
+    this.upstreamPath = ENDPOINTS[endpoint].upstreamPath;
+    const pooled = pooledTexts(endpoint, fields);
+    this.prompts = pooled.prompts;
+    this.aroundPrompt = templateTokens + instructionTokens(fields);
+    // A model may take an input that is longer than its window, in pieces: it bounds nothing.
+    const tokens = pooledBytes(pooled) + this.prompts * this.aroundPrompt;
+    this.promptBound = { tokens, largest: tokens, exact: false, bounded: true };
+    const { truncate_prompt_tokens: kept } = fields;
+    this.keptOfPrompt = typeof kept === 'number' && kept >= 0 ? kept * this.prompts : Infinity;
+    this.promptPart = { bytes: bytesOfTexts(members), most: this.keptOfPrompt };
+    this.expected = {
+      servedModel: model.servedName,
+      publicModel: model.id,
+      choices: 1,
+      prompts: this.prompts,
+      wantsUsage: false,
+      wantsContinuousUsage: false,
+    };
+  }
+
+  get recordedAs(): string {
+    return this.endpoint;
+  }
+
+  get guessedPromptTokens(): number {
+    const guess = this.pooled.texts.reduce((sum, { text, times }) => sum + times * guessOf(text), 0);
+    return Math.min(guess, this.keptOfPrompt);
+  }
+
+  keepOnly(sent: Buffer): void {
+    this.body = null;
+    this.sent = sent;
+  }
+
+  private get pooled(): Pooled {
+    const sent = () => JSON.parse((this.sent ?? Buffer.from('{}')).toString('utf8')) as CheckedBody['fields'];
+    return pooledTexts(this.endpoint, this.body?.fields ?? sent());
+  }
+
+  outputQuestion(prompt: PromptSize): OutputQuestion {
+    return {
+      requested: null,
+      minTokens: 0,
+      choices: 1,
+      prompts: this.prompts,
+      window: null,
+      prompt,
+      absentMeans: 'nothing',
+      defaultMax: 0,
+    };
+  }
+
+  encode(): Buffer {
+    if (this.body === null) throw new Error('it has been sent');
+    const { bytes, members, dropped } = this.body;
+    const edits = new Map<string, string | null>(dropped.map((field) => [field, null]));
+    edits.set('model', JSON.stringify(this.model.servedName));
+    edits.set('cache_salt', JSON.stringify(this.cacheSalt));
+    return withEdits(bytes, members, edits);
+  }
+
+  tokenizeBodies(): Buffer[] | null {
+    const model = JSON.stringify(this.model.servedName);
+    const texts = this.pooled.texts.filter(({ text }) => typeof text === 'string');
+    if (texts.length > MOST_TOKENIZE_CALLS) return null;
+    return texts.map(({ text }) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
+  }
+
+  /** All together as one: each has a window to itself, and none shares it with an answer. */
+  promptSizes(counts: readonly number[]): number[] {
+    const next = counts.values();
+    const sizes = this.pooled.texts.map(
+      ({ text, times }) => times * (typeof text === 'string' ? (next.next().value ?? 0) : text.length),
+    );
+    return [sizes.reduce((sum, size) => sum + size, this.prompts * this.aroundPrompt)];
+  }
+}
+
+const TEXT_FIELDS: ReadonlySet<string> = new Set(['input', 'query', ...SCORE_FIELDS.flat()]);
+
+function bytesOfTexts(members: readonly JsonMember[]): number {
+  const texts = members.filter(({ key }) => TEXT_FIELDS.has(key));
+  return texts.reduce((sum, { valueStart, end }) => sum + end - valueStart, 0);
+}
+
+function instructionTokens(fields: CheckedBody['fields']): number {
+  const given = INSTRUCTIONS.map((key) => fields[key]).filter((value) => (value ?? null) !== null);
+  return given.reduce<number>((sum, value) => sum + textBytes(JSON.stringify(value)) + INSTRUCTION_MARKS, 0);
+}
+
+const guessOf = (text: string | readonly number[]): number =>
+  typeof text === 'string' ? Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN) : text.length;
