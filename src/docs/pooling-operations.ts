@@ -95,7 +95,7 @@ export const RERANK: GenerationOperation = {
     },
   ),
   success: answer('The documents, those that fit first', {
-    id: 'rerank-8f2c1d',
+    id: 'score-8f2c1d',
     model: MODEL,
     usage: USAGE,
     results: [

@@ -29,13 +29,15 @@ export function poolingAnswer(request: PoolingRequest, id: string): object {
     }))
     .toSorted((one, other) => other.relevance_score - one.relevance_score)
     .slice(0, request.topN);
-  return { id: `rerank-${id}`, model: model.id, ...usage, results };
+  return { id: `score-${id}`, model: model.id, ...usage, results };
 }
 
 function usageOf({ endpoint, promptTokens, script }: PoolingRequest): object {
   if (script.usage === 'bad') return { prompt_tokens: '12', total_tokens: null };
   const counts = { prompt_tokens: promptTokens, total_tokens: promptTokens };
-  return endpoint === 'rerank' ? counts : { ...counts, completion_tokens: 0, prompt_tokens_details: null };
+  return endpoint === 'rerank'
+    ? counts
+    : { ...counts, completion_tokens: 0, prompt_tokens_details: null, completion_tokens_details: null };
 }
 
 function embeddings({ first, dimensions, base64 }: PoolingRequest): object[] {

@@ -5,6 +5,7 @@ import { findScript } from './script';
 import type { SimulatedModels } from './simulated-models';
 import type { SimulatedModel, SimulatorSettings } from './simulator-settings';
 import { tokenize } from './tokenizer';
+import { checkPrompt } from './window-check';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -45,6 +46,11 @@ export function readPooling(
   models: SimulatedModels,
   settings: SimulatorSettings,
 ): PoolingRequest {
+  if (body.normalize !== undefined)
+    throw ApiError.badRequest(
+      'normalize',
+      'Parameter `normalize` was removed; use `use_activation` instead.',
+    );
   const model = models.find(optionalString(body.model, 'body.model') || undefined);
   const format = optionalOneOf(['float', 'base64'], body.encoding_format, 'body.encoding_format');
   const [first, second] = endpoint === 'embeddings' ? [inputs(body.input), []] : sides(endpoint, body);
@@ -57,7 +63,11 @@ export function readPooling(
   const prompts = promptSizes(one, two, settings);
   const kept = laxIntegerFrom(-1, body.truncate_prompt_tokens, 'body.truncate_prompt_tokens');
   const most = kept === undefined || kept === -1 ? model.maxModelLen : kept;
-  if (kept === undefined) for (const size of prompts) checkWindow(size, model.maxModelLen);
+  if (kept === undefined)
+    for (const [index, promptTokens] of prompts.entries()) {
+      const promptCharacters = second.length > 0 ? 1 : charactersOf(first[index] ?? '');
+      checkPrompt({ promptTokens, promptCharacters, window: model.maxModelLen });
+    }
   return {
     endpoint,
     model,
@@ -125,14 +135,8 @@ function promptSizes(
   });
 }
 
-function checkWindow(size: number, window: number): void {
-  if (size <= window) return;
-  throw ApiError.badRequest(
-    'input_tokens',
-    `This model's maximum context length is ${window} tokens. However, you requested 0 output tokens and your prompt contains at least ${window + 1} input tokens, for a total of at least ${window + 1} tokens. Please reduce the length of the input prompt or the number of requested output tokens.`,
-    window + 1,
-  );
-}
+/** 0 for token ids. */
+const charactersOf = (text: Text): number => (typeof text === 'string' ? text.length : 0);
 
 const tokensOf = (text: Text): readonly string[] =>
   typeof text === 'string' ? tokenize(text) : text.map((id) => `#${id}`);

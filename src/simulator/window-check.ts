@@ -19,6 +19,7 @@ interface Window {
 /** Returns how many tokens may be generated. */
 export function checkWindow(given: Window): number {
   const { promptTokens, window, asked } = given;
+  const maximum = maximumOf(window);
   const field = asked.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens';
   const wanted = asked[field] ?? given.fallback;
   if (wanted === 0 && given.echoOnly) return 1;
@@ -30,9 +31,27 @@ export function checkWindow(given: Window): number {
       `${field}=${wanted} cannot be greater than max_model_len=${window}. Please request fewer output tokens.`,
       wanted,
     );
-  const { promptCharacters } = given;
+  checkPrompt(given);
+  if (promptTokens === window)
+    throw ApiError.badRequest('max_tokens', 'max_tokens must be at least 1, got 0.', 0);
+  const left = window - promptTokens;
+  if (wanted === null || wanted <= left) return wanted ?? left;
+  if (given.overflow === 'clamp') return left;
+  throw ApiError.badRequest(
+    'input_tokens',
+    `${maximum}you requested ${wanted} output tokens and your prompt contains ${promptTokens} input tokens, for a total of ${promptTokens + wanted} tokens. Please reduce the length of the input prompt or the number of requested output tokens.`,
+    promptTokens,
+  );
+}
+
+/** @throws ApiError for a prompt that is longer than the window by itself */
+export function checkPrompt({
+  promptTokens,
+  promptCharacters,
+  window,
+}: Pick<Window, 'promptTokens' | 'promptCharacters' | 'window'>): void {
   const mostCharacters = window * CHARACTERS_PER_TOKEN;
-  const maximum = `This model's maximum context length is ${window} tokens. However, `;
+  const maximum = maximumOf(window);
   if (promptCharacters > mostCharacters)
     throw ApiError.badRequest(
       'input_text',
@@ -48,14 +67,7 @@ export function checkWindow(given: Window): number {
       `${maximum}your prompt contains ${counted} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
       tokens,
     );
-  if (promptTokens === window)
-    throw ApiError.badRequest('max_tokens', 'max_tokens must be at least 1, got 0.', 0);
-  const left = window - promptTokens;
-  if (wanted === null || wanted <= left) return wanted ?? left;
-  if (given.overflow === 'clamp') return left;
-  throw ApiError.badRequest(
-    'input_tokens',
-    `${maximum}you requested ${wanted} output tokens and your prompt contains ${promptTokens} input tokens, for a total of ${promptTokens + wanted} tokens. Please reduce the length of the input prompt or the number of requested output tokens.`,
-    promptTokens,
-  );
 }
+
+const maximumOf = (window: number): string =>
+  `This model's maximum context length is ${window} tokens. However, `;
