@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
 import { AuditEntry, AuditLog } from '../auth/audit-log';
+import { forgetWrongPasswords } from '../auth/wrong-passwords';
 import { ApiException } from '../common/api.exception';
 import type { AdminCredentials } from '../startup/admin-credentials';
 import { StartupFailure } from '../startup/startup-failure';
@@ -45,6 +46,7 @@ export class AdminAccounts {
       if (!user) throw nobody(username);
       const changes = { role: 'admin', status: 'active', passwordHash, updatedAt: () => 'now()' } as const;
       await manager.update(User, { id: user.id }, changes);
+      await forgetWrongPasswords(user.username, manager);
       const [, ended]: [unknown, number] = await manager.query(
         `UPDATE sessions SET revoked_at = now(), revoked_reason = 'password_reset'
          WHERE user_id = $1 AND revoked_at IS NULL`,

@@ -19,6 +19,7 @@ import { RefreshService } from './refresh.service';
 import { OpenedSession, SessionsService } from './sessions.service';
 import { ThrottleService } from './throttle.service';
 import { Turns } from './turns';
+import { forgetWrongPasswords } from './wrong-passwords';
 
 /** Passwords and refresh tokens in, tokens out. */
 @Injectable()
@@ -75,6 +76,7 @@ export class AuthService {
       const held = await this.users.hold(user.id, manager);
       if (held?.passwordHash !== user.passwordHash) throw wrongPassword();
       await this.users.setPasswordHash(user.id, passwordHash, manager);
+      await forgetWrongPasswords(user.username, manager);
       await this.sessions.endAll(
         user.id,
         { reason: 'password_changed', except: principal.sessionId },

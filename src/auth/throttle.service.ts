@@ -5,11 +5,14 @@ import { ApiException } from '../common/api.exception';
 import { StrangersConnections } from '../database/strangers-connections';
 import { usernameKey } from '../users/username';
 import { addressPrefix } from './address-prefix';
+import { accountOfPasswords } from './wrong-passwords';
 
 /** What is counted, and how many of it a window of 15 minutes allows. */
 interface Bucket {
   readonly key: Buffer;
   readonly allowed: number;
+  /** Whose new password empties it; null: nobody's. */
+  readonly account: Buffer | null;
 }
 
 const WINDOW = '15 minutes';
@@ -22,7 +25,8 @@ const REGISTRATIONS_PER_ADDRESS = 300;
 const CLEANING_CHANCE = 0.02;
 
 const IS_OVER = `t.window_start <= now() - interval '${WINDOW}'`;
-const ASKED = 'asked AS (SELECT * FROM unnest($1::bytea[], $2::int[]) AS b (bucket, allowed))';
+const ASKED =
+  'asked AS (SELECT * FROM unnest($1::bytea[], $2::int[], $3::bytea[]) AS b (bucket, allowed, account))';
 const WAIT = `SELECT ceil(extract(epoch FROM max(t.window_start) + interval '${WINDOW}' - now()))::int AS wait`;
 const FULL = `FROM login_throttles t JOIN asked a USING (bucket) WHERE t.failures >= a.allowed AND NOT ${IS_OVER}`;
 
@@ -33,9 +37,10 @@ const CHECK = `WITH ${ASKED} ${WAIT} ${FULL}`;
 const COUNT = `
   WITH ${ASKED},
   counted AS (
-    INSERT INTO login_throttles AS t (bucket, failures, window_start)
-    SELECT bucket, 1, now() FROM asked ORDER BY bucket
+    INSERT INTO login_throttles AS t (bucket, account, failures, window_start)
+    SELECT bucket, account, 1, now() FROM asked ORDER BY bucket
     ON CONFLICT (bucket) DO UPDATE SET
+      account = excluded.account,
       failures = CASE WHEN ${IS_OVER} THEN 1 ELSE t.failures + 1 END,
       window_start = CASE WHEN ${IS_OVER} THEN now() ELSE t.window_start END
     WHERE t.failures < (SELECT allowed FROM asked WHERE bucket = t.bucket) OR ${IS_OVER}
@@ -47,7 +52,7 @@ const COUNT = `
 const CLEAR = `
   WITH ${ASKED},
   filled AS (SELECT t.window_start ${FULL}),
-  cleared AS (DELETE FROM login_throttles WHERE bucket = $3 AND NOT EXISTS (SELECT FROM filled))
+  cleared AS (DELETE FROM login_throttles WHERE bucket = $4 AND NOT EXISTS (SELECT FROM filled))
   ${WAIT}, count(*) > 0 AS refused FROM filled t`;
 
 interface Verdict {
@@ -69,7 +74,10 @@ export class ThrottleService {
   loginBuckets(username: string, address: string | undefined): readonly [Bucket, Bucket] {
     const prefix = addressPrefix(address);
     return [
-      bucket(['login', usernameKey(username), prefix], FAILURES_PER_ACCOUNT_AND_ADDRESS),
+      {
+        ...bucket(['login', usernameKey(username), prefix], FAILURES_PER_ACCOUNT_AND_ADDRESS),
+        account: accountOfPasswords(username),
+      },
       bucket(['login', prefix], FAILURES_PER_ADDRESS),
     ];
   }
@@ -117,12 +125,13 @@ export class ThrottleService {
 }
 
 function bucket(parts: readonly string[], allowed: number): Bucket {
-  return { key: createHash('sha256').update(JSON.stringify(parts)).digest(), allowed };
+  return { key: createHash('sha256').update(JSON.stringify(parts)).digest(), allowed, account: null };
 }
 
-const parametersOf = (buckets: readonly Bucket[]): [Buffer[], number[]] => [
+const parametersOf = (buckets: readonly Bucket[]): [Buffer[], number[], (Buffer | null)[]] => [
   buckets.map(({ key }) => key),
   buckets.map(({ allowed }) => allowed),
+  buckets.map(({ account }) => account),
 ];
 
 function tooMany(wait: number): ApiException {

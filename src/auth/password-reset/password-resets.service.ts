@@ -9,6 +9,7 @@ import { Actor, AuditLog } from '../audit-log';
 import type { Client } from '../current-client.decorator';
 import { mintOneTimeToken, oneTimeTokenHash } from '../one-time-token';
 import { SessionsService } from '../sessions.service';
+import { forgetWrongPasswords } from '../wrong-passwords';
 import type { PasswordResetLink, ResetPassword } from './dto/password-reset.dto';
 
 /** How long a link works: a reset is expected, a first password may wait over a long weekend. */
@@ -82,6 +83,7 @@ export class PasswordResets {
       );
       if (deleted !== 1) throw invalidToken();
       await this.users.setPasswordHash(user.id, passwordHash, manager);
+      await forgetWrongPasswords(user.username, manager);
       await this.sessions.endAll(user.id, { reason: 'password_reset' }, manager);
       await this.auditLog.record(
         {
