@@ -24,6 +24,10 @@ const PUBLIC = [
 /** The page of the documentation, which does not describe itself. */
 const PAGE = /^GET \/docs(\/|$)/;
 
+/** They work with nothing in the body and end the session that asks: each gets one of its own, or comes last. */
+const LOGOUT = '/auth/logout';
+const SESSIONS = '/auth/sessions';
+
 type Expected = 'passes' | 401 | 403;
 /** What the credential is good for: on routes of a session, of an administrator's session, of an API key. */
 type Rights = readonly [session: Expected, admin: Expected, apiKey: Expected];
@@ -50,6 +54,7 @@ describe('every route', () => {
   let routes: DocumentedRoute[];
   let user: TestUser;
   let credentials: Record<string, Headers>;
+  let forLogout: Record<string, Headers>;
 
   beforeAll(async () => {
     gateway = await startGateway();
@@ -76,6 +81,14 @@ describe('every route', () => {
       'an expired access token': bearer(expired(user.accessToken)),
       "a disabled user's access token": bearer(disabled.accessToken),
       "a disabled user's API key": bearer(disabled.key),
+    };
+    const another = async ({ username, password }: TestUser) =>
+      bearer(
+        String((await send(`${gateway.url}/auth/token`, { json: { username, password } })).body.access_token),
+      );
+    forLogout = {
+      "a user's access token": await another(user),
+      "an administrator's access token": await another(admin),
     };
   });
   afterAll(() => gateway.close());
@@ -112,7 +125,8 @@ describe('every route', () => {
   // Asked with nothing in the body and ids of nobody: who passes finds a 400 or a 404 behind the door.
   const faultsWith = (name: string, rights: Rights) => async (method: string, path: string) => {
     const route = routeOf(method, path);
-    const answer = await requested(method, path, credentials[name] ?? {});
+    const ofLogout = path === LOGOUT ? forLogout[name] : undefined;
+    const answer = await requested(method, path, ofLogout ?? credentials[name] ?? {});
     const expected = route ? expectedOf(route, rights) : 405;
     const isRefused = [401, 403, 405].includes(answer.status);
     const isOwnRefusal = PUBLIC.includes(`${method} ${path}`) && 'error' in answer.body;
@@ -137,12 +151,13 @@ describe('every route', () => {
 
   it.each(CREDENTIALS)('lets in with %s whom it should, whatever the method', async (name, rights) => {
     const paths = [...new Set(routes.map(({ path }) => path))];
-    // It works, and so comes last.
-    const inOrder = [...paths.filter((path) => path !== '/auth/logout'), '/auth/logout'];
+    const inOrder = [...paths.filter((path) => path !== SESSIONS), SESSIONS];
+    const faultsOfRoute = faultsWith(name, rights);
     const faults: string[] = [];
     for (const path of inOrder) {
-      const ofPath = await Promise.all(VERBS.map((method) => faultsWith(name, rights)(method, path)));
-      faults.push(...ofPath.flat());
+      const others = VERBS.filter((method) => method !== 'DELETE');
+      const ofPath = await Promise.all(others.map((method) => faultsOfRoute(method, path)));
+      faults.push(...ofPath.flat(), ...(await faultsOfRoute('DELETE', path)));
     }
     expect(faults).toEqual([]);
   });

@@ -107,8 +107,9 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
   it('pass through every route', async () => {
     const { key, accessToken, refreshToken } = secrets;
     const query = `?${new URLSearchParams({ api_key: key, access_token: accessToken, cursor: refreshToken }).toString()}`;
-    // It works, and so comes last.
-    const isLogout = ({ path }: DocumentedRoute) => path === '/auth/logout';
+    // They work, and so come last.
+    const isLogout = ({ verb, path }: DocumentedRoute) =>
+      ['POST /auth/logout', 'DELETE /auth/sessions'].includes(`${verb} ${path}`);
     const inOrder = [...routes.filter((route) => !isLogout(route)), ...routes.filter(isLogout)];
     for (const { verb, path } of inOrder) {
       const target = path.replaceAll(/\{\w+\}/g, NOBODYS_ID);

@@ -120,6 +120,25 @@ describe('sessions', () => {
     expect((await me(other.accessToken)).status).toBe(200);
   });
 
+  it('end all at once: every token of the user stops working everywhere, and nobody else’s; API keys go on', async () => {
+    const [ada, bob] = [await gateway.register(), await gateway.register()];
+    const other = await logIn(ada.username, ada.password);
+    const endAll = (bearer: string) => send(`${gateway.url}/auth/sessions`, { method: 'DELETE', bearer });
+    expect((await endAll(ada.key)).status).toBe(403);
+    expect((await me(other.accessToken, replica)).status).toBe(200);
+    const ended = await endAll(ada.accessToken);
+    expect([ended.status, ended.text]).toEqual([204, '']);
+    for (const tokens of [ada, other]) {
+      expect((await me(tokens.accessToken, replica)).status).toBe(401);
+      expect((await refresh(tokens.refreshToken, replica)).status).toBe(401);
+    }
+    expect((await endAll(ada.accessToken)).status).toBe(401);
+    expect((await me(bob.accessToken)).status).toBe(200);
+    expect((await send(`${gateway.url}/v1/models`, { bearer: ada.key })).status).toBe(200);
+    const again = await logIn(ada.username, ada.password);
+    expect((await me(again.accessToken)).status).toBe(200);
+  });
+
   it('end with the account: disabled or deleted, every token is refused on every replica', async () => {
     for (const change of [`status = 'disabled'`, `deleted_at = now()`]) {
       const ada = await gateway.register();

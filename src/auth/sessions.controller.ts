@@ -29,6 +29,17 @@ export class SessionsController {
     return this.sessions.list(principal);
   }
 
+  @Delete('sessions')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'End all my sessions, this one included',
+    description: 'Their access and refresh tokens stop working at once, everywhere. API keys go on working.',
+  })
+  @ApiNoContentResponse()
+  endAll(@CurrentPrincipal() principal: Principal): Promise<void> {
+    return this.sessions.logOutEverywhere(principal);
+  }
+
   @Delete('sessions/:id')
   @HttpCode(204)
   @ApiOperation({ summary: 'End one of my sessions' })

@@ -95,6 +95,10 @@ export class SessionsService {
     if (principal.sessionId) await this.end(principal.userId, principal.sessionId);
   }
 
+  async logOutEverywhere({ userId }: Principal): Promise<void> {
+    await this.endAll(userId, { reason: 'logout' }, this.sessions.manager);
+  }
+
   /** @throws NotFoundException for a session that is not the user's own, or has ended. */
   async end(userId: string, sessionId: string): Promise<void> {
     const ended = await this.sessions
