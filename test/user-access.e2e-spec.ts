@@ -66,6 +66,33 @@ describe('what a user gets in with, ended by an administrator', () => {
     expect((await auditOf(gateway, bob.id)).map(({ action, after }) => [action, after])).toEqual([
       ['user.api_keys_revoked', { key_ids: [first?.id] }],
     ]);
+    const { body } = await request(`/audit-log?action=key.revoked&subject=key&subject_id=${first?.id}`);
+    expect(body.data).toEqual([
+      expect.objectContaining({
+        actor: { id: admin.id, username: admin.username },
+        before: null,
+        after: null,
+      }),
+    ]);
+  });
+
+  it('is told key by key in the audit log when all keys are revoked, or go with the account', async () => {
+    const [ada, grace] = [await gateway.register(), await gateway.register()];
+    for (const [user, path] of [
+      [ada, `/users/${ada.id}/api-keys`],
+      [grace, `/users/${grace.id}`],
+    ] as const) {
+      await send(`${gateway.url}/users/me/api-keys`, { bearer: user.accessToken, json: { name: 'second' } });
+      const keys = (await request(`/users/${user.id}/api-keys`)).body as unknown as { id: string }[];
+      expect(keys).toHaveLength(2);
+      expect((await request(path, { method: 'DELETE' })).status).toBe(204);
+      for (const { id } of keys) {
+        expect((await auditOf(gateway, id)).at(-1)).toMatchObject({
+          action: 'key.revoked',
+          actor_id: admin.id,
+        });
+      }
+    }
   });
 
   it("one user's key is not found under another", async () => {

@@ -13,12 +13,15 @@ export interface Actor {
  * What happened. Rows are for ever, so they name people by their ids alone: names, addresses of theirs and the like
  * stay out of before and after.
  */
-export interface AuditEntry extends Actor {
+export interface AuditEvent extends Actor {
   readonly action: string;
   readonly subject: string;
-  readonly subjectId: string;
   readonly before?: Readonly<Record<string, unknown>>;
   readonly after?: Readonly<Record<string, unknown>>;
+}
+
+export interface AuditEntry extends AuditEvent {
+  readonly subjectId: string;
 }
 
 /** Appends to the audit log, in the transaction of what it tells of. */
@@ -26,19 +29,24 @@ export interface AuditEntry extends Actor {
 export class AuditLog {
   constructor(private readonly dataSource: DataSource) {}
 
-  async record(entry: AuditEntry, manager: EntityManager = this.dataSource.manager): Promise<void> {
+  record(entry: AuditEntry, manager: EntityManager = this.dataSource.manager): Promise<void> {
+    return this.recordEach(entry, [entry.subjectId], manager);
+  }
+
+  /** The same of several subjects, a row for each. */
+  async recordEach(event: AuditEvent, subjectIds: readonly string[], manager: EntityManager): Promise<void> {
     await manager.query(
       `INSERT INTO audit_log (actor_id, action, subject, subject_id, before, after, address, request_id)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+       SELECT $1::uuid, $2, $3, subject_id, $5::jsonb, $6::jsonb, $7, $8::uuid FROM unnest($4::uuid[]) AS s (subject_id)`,
       [
-        entry.actorId,
-        entry.action,
-        entry.subject,
-        entry.subjectId,
-        entry.before ?? null,
-        entry.after ?? null,
-        entry.address ?? null,
-        entry.requestId ?? null,
+        event.actorId,
+        event.action,
+        event.subject,
+        subjectIds,
+        event.before ?? null,
+        event.after ?? null,
+        event.address ?? null,
+        event.requestId ?? null,
       ],
     );
   }

@@ -42,7 +42,7 @@ export class UserAccess {
     await this.users.getById(userId);
     const revoked = await this.dataSource.transaction(async (manager) => {
       await refuseFormerAdmin(actor, manager);
-      const keys = await this.apiKeys.markRevoked({ userId, keyId }, manager);
+      const keys = await this.apiKeys.markRevoked(actor, { userId, keyId }, manager);
       if (keyId !== undefined && keys.length === 0) throw apiKeyNotFound();
       const after = { key_ids: keys.map(({ id }) => id) };
       await this.auditLog.record(

@@ -126,7 +126,7 @@ export class UserAdministration {
       await this.passwordResets.withdraw(userId, manager);
       await this.endHandedOut(userId, actor, manager);
       await this.invitations.forgetPerson(userId, manager);
-      const keys = await this.apiKeys.markRevoked({ userId }, manager);
+      const keys = await this.apiKeys.markRevoked(actor, { userId }, manager);
       await manager.query(`UPDATE api_keys SET name = 'deleted' WHERE user_id = $1`, [userId]);
       await deleteLimitsOfUser(manager, userId);
       const before = { role: user.role, status: user.status };

@@ -127,22 +127,19 @@ export class ApiKeysService {
   /** @throws NotFoundException for a key that is not the user's own, or is revoked already. */
   async revoke(actor: Actor, own: OwnKey): Promise<void> {
     const revoked = await this.keys.manager.transaction(async (manager) => {
-      const keys = await this.markRevoked(own, manager);
+      const keys = await this.markRevoked(actor, own, manager);
       if (keys.length === 0) throw apiKeyNotFound();
-      await this.auditLog.record(
-        { ...actor, action: 'key.revoked', subject: 'key', subjectId: own.keyId },
-        manager,
-      );
       return keys;
     });
     this.forget(revoked);
   }
 
   /**
-   * Revokes one key of a user, or all, and takes their limits away, in `manager`'s transaction; after its end they are to
-   * be forgotten.
+   * Revokes one key of a user, or all, and takes their limits away, with a row for each in the audit log, in `manager`'s
+   * transaction; after its end they are to be forgotten.
    */
   async markRevoked(
+    actor: Actor,
     { userId, keyId }: { userId: string; keyId?: string },
     manager: EntityManager,
   ): Promise<ForgottenKey[]> {
@@ -153,9 +150,9 @@ export class ApiKeysService {
          RETURNING id, key_hash, previous_key_hash`,
         [userId, keyId ?? null],
       );
-    await manager.query(`DELETE FROM limits WHERE subject = 'key' AND subject_id = ANY ($1)`, [
-      revoked.map(({ id }) => id),
-    ]);
+    const ids = revoked.map(({ id }) => id);
+    await manager.query(`DELETE FROM limits WHERE subject = 'key' AND subject_id = ANY ($1)`, [ids]);
+    await this.auditLog.recordEach({ ...actor, action: 'key.revoked', subject: 'key' }, ids, manager);
     return revoked.map((row) => ({
       id: row.id,
       keyHash: row.key_hash,
