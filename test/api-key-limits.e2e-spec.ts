@@ -1,4 +1,4 @@
-import { asAdmin, auditOf } from './support/administration';
+import { asAdmin } from './support/administration';
 import { asOwner, Key, makeKey } from './support/api-keys';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { counterDifferences, settledRows, untilNothingOpen } from './support/ledger';
@@ -225,19 +225,6 @@ describe('/users/me/api-keys/{id}/limits', () => {
     for (const { id } of await listed()) await remove(id);
     expect((await put({ metric: 'concurrent_requests', amount: 1 })).status).toBe(409);
     expect((await set(A_DAY)).amount).toBe(1_000);
-  });
-
-  it('are in the audit log with what was before', async () => {
-    const { id } = await set(A_DAY);
-    await set({ ...A_DAY, amount: 5 });
-    await remove(id);
-    const limit = { id, metric: 'tokens', period: 'day', model: '', amount: 1_000 };
-    const rows = (await auditOf(gateway, key.id)).slice(1);
-    expect(rows.map(({ action, before, after, actor_id }) => [action, before, after, actor_id])).toEqual([
-      ['key.limit_set', { limit: null }, { limit }, ada.id],
-      ['key.limit_set', { limit }, { limit: { ...limit, amount: 5 } }, ada.id],
-      ['key.limit_removed', { limit: { ...limit, amount: 5 } }, { limit: null }, ada.id],
-    ]);
   });
 
   it('of keys of others, and of revoked ones, look as if there were none', async () => {

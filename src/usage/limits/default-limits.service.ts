@@ -83,9 +83,10 @@ export class DefaultLimits {
 /** Which users is told by the range of their ids: a list of all of them would outgrow the log. */
 function entry(
   { principal, client }: Asker,
-  { metric, period: window, amount }: Change,
+  { metric, period, amount }: Change,
   { ids, before, users }: { ids: readonly string[]; before: readonly DefaultsBefore[]; users: number },
 ): AuditEntry {
+  const window = metric === 'concurrent_requests' ? null : period;
   const range = { first_user: ids[0], last_user: ids.at(-1) };
   return {
     actorId: principal.userId,

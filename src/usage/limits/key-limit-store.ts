@@ -3,16 +3,20 @@ import type { CounterName } from './limit-counters.service';
 
 const NAMED = `subject = $1 AND subject_id = $2 AND metric = $3 AND period = $4 AND model = $5`;
 
-/** What the audit log tells of an owner's limit on a key. */
+/** What the audit log tells of an owner's limit on a key, in the words of the API. */
 export interface OwnKeyLimit {
+  readonly id: string;
+  readonly metric: string;
+  readonly window: string | null;
+  readonly model: string | null;
+  readonly amount: number;
+}
+
+interface OwnRow {
   readonly id: string;
   readonly metric: string;
   readonly period: string;
   readonly model: string;
-  readonly amount: number;
-}
-
-interface OwnRow extends Omit<OwnKeyLimit, 'amount'> {
   readonly amount: string;
 }
 
@@ -70,7 +74,13 @@ export async function deleteOwnLimit(
   return rows[0] ? toLimit(rows[0]) : null;
 }
 
-const toLimit = ({ amount, ...row }: OwnRow): OwnKeyLimit => ({ ...row, amount: Number(amount) });
+const toLimit = ({ id, metric, period, model, amount }: OwnRow): OwnKeyLimit => ({
+  id,
+  metric,
+  window: metric === 'concurrent_requests' ? null : period,
+  model: model === '' ? null : model,
+  amount: Number(amount),
+});
 
 const valuesOf = ({ subject, subjectId, metric, period, model }: CounterName): string[] => [
   subject,
