@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AUDIT_ACTIONS, AUDIT_SUBJECTS } from '../src/auth/audit-actions';
 import { asAdmin } from './support/administration';
 import { fastest } from './support/fastest';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
@@ -23,7 +26,7 @@ describe('GET /admin/audit-log', () => {
   let read: (query?: string) => Promise<Answer>;
   const entries = (answer: Answer) => answer.body.data as Entry[];
   const actions = (answer: Answer) => entries(answer).map(({ action }) => action);
-  const write = (at: string, action = 'test.written', count = 1) =>
+  const write = (at: string, action = 'request.ended', count = 1) =>
     gateway.dataSource.query(
       `INSERT INTO audit_log (at, action, subject, subject_id)
        SELECT ${at}, $1, 'user', $2 FROM generate_series(1, $3)`,
@@ -86,7 +89,7 @@ describe('GET /admin/audit-log', () => {
     expect(await count('?from=2020-03-01T00:00:01Z&to=2020-04-01T00:00:00Z')).toBe(1);
     expect(await count('?from=2020-03-02')).toBe(2);
     expect(await count('?to=2020-03-01')).toBe(1);
-    expect(await count('?action=test.written')).toBe(0);
+    expect(await count('?action=request.ended')).toBe(0);
   });
 
   it.each([
@@ -107,6 +110,26 @@ describe('GET /admin/audit-log', () => {
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
+  it.each([
+    ['action', 'key.revokd', AUDIT_ACTIONS],
+    ['action', 'key', AUDIT_ACTIONS],
+    ['subject', 'keys', AUDIT_SUBJECTS],
+  ])('refuses %s=%s, which is never there, by naming those that are', async (name, value, known) => {
+    const { status, body } = await read(`?${name}=${value}`);
+    expect([status, body.code, body.param]).toEqual([400, 'invalid_request', name]);
+    expect(body.detail).toBe(`${name} must be one of the following values: ${known.join(', ')}`);
+    for (const other of known) expect((await read(`?${name}=${other}`)).status).toBe(200);
+  });
+
+  it('knows the actions of its documentation, and no others', () => {
+    const told = readFileSync(join(__dirname, '..', 'docs', 'administration.md'), 'utf8').split(
+      '## The audit log',
+    )[1];
+    const first = [...(told ?? '').matchAll(/^\| (`.*?) +\| /gm)].map(([, cell]) => cell ?? '');
+    const names = first.flatMap((cell) => [...cell.matchAll(/`([\w.]+)`/g)].map(([, name]) => name));
+    expect([...new Set(names)].toSorted()).toEqual(AUDIT_ACTIONS);
+  });
+
   it('takes whole years, and any date there is', async () => {
     for (const range of [
       'from=2020-01-01&to=2020-12-31',
@@ -118,26 +141,26 @@ describe('GET /admin/audit-log', () => {
   });
 
   it('is walked page by page, each entry once, also where many were written at one time and more come', async () => {
-    await write(`'2019-05-05T05:05:05.123456Z'`, 'test.crowd', 7);
-    await write(`'2019-05-05T05:05:05.123457Z'`, 'test.crowd', 2);
+    await write(`'2019-05-05T05:05:05.123456Z'`, 'limit.raise', 7);
+    await write(`'2019-05-05T05:05:05.123457Z'`, 'limit.raise', 2);
     const walked: string[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
       const page: Answer = await read(
-        `?action=test.crowd&from=2019-05-05&limit=2${cursor && `&cursor=${cursor}`}`,
+        `?action=limit.raise&from=2019-05-05&limit=2${cursor && `&cursor=${cursor}`}`,
       );
       walked.push(...entries(page).map(({ id }) => id));
       cursor = page.body.next_cursor as string | null;
-      if (walked.length === 4) await write(`'2019-05-06T00:00:00Z'`, 'test.crowd');
+      if (walked.length === 4) await write(`'2019-05-06T00:00:00Z'`, 'limit.raise');
     }
     expect(walked).toHaveLength(9);
     expect(new Set(walked).size).toBe(9);
   });
 
   it('is read oldest first as well, page by page', async () => {
-    await write(`'2018-05-05T05:05:05.123456Z'`, 'test.order', 3);
-    await write(`'2018-05-05T05:05:05.123457Z'`, 'test.order', 2);
-    const query = '?action=test.order&from=2018-05-05&to=2018-05-06';
+    await write(`'2018-05-05T05:05:05.123456Z'`, 'limit.end_raise', 3);
+    await write(`'2018-05-05T05:05:05.123457Z'`, 'limit.end_raise', 2);
+    const query = '?action=limit.end_raise&from=2018-05-05&to=2018-05-06';
     const newest = entries(await read(`${query}&sort=-at`)).map(({ id }) => id);
     expect(entries(await read(query)).map(({ id }) => id)).toEqual(newest);
     const walked: string[] = [];
@@ -183,7 +206,7 @@ describe('GET /admin/audit-log', () => {
     for (let made = 0; made < 200_000; made += 10_000) {
       await gateway.dataSource.query(
         `INSERT INTO audit_log (at, actor_id, action, subject, subject_id)
-         SELECT now() - i * interval '2 minutes', $1, 'test.many', 'user', gen_random_uuid()
+         SELECT now() - i * interval '2 minutes', $1, 'limit.put', 'user', gen_random_uuid()
          FROM generate_series($2::integer + 1, $2::integer + 10000) i`,
         [admin.id, made],
       );
@@ -193,7 +216,7 @@ describe('GET /admin/audit-log', () => {
       '',
       `?actor_id=${other.id}`,
       `?subject_id=${bob.id}`,
-      '?action=test.none',
+      '?action=limit.delete',
       `?actor_id=${admin.id}`,
       '?subject=invitation',
     ];

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
+import type { AuditAction, AuditSubject } from './audit-actions';
 
 /** Who acts, and in which request. */
 export interface Actor {
@@ -14,8 +15,8 @@ export interface Actor {
  * stay out of before and after.
  */
 export interface AuditEvent extends Actor {
-  readonly action: string;
-  readonly subject: string;
+  readonly action: AuditAction;
+  readonly subject: AuditSubject;
   readonly before?: Readonly<Record<string, unknown>>;
   readonly after?: Readonly<Record<string, unknown>>;
 }

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsUUID, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
+import { AUDIT_ACTIONS, AUDIT_SUBJECTS, type AuditAction, type AuditSubject } from '../../auth/audit-actions';
 import { IsMoment } from '../../usage/moment';
 import { PageQuery } from '../../common/page-query';
 import { PersonReference } from '../person-reference';
@@ -13,17 +14,15 @@ export class AuditLogQuery extends PageQuery {
   @IsUUID()
   actor_id?: string;
 
-  @ApiPropertyOptional({ description: 'What was done, such as user.changed' })
+  @ApiPropertyOptional({ enum: AUDIT_ACTIONS, description: 'What was done' })
   @IsOptional()
-  @Matches(/^[a-z_]{1,64}(\.[a-z_]{1,64})?$/, {
-    message: 'action must be the name of an action such as user.changed',
-  })
-  action?: string;
+  @IsIn(AUDIT_ACTIONS)
+  action?: AuditAction;
 
-  @ApiPropertyOptional({ description: 'To what kind of thing, such as user, key or invitation' })
+  @ApiPropertyOptional({ enum: AUDIT_SUBJECTS, description: 'To what kind of thing' })
   @IsOptional()
-  @Matches(/^[a-z_]{1,64}$/, { message: 'subject must be a kind of thing such as user' })
-  subject?: string;
+  @IsIn(AUDIT_SUBJECTS)
+  subject?: AuditSubject;
 
   @ApiPropertyOptional({ format: 'uuid', description: 'To which of them' })
   @IsOptional()

@@ -4,6 +4,7 @@ import type { KeyLimit, KeyLimitResponse } from '../../auth/api-keys/dto/key-lim
 import { limitsOfKeys } from '../../auth/api-keys/key-limits';
 import { ApiKeysService } from '../../auth/api-keys/api-keys.service';
 import { holdOwnKey, OwnKey } from '../../auth/api-keys/own-key';
+import type { AuditAction } from '../../auth/audit-actions';
 import { Actor, AuditLog } from '../../auth/audit-log';
 import { ApiException } from '../../common/api.exception';
 import { deleteOwnLimit, lockOwnLimit, mayCount, OwnKeyLimit, putOwnLimit } from './key-limit-store';
@@ -63,7 +64,7 @@ export class KeyLimits {
   }
 
   private record(
-    { keyId, ...entry }: Actor & { action: string; keyId: string },
+    { keyId, ...entry }: Actor & { action: AuditAction; keyId: string },
     { before, after }: { before: OwnKeyLimit | null; after: OwnKeyLimit | null },
     manager: EntityManager,
   ): Promise<void> {

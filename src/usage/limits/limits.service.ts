@@ -1,5 +1,6 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource, EntityManager } from 'typeorm';
+import type { AuditAction } from '../../auth/audit-actions';
 import { AuditLog } from '../../auth/audit-log';
 import { ApiException } from '../../common/api.exception';
 import { refuseFormerAdmin, requireHeldAdmin, withActor } from '../../users/former-admin';
@@ -78,7 +79,7 @@ export class Limits {
   private change<Row extends LimitRow | null>(
     asker: Asker,
     id: string,
-    action: string,
+    action: AuditAction,
     write: (manager: EntityManager, before: LimitRow) => Promise<Row>,
   ): Promise<Row extends null ? null : LimitView> {
     return this.dataSource.transaction(async (manager) => {
@@ -94,7 +95,7 @@ export class Limits {
 
   private record(
     { principal, client }: Asker,
-    action: string,
+    action: AuditAction,
     before: LimitView[],
     after: LimitRow,
     manager: EntityManager,
