@@ -44,6 +44,28 @@ describe('POST /auth/register', () => {
     expect((await send(`${gateway.url}/v1/models`, { bearer: String(body.api_key) })).status).toBe(200);
   });
 
+  it('is told by the audit log: who, from where and in which request, but not under which name', async () => {
+    const fields = { username: aName(), password: PASSWORD, email: 'ada@example.com', name: 'Ada Lovelace' };
+    const { body, headers } = await register(fields);
+    const rows = await gateway.dataSource.query('SELECT * FROM audit_log WHERE subject_id = $1', [body.id]);
+    expect(rows).toEqual([
+      expect.objectContaining({
+        actor_id: body.id,
+        action: 'user.created',
+        subject: 'user',
+        before: null,
+        after: { role: 'user', status: 'active' },
+        address: '127.0.0.1',
+        request_id: headers.get('x-request-id'),
+      }),
+    ]);
+    expect(JSON.stringify(rows)).not.toMatch(/ada|lovelace/i);
+    const refused = await register(fields);
+    expect(refused.status).toBe(409);
+    const all = 'SELECT FROM audit_log WHERE request_id = $1';
+    expect(await gateway.dataSource.query(all, [refused.headers.get('x-request-id')])).toEqual([]);
+  });
+
   it('needs no more than a username and a password', async () => {
     const { status, body } = await register({ username: aName(), password: PASSWORD });
     expect([status, body.email, body.name]).toEqual([201, null, null]);

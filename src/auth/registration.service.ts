@@ -59,7 +59,7 @@ export class RegistrationService {
     const prepared = await this.users.prepare({ username, password, email, name, tokenLimit, given, role });
     const writeDown = async (manager: EntityManager) => {
       const user = await this.users.insert(prepared, manager);
-      if (invitation) await this.admit(user, invitation, client, manager);
+      await this.recordUser(user, { invitation, client }, manager);
       const { key } = await this.apiKeys.mint(user.id, { name: FIRST_KEY_NAME }, manager);
       return { userId: user.id, key };
     };
@@ -70,15 +70,14 @@ export class RegistrationService {
     return isGiven(invitation) ? this.strangers.run(() => this.invitations.find(invitation)) : null;
   }
 
-  private async admit(
+  private async recordUser(
     user: User,
-    invitation: Invitation,
-    { address, requestId }: Client,
+    { invitation, client }: { invitation: Invitation | null; client: Client },
     manager: EntityManager,
   ): Promise<void> {
-    const actor = { actorId: user.id, address, requestId };
-    await this.invitations.use(invitation, actor, manager);
-    const after = { role: user.role, status: user.status, invitation_id: invitation.id };
+    const actor = { actorId: user.id, address: client.address, requestId: client.requestId };
+    if (invitation) await this.invitations.use(invitation, actor, manager);
+    const after = { role: user.role, status: user.status, invitation_id: invitation?.id };
     await this.auditLog.record(
       { ...actor, action: 'user.created', subject: 'user', subjectId: user.id, after },
       manager,
