@@ -170,6 +170,7 @@ describe('GET /admin/usage/records', () => {
     [`cursor=${'A'.repeat(22)}`, 'cursor'],
     ['user_id=ada', 'user_id'],
     ['key_id=1', 'key_id'],
+    ['request_id=1', 'request_id'],
     ['model=', 'model'],
     ['model=%00', 'model'],
     ['outcome=failed', 'outcome'],

@@ -86,6 +86,8 @@ describe('the filters of GET /users/usage/records', () => {
     ['to', 'to=2026-13-01'],
     ['from', 'from=2026-11-03&to=2026-11-01'],
     ['key_id', 'key_id=laptop'],
+    ['request_id', 'request_id=1'],
+    ['request_id', 'request_id='],
     ['model', 'model='],
     ['model', 'model=a&model=b'],
     ['outcome', 'outcome=completed'],

@@ -5,6 +5,8 @@ import type { UsageRecord } from './dto/usage-records.dto';
 import type { Outcome } from './token-usage';
 
 export interface LedgerFilter {
+  /** x-request-id of one generation. */
+  readonly requestId?: string;
   readonly userId?: string;
   /** NO_KEY: with a session. */
   readonly keyId?: string;
@@ -73,6 +75,13 @@ const narrowPart = (lookedThrough: number) => `
   WHERE matches OR is_last
   ORDER BY request_id DESC LIMIT $6`;
 
+// By the primary key alone, in the one partition that can have it; whatever else is asked for only says yes or no.
+const ONE = `SELECT ${COLUMNS} FROM usage_records
+  WHERE request_id = $1::uuid AND ($2::uuid IS NULL OR user_id = $2)
+    AND ($3::uuid IS NULL OR coalesce(key_id, '${NO_KEY}') = $3) AND ($4::text IS NULL OR model = $4)
+    AND ($5::text IS NULL OR outcome = $5) AND ($6::timestamptz IS NULL OR admitted_at >= $6)
+    AND ($7::timestamptz IS NULL OR admitted_at < $7) AND ($8::uuid IS NULL OR request_id < $8)`;
+
 /** Reads the ledger backwards in time, part by part: neither memory nor a transaction ever holds more. */
 @Injectable()
 export class LedgerReader {
@@ -83,8 +92,21 @@ export class LedgerReader {
    * none, and yet not the last ones.
    */
   async part(filter: LedgerFilter, before: string | null, limit: number): Promise<LedgerPart> {
-    const { userId = null, keyId = null, model = null, outcome = null } = filter;
-    const walk = [userId, ...bounds(filter.range, before)];
+    const { requestId, userId = null, keyId = null, model = null, outcome = null, range } = filter;
+    if (requestId !== undefined) {
+      const asked = [
+        requestId,
+        userId,
+        keyId,
+        model,
+        outcome,
+        range?.from ?? null,
+        range?.to ?? null,
+        before,
+      ];
+      return partOf(await this.statements.run<RecordRow>(ONE, asked), limit);
+    }
+    const walk = [userId, ...bounds(range, before)];
     const values = [...walk, limit + 1];
     if (keyId === null && model === null && outcome === null) {
       return partOf(await this.statements.run<RecordRow>(PART, values), limit);

@@ -55,14 +55,14 @@ export class UsageRecords {
     return csvFile('usage-records.csv', RECORD_COLUMNS, await part(place));
   }
 
-  /** Always among the user's own records: the id of somebody else's key finds nothing. Without a range: all of them. */
+  /** Always among the user's own records: the id of somebody else's key or request finds nothing. Without a range: all of them. */
   private async filterOf(
     userId: string,
-    { key_id: keyId, model, from, to }: UsageRecordsQuery,
+    { request_id: requestId, key_id: keyId, model, from, to }: UsageRecordsQuery,
   ): Promise<LedgerFilter> {
-    if (from === undefined && to === undefined) return { userId, keyId, model };
+    if (from === undefined && to === undefined) return { requestId, userId, keyId, model };
     const range = await resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, { from, to });
-    return { userId, keyId, model, range };
+    return { requestId, userId, keyId, model, range };
   }
 }
 

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional } from 'class-validator';
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
 import { UsageRecord } from '../../usage/dto/usage-records.dto';
 import { IsMoment } from '../../usage/moment';
 import type { Outcome } from '../../usage/token-usage';
@@ -8,6 +8,14 @@ import { UsageFilter } from './usage-filter';
 const OUTCOMES = ['completed', 'client_closed', 'upstream_error', 'rejected'] as const satisfies Outcome[];
 
 export class AllUsageRecordsQuery extends UsageFilter {
+  @ApiPropertyOptional({
+    format: 'uuid',
+    description: 'x-request-id of the answer: that one record, however old, or none',
+  })
+  @IsOptional()
+  @IsUUID()
+  request_id?: string;
+
   @ApiPropertyOptional({ enum: OUTCOMES })
   @IsOptional()
   @IsIn(OUTCOMES)

@@ -47,11 +47,16 @@ export class AllUsageRecords {
   }
 
   private async filterOf(query: AllUsageRecordsQuery): Promise<LedgerFilter> {
-    const [range, userId] = await Promise.all([
-      resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query),
-      userOf(this.dataSource, query),
-    ]);
-    return { userId, keyId: query.key_id, model: query.model, outcome: query.outcome, range };
+    const [range, userId] = await Promise.all([this.rangeOf(query), userOf(this.dataSource, query)]);
+    const { request_id: requestId, key_id: keyId, model, outcome } = query;
+    return { requestId, userId, keyId, model, outcome, range };
+  }
+
+  /** One record is found however old it is, unless a range is asked for. */
+  private async rangeOf(query: AllUsageRecordsQuery): Promise<LedgerFilter['range']> {
+    const { request_id: requestId, from, to } = query;
+    if (requestId !== undefined && from === undefined && to === undefined) return undefined;
+    return resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, query);
   }
 
   private async named(records: readonly LedgerRecord[]): Promise<UsageRecordOfUser[]> {

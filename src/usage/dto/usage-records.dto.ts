@@ -9,6 +9,14 @@ import type { Outcome, Source } from '../token-usage';
 const COUNT = { type: 'integer', format: 'int64' } as const;
 
 export class UsageRecordsQuery extends PageQuery {
+  @ApiPropertyOptional({
+    format: 'uuid',
+    description: 'x-request-id of the answer: that one record, or none',
+  })
+  @IsOptional()
+  @IsUUID()
+  request_id?: string;
+
   @ApiPropertyOptional({ format: 'uuid', description: `${NO_KEY}: what was used with sessions` })
   @IsOptional()
   @IsUUID('all')
