@@ -193,6 +193,28 @@ describe('password links', () => {
     expect([answer.status, answer.body.param]).toEqual([400, 'token']);
   });
 
+  it.each(['/auth/password-reset', '/auth/register'])(
+    'lead to a page that tells the rules of passwords before one is refused: %s',
+    async (path) => {
+      const strict = await startGateway({ replicaOf: gateway, settings: { PASSWORD_MIN: '20' } });
+      try {
+        for (const [{ url }, minimum] of [
+          [gateway, 12],
+          [strict, 20],
+        ] as const) {
+          const { text } = await send(url + path);
+          const [, rules] = /<p id="rules">(.*?)<\/p>/.exec(text) ?? [];
+          expect(rules).toMatch(
+            new RegExp(`^${minimum} to 128 characters.*username.*attackers try first\\.$`),
+          );
+          expect(text).toMatch(/<input name="password"[^>]* aria-describedby="rules"/);
+        }
+      } finally {
+        await strict.close();
+      }
+    },
+  );
+
   it('lead to a page that runs one script of its own and asks nobody else', async () => {
     const { status, text, headers } = await send(`${gateway.url}/auth/password-reset`);
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);

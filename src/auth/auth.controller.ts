@@ -12,6 +12,7 @@ import { Public } from '../common/access.decorator';
 import { ApiOAuthError, ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import type { Principal } from '../common/principal';
+import { Env } from '../config/env';
 import { AuthService } from './auth.service';
 import { CountedByItself } from './changes/counted-by-itself.decorator';
 import type { Client } from './current-client.decorator';
@@ -31,6 +32,7 @@ export class AuthController {
   constructor(
     private readonly auth: AuthService,
     private readonly registration: RegistrationService,
+    private readonly env: Env,
   ) {}
 
   @Get('register')
@@ -38,7 +40,7 @@ export class AuthController {
   @ServesPage(INVITATION_PAGE)
   @ApiOperation({ summary: 'The page the link of an invitation leads to' })
   registrationPage(): string {
-    return INVITATION_PAGE.html;
+    return INVITATION_PAGE.html(this.env.PASSWORD_MIN);
   }
 
   @Post('register')

@@ -1,8 +1,20 @@
-import { passwordFault } from './password-rules';
+import { passwordFault, passwordRules } from './password-rules';
 
 const ada = { minimum: 12, username: 'ada.lovelace', email: 'ada.lovelace@example.com' };
 
 describe('passwordFault', () => {
+  it('asks for what it has told before', () => {
+    const shortest = 'quiet lantern';
+    const [, least, most] = /^(\d+) to (\d+) characters/.exec(passwordRules(shortest.length)) ?? [];
+    const rules = { ...ada, minimum: shortest.length };
+    expect([Number(least), passwordFault(shortest, rules)]).toEqual([shortest.length, null]);
+    const longest = 'quiet lantern over the harbour '.repeat(5).slice(0, Number(most));
+    expect([passwordFault(longest, rules), passwordFault(`${longest}x`, rules)]).toEqual([
+      null,
+      expect.stringContaining(`at most ${most} characters`),
+    ]);
+  });
+
   it('counts characters, not bytes or UTF-16 units', () => {
     expect(passwordFault('🐳🐙🦀🦞🦐🐠🐟🐡🐬🦈🐢🦎', ada)).toBeNull();
     expect(passwordFault('🐳🐙🦀🦞🦐🐠🐟🐡🐬🦈🐢', ada)).toMatch(/at least 12 characters/);

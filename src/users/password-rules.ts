@@ -9,6 +9,14 @@ export interface PasswordContext {
   readonly email?: string | null;
 }
 
+/** What `passwordFault` asks for, told to somebody who is about to choose a password. */
+export function passwordRules(minimum: number): string {
+  return (
+    `${minimum} to ${MAX_CODE_POINTS} characters of any kind, spaces included. Not your username or your e-mail address, ` +
+    'and none of the passwords that attackers try first.'
+  );
+}
+
 /**
  * Why a password cannot be taken, as a sentence without its subject; null when it can. Length and guessability
  * only: no composition rules, and nothing is trimmed, cut or normalised.

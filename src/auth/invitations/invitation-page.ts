@@ -34,10 +34,11 @@ form.addEventListener('submit', async (event) => {
 export const INVITATION_PAGE = makePage({
   title: 'Make an account',
   script: SCRIPT,
-  body: `
+  body: (rules) => `
 <form method="post">
 <label>Username <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus></label>
-<label>Password <input name="password" type="password" autocomplete="new-password" required></label>
+<label>Password <input name="password" type="password" autocomplete="new-password" aria-describedby="rules" required></label>
+${rules}
 <label>Password once more <input name="again" type="password" autocomplete="new-password" required></label>
 <button name="make">Make account</button>
 </form>

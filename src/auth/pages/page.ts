@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { applyDecorators, Header } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
+import { passwordRules } from '../../users/password-rules';
 
-/** A page that a link leads to: the same for everybody, and it knows nothing of the link. */
+/** A page that a link leads to, on which a password is chosen: the same for everybody, and it knows nothing of the link. */
 export interface Page {
-  readonly html: string;
+  /** Tells the rules for passwords, of which this is the shortest. */
+  html(passwordMinimum: number): string;
   /** Its script, its style and requests to its own origin: nothing else runs or is asked. */
   readonly policy: string;
 }
@@ -12,7 +14,8 @@ export interface Page {
 interface Content {
   readonly title: string;
   readonly script: string;
-  readonly body: string;
+  /** Given an element with the id `rules`. */
+  body(rules: string): string;
 }
 
 // The token stands behind the #, which browsers keep to themselves; it leaves them in the body of one request. That
@@ -70,7 +73,7 @@ export function makePage({ title, script: own, body }: Content): Page {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
-  const html = `<!doctype html>
+  const html = (passwordMinimum: number): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -81,7 +84,7 @@ export function makePage({ title, script: own, body }: Content): Page {
 </head>
 <body>
 <h1>${title}</h1>
-${body.trim()}
+${body(`<p id="rules">${passwordRules(passwordMinimum)}</p>`).trim()}
 <script>${script}</script>
 </body>
 </html>

@@ -24,9 +24,10 @@ form.addEventListener('submit', async (event) => {
 export const PASSWORD_PAGE = makePage({
   title: 'Set a password',
   script: SCRIPT,
-  body: `
+  body: (rules) => `
 <form method="post">
-<label>New password <input name="password" type="password" autocomplete="new-password" required autofocus></label>
+<label>New password <input name="password" type="password" autocomplete="new-password" aria-describedby="rules" required autofocus></label>
+${rules}
 <label>Once more <input name="again" type="password" autocomplete="new-password" required></label>
 <button name="set">Set password</button>
 </form>

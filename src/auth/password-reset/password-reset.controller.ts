@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
+import { Env } from '../../config/env';
 import { type Client, CurrentClient } from '../current-client.decorator';
 import { ServesPage } from '../pages/page';
 import { ResetPassword } from './dto/password-reset.dto';
@@ -11,14 +12,17 @@ import { PasswordResets } from './password-resets.service';
 @ApiTags('Auth')
 @Controller('auth/password-reset')
 export class PasswordResetController {
-  constructor(private readonly resets: PasswordResets) {}
+  constructor(
+    private readonly resets: PasswordResets,
+    private readonly env: Env,
+  ) {}
 
   @Get()
   @Public()
   @ServesPage(PASSWORD_PAGE)
   @ApiOperation({ summary: 'The page a password link leads to' })
   page(): string {
-    return PASSWORD_PAGE.html;
+    return PASSWORD_PAGE.html(this.env.PASSWORD_MIN);
   }
 
   @Post()
