@@ -27,11 +27,8 @@ export class UsageService {
       this.limitWindows.ofEveryone(),
     ]);
     const windows = [...own, ...shared];
-    const tightest = tightestTokenWindow(windows);
     return {
-      tokens_used: tightest?.used ?? 0,
-      token_limit: tightest?.limit ?? null,
-      remaining: tightest?.remaining ?? null,
+      ...tightestOf(windows),
       from: range.from.toISOString(),
       to: range.to.toISOString(),
       totals: breakdown.totals,
@@ -63,13 +60,10 @@ export class UsageService {
       this.limitWindows.ofEveryone(),
     ]);
     const windows = [...ofKey, ...ofUser, ...shared];
-    const tightest = tightestTokenWindow(windows);
     return {
       object: 'usage',
       key_id: keyId,
-      tokens_used: tightest?.used ?? 0,
-      token_limit: tightest?.limit ?? null,
-      remaining: tightest?.remaining ?? null,
+      ...tightestOf(windows),
       windows: windows.filter(isShown).map(toUsageWindow),
       from: range.from.toISOString(),
       to: range.to.toISOString(),
@@ -78,6 +72,19 @@ export class UsageService {
       by_model: [...breakdown.byModel],
     };
   }
+}
+
+/** Says which window it is: it may be what all users share, and then the use of all of them. */
+function tightestOf(
+  windows: readonly WindowState[],
+): Pick<UsageSummary, 'tokens_used' | 'token_limit' | 'remaining' | 'tightest_window'> {
+  const tightest = tightestTokenWindow(windows);
+  return {
+    tokens_used: tightest?.used ?? 0,
+    token_limit: tightest?.limit ?? null,
+    remaining: tightest?.remaining ?? null,
+    tightest_window: tightest ? { subject: tightest.subject, window: tightest.window } : null,
+  };
 }
 
 const ALWAYS_SHOWN: ReadonlySet<string> = new Set(['day', 'month', 'total']);

@@ -67,13 +67,35 @@ export class UsageWindow {
   warning: LimitWarning | null;
 }
 
+/** Names one of `windows`. */
+export class TightestWindow {
+  @ApiProperty({
+    enum: ['user', 'key', 'everyone'],
+    example: 'user',
+    description: 'Whose use it counts; everyone: that of all users together',
+  })
+  subject: Limit['subject'];
+  @ApiProperty({ enum: ['minute', 'hour', 'day', 'week', 'month', 'total'], example: 'month' })
+  window: LimitPeriod;
+}
+
 export class UsageSummary {
-  @ApiProperty({ ...COUNT, example: 15_230, description: 'In the token window that has the least left' })
+  @ApiProperty({
+    ...COUNT,
+    example: 15_230,
+    description: 'In the token window that has the least left, which tightest_window names',
+  })
   tokens_used: number;
   @ApiProperty({ ...OPTIONAL_COUNT, example: 1_000_000, description: 'Of the same window; null: no limit' })
   token_limit: number | null;
   @ApiProperty({ ...OPTIONAL_COUNT, example: 984_770, description: 'Of the same window' })
   remaining: number | null;
+  @ApiProperty({
+    type: TightestWindow,
+    nullable: true,
+    description: 'Of which of windows these three are; null: of none yet',
+  })
+  tightest_window: TightestWindow | null;
   @ApiProperty({ ...INSTANT, example: '2026-11-01T00:00:00.000Z', description: 'Included' }) from: string;
   @ApiProperty({ ...INSTANT, example: '2026-12-01T00:00:00.000Z', description: 'Excluded' }) to: string;
   @ApiProperty({ type: UsageTotals, description: 'Between from and to, as are the three lists' })
@@ -89,12 +111,22 @@ export class KeyUsage {
   @ApiProperty({ enum: ['usage'] }) object: 'usage';
   @ApiProperty({ type: String, format: 'uuid', example: '0190a6f2-7c1e-7d55-9a3b-0c5f5d7e1a2b' })
   key_id: string;
-  @ApiProperty({ ...COUNT, example: 15_230, description: 'In the token window that has the least left' })
+  @ApiProperty({
+    ...COUNT,
+    example: 15_230,
+    description: 'In the token window that has the least left, which tightest_window names',
+  })
   tokens_used: number;
   @ApiProperty({ ...OPTIONAL_COUNT, example: 1_000_000, description: 'Of the same window; null: no limit' })
   token_limit: number | null;
   @ApiProperty({ ...OPTIONAL_COUNT, example: 984_770, description: 'Of the same window' })
   remaining: number | null;
+  @ApiProperty({
+    type: TightestWindow,
+    nullable: true,
+    description: 'Of which of windows these three are; null: of none yet',
+  })
+  tightest_window: TightestWindow | null;
   @ApiProperty({ type: [UsageWindow], description: 'Of this key, of its owner, and what all users share' })
   windows: UsageWindow[];
   @ApiProperty({ ...INSTANT, example: '2026-11-01T00:00:00.000Z', description: 'Included' }) from: string;
