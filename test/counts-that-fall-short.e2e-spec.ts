@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MOST_A_MINUTE, VainCounts } from '../src/proxy/request/vain-counts';
-import { VllmApi } from '../src/proxy/upstream/vllm-api.service';
 import { ReservationService } from '../src/proxy/reservation.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows, untilNothingOpen } from './support/ledger';
+import { onlyUpstream } from './support/only-upstream';
 import { leaveTokens, tokensUsed } from './support/room-left';
 
 const CHAT = '/v1/chat/completions';
@@ -216,7 +216,7 @@ describe('a limit where the counts of vLLM fall short', () => {
 
   it('has vLLM count for nobody who leaves all the time meanwhile', async () => {
     await leave(600);
-    const api = gateway.app.get(VllmApi, { strict: false });
+    const api = onlyUpstream(gateway).vllm;
     const count = api.countTokens.bind(api);
     const leaving = new AbortController();
     jest.spyOn(api, 'countTokens').mockImplementation(async (body) => {

@@ -1,6 +1,6 @@
-import { VllmApi } from '../src/proxy/upstream/vllm-api.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { counterDifferences, settledRows } from './support/ledger';
+import { onlyUpstream } from './support/only-upstream';
 import { LostTime } from './support/lost-time';
 import { slowness } from './support/slowness';
 import { call, StreamCall } from './support/stream-client';
@@ -131,7 +131,7 @@ describe('metering of what its client leaves', () => {
       'counting fails in a way nobody thought of',
       () =>
         jest
-          .spyOn(gateway.app.get(VllmApi, { strict: false }), 'countTokens')
+          .spyOn(onlyUpstream(gateway).vllm, 'countTokens')
           .mockRejectedValue(new TypeError('of a kind of its own')),
     ],
   ])('settles what a client left before its first event when %s', async (_, fails) => {

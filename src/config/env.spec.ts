@@ -56,6 +56,42 @@ describe('docs/configuration.md', () => {
   });
 });
 
+const many = (count: number) => Array.from({ length: count }, (_, n) => `http://vllm-${n}:8000`).join();
+
+describe('the servers of vLLM', () => {
+  const VLLM_BASE_URL = 'http://a:8000, http://b:8000/llm/v1';
+  const keysOf = (VLLM_API_KEY: string | undefined, urls = VLLM_BASE_URL) =>
+    loadEnv({ VLLM_BASE_URL: urls, VLLM_API_KEY }).vllmServers.map(({ apiKey }) => apiKey);
+
+  it('are those that are named, with or without /v1', () => {
+    expect(loadEnv({ VLLM_BASE_URL }).vllmServers).toEqual([
+      { origin: 'http://a:8000', basePath: '', apiKey: null },
+      { origin: 'http://b:8000', basePath: '/llm', apiKey: null },
+    ]);
+  });
+
+  it.each([
+    ['one', ['one', 'one']],
+    ['one, two', ['one', 'two']],
+    [',two', [null, 'two']],
+    ['one,', ['one', null]],
+    [undefined, [null, null]],
+  ])('have the keys %s', (given, keys) => {
+    expect(keysOf(given)).toEqual(keys);
+  });
+
+  it('are one, whose key may have a comma', () => {
+    expect(keysOf('one,two', 'http://a:8000')).toEqual(['one,two']);
+  });
+
+  it('have no other number of keys', () => {
+    expect(() => keysOf('a-secret,b,c')).toThrow(
+      'Wrong setting: VLLM_API_KEY must be one key for all 2 servers of VLLM_BASE_URL, or 2 with commas in between',
+    );
+    expect(() => keysOf('a-secret,b,c')).not.toThrow(/a-secret/);
+  });
+});
+
 describe('a wrong setting', () => {
   it.each([
     ['PORT', 'many', 'PORT must be a whole number'],
@@ -76,6 +112,10 @@ describe('a wrong setting', () => {
     ['PUBLIC_URL', 'https://llm.example.com/?tenant=1', 'PUBLIC_URL must be a URL'],
     ['PUBLIC_URL', 'https://llm.example.com/#top', 'PUBLIC_URL must be a URL'],
     ['VLLM_BASE_URL', 'http://user:word@vllm:8000', 'VLLM_BASE_URL must be a URL'],
+    ['VLLM_BASE_URL', 'http://a:8000,', 'VLLM_BASE_URL must be a URL such as http://host:8000'],
+    ['VLLM_BASE_URL', 'http://a:8000,b:8000', 'VLLM_BASE_URL must be a URL such as http://host:8000'],
+    ['VLLM_BASE_URL', 'http://a:80/x, http://A/x/v1/', 'VLLM_BASE_URL must name each server once'],
+    ['VLLM_BASE_URL', many(33), 'VLLM_BASE_URL must name 32 servers at most'],
     ['TRUST_PROXY', 'yes', 'TRUST_PROXY must be true, false, a number of hops, or addresses'],
     ['TRUST_PROXY', '-1', 'TRUST_PROXY must be'],
     ['TRUST_PROXY', '10.0.0.0/33', 'TRUST_PROXY must be'],
@@ -98,6 +138,8 @@ describe('a wrong setting', () => {
     ['PUBLIC_URL', 'https://llm.example.com/gateway/'],
     ['VLLM_BASE_URL', 'http://[::1]:8000/v1'],
     ['VLLM_BASE_URL', 'http://vllm_1:8000'],
+    ['VLLM_BASE_URL', many(32)],
+    ['VLLM_API_KEY', 'one,key'],
     ['VLLM_BASE_URL', 'http://vllm.models.svc.cluster.local.:8000'],
     ['DATABASE_URL', 'postgres://gateway:secret@my_postgres_1/gateway'],
     ['DATABASE_URL', 'postgresql://gateway:secret@db.example.com.:5432/gateway'],

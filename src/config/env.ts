@@ -12,7 +12,9 @@ import {
   MinLength,
 } from 'class-validator';
 import {
+  IsApiKeys,
   IsBaseUrl,
+  IsBaseUrls,
   IsDatabaseUrl,
   IsModelAliases,
   IsTimeZone,
@@ -20,6 +22,7 @@ import {
   IsWorkers,
   IsZeroOrAtLeast,
 } from './env.validators';
+import { VllmServer, vllmServers } from './vllm-servers';
 
 const DAY_SECONDS = 86_400;
 /** A timer of more than 24.8 days would end at once. */
@@ -59,10 +62,12 @@ export class Env {
   /** Whole months of the ledger that are kept, beside the current one; 0 = all. */
   @IsInt() @Min(0) @Max(1_200) USAGE_RETENTION_MONTHS: number = 13;
 
+  /** One server, or several with commas in between. */
   @IsOptional()
-  @IsBaseUrl()
+  @IsBaseUrls()
   VLLM_BASE_URL?: string;
-  @IsOptional() @IsString() VLLM_API_KEY?: string;
+  /** For all of them, or one for each, in the same order. */
+  @IsOptional() @IsString() @IsApiKeys() VLLM_API_KEY?: string;
   /** `public=served,other=served2`: the names clients may use for the models vLLM serves. */
   @IsModelAliases() MODEL_ALIASES: string = '';
 
@@ -139,6 +144,11 @@ export class Env {
   useSimulator(baseUrl: string): void {
     this.VLLM_BASE_URL = baseUrl;
     this.#simulated = true;
+  }
+
+  /** At least one, once the simulator stands in where none is configured. */
+  get vllmServers(): VllmServer[] {
+    return vllmServers(this.VLLM_BASE_URL ?? '', this.VLLM_API_KEY);
   }
 
   /** With PORT=0 only the socket knows. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
-import { IsUrl, ValidateBy } from 'class-validator';
+import { IsUrl, ValidateBy, ValidationArguments } from 'class-validator';
 import { parseDatabaseUrl } from './database-url';
+import { apiKeysProblem, BASE_URL_RULES, baseUrlsProblem } from './vllm-servers';
 
 /** Parses `public=served,other=served2` into a map; null when it is not of that form. */
 export function parseModelAliases(text: string): Map<string, string> | null {
@@ -30,22 +31,34 @@ export const IsDatabaseUrl = (): PropertyDecorator =>
     },
   });
 
-/** What paths are put behind: anything after its own path would end up in the middle. */
 export const IsBaseUrl = (): PropertyDecorator =>
-  IsUrl(
-    {
-      require_tld: false,
-      // Names of containers, and names that no search list is to be tried for.
-      allow_underscores: true,
-      allow_trailing_dot: true,
-      require_protocol: true,
-      protocols: ['http', 'https'],
-      allow_query_components: false,
-      allow_fragments: false,
-      disallow_auth: true,
+  IsUrl(BASE_URL_RULES, {
+    message: '$property must be a URL such as http://host:8000, without user, ? and #',
+  });
+
+export const IsBaseUrls = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isBaseUrls',
+    validator: {
+      validate: (value) => typeof value === 'string' && baseUrlsProblem(value) === null,
+      defaultMessage: (told) => `$property ${baseUrlsProblem(String(told?.value))}`,
     },
-    { message: '$property must be a URL such as http://host:8000, without user, ? and #' },
-  );
+  });
+
+function keysProblem(told: ValidationArguments | undefined): string | null {
+  const { VLLM_BASE_URL = '' } = (told?.object ?? {}) as { VLLM_BASE_URL?: string };
+  return apiKeysProblem(String(told?.value), VLLM_BASE_URL);
+}
+
+/** Of the servers that VLLM_BASE_URL names. */
+export const IsApiKeys = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isApiKeys',
+    validator: {
+      validate: (_, told) => keysProblem(told) === null,
+      defaultMessage: (told) => `$property ${keysProblem(told)}`,
+    },
+  });
 
 const NAMED_NETWORKS: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { EngineWatch } from '../proxy/upstream/engine-watch.service';
-import { VllmApi } from '../proxy/upstream/vllm-api.service';
+import { Upstreams } from '../proxy/upstream/upstreams.service';
 import { ProcessLease } from '../usage/leases/process-lease.service';
 import { SettlementSpool } from '../usage/spool/settlement-spool.service';
 import type { ReadinessReport } from './health.dto';
@@ -25,8 +24,7 @@ export class Readiness {
 
   constructor(
     private readonly dataSource: DataSource,
-    private readonly vllm: VllmApi,
-    private readonly engine: EngineWatch,
+    private readonly upstreams: Upstreams,
     private readonly spool: SettlementSpool,
     private readonly lease: ProcessLease,
   ) {}
@@ -46,15 +44,21 @@ export class Readiness {
   }
 
   private async check(): Promise<ReadinessReport> {
-    const [database, health] = await Promise.all([
+    const [database, upstream] = await Promise.all([
       upWithinTimeout(this.takesRequests()),
-      upWithinTimeout(this.vllm.isHealthy()),
+      upWithinTimeout(this.anyServes()),
     ]);
     const spool = this.spool.isFull ? 'down' : 'up';
-    // Its front end may answer for an engine that does not.
-    const upstream = this.engine.isDown ? 'down' : health;
     const isReady = database === 'up' && spool === 'up';
     return { status: isReady ? 'ok' : 'unavailable', database, spool, upstream };
+  }
+
+  /** Rejects when no vLLM does. A front end may answer for an engine that does not. */
+  private anyServes(): Promise<void> {
+    const checks = this.upstreams.all.map(async (upstream) => {
+      if (!(await upstream.vllm.isHealthy()) || upstream.isDown) throw new Error('it does not');
+    });
+    return Promise.any(checks);
   }
 
   /** Admission needs to write, and a lease; one that ran out in a pause is renewed, as admission itself would. */

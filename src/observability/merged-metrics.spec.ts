@@ -49,8 +49,8 @@ describe('MergedMetrics', () => {
       [true, false, 0],
       [true, true, 0],
     ] as const) {
-      workers[0]?.upstreamIsDown(first);
-      workers[1]?.upstreamIsDown(second);
+      workers[0]?.upstreamIsDown(first, null);
+      workers[1]?.upstreamIsDown(second, null);
       await hear();
       expect(await line('upstream_up')).toEqual([`llm_gateway_upstream_up ${up}`]);
     }

@@ -77,7 +77,8 @@ export class Metrics {
   });
   private readonly upstreamUp = new Gauge({
     name: `${PREFIX}upstream_up`,
-    help: '0 while new generations are refused because vLLM answers none',
+    help: '0 while new generations are refused because vLLM answers none; of several, while one gets none',
+    labelNames: ['upstream'],
     registers: [this.registry],
     // Of workers, who each judge for themselves, the one that has given it up must be seen.
     aggregator: 'min',
@@ -98,7 +99,6 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: PREFIX });
-    this.upstreamUp.set(1);
   }
 
   admitted(verdict: string): void {
@@ -131,8 +131,9 @@ export class Metrics {
     this.refused.value += 1;
   }
 
-  upstreamIsDown(isDown: boolean): void {
-    this.upstreamUp.set(isDown ? 0 : 1);
+  /** @param upstream which of several; null where there is one */
+  upstreamIsDown(isDown: boolean, upstream: string | null): void {
+    this.upstreamUp.set(upstream === null ? {} : { upstream }, isDown ? 0 : 1);
   }
 
   usageMissing(): void {

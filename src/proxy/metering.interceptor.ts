@@ -13,8 +13,9 @@ import { NO_TOKENS, Settlement, TokenUsage } from '../usage/token-usage';
 import { isPooled, Metered } from './endpoints';
 import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
-import { EngineWatch } from './upstream/engine-watch.service';
+import { areDown } from './upstream/upstream-choice';
 import { upstreamUnavailable } from './upstream/upstream.exceptions';
+import { Upstreams } from './upstream/upstreams.service';
 import { ChatCounts } from './request/chat-counts';
 import { idempotencyKey } from './request/idempotency-key';
 import { PooledOverheads } from './request/pooled-overheads';
@@ -72,7 +73,7 @@ export class MeteringInterceptor implements NestInterceptor {
     private readonly pooled: PooledOverheads,
     private readonly chats: ChatCounts,
     private readonly live: LiveRequests,
-    private readonly engine: EngineWatch,
+    private readonly upstreams: Upstreams,
     private readonly metrics: Metrics,
     private readonly failures: FailureAnswers,
   ) {}
@@ -105,12 +106,14 @@ export class MeteringInterceptor implements NestInterceptor {
     metered: Metered,
     next: CallHandler,
   ): Promise<{ call: MeteredCall; running: Running }> {
-    if (this.engine.isDown) throw upstreamUnavailable();
+    // Soon and cheaply, where the model need not be known.
+    if (this.upstreams.areDown) throw upstreamUnavailable();
     const { requestId } = requestContext(request);
     let call: MeteredCall;
     let reservation: Reservation;
     try {
       call = await this.intake.read(request, metered, request.user);
+      if (areDown(call.model.servers)) throw upstreamUnavailable();
       const repeated = idempotencyKey(request);
       reservation = await this.reservations.reserve(call, requestId, request.user, repeated);
     } catch (refusal) {
@@ -160,10 +163,10 @@ export class MeteringInterceptor implements NestInterceptor {
 
   /** A prompt above its bound or count was more than what was reserved for it: the next one of this model shall not be. */
   private learnFrom(call: MeteredCall, promptTokens: number): void {
-    const { endpoint, model, hasTools, templateTokens, countedPrompt } = call;
+    const { endpoint, model, hasTools, templateTokens, countedPrompt, countedBy } = call;
     if (endpoint === 'completions') return;
-    if (endpoint === 'chat_completions' && countedPrompt !== null)
-      this.chats.compare(model.servedName, countedPrompt, promptTokens);
+    if (endpoint === 'chat_completions' && countedPrompt !== null && countedBy !== null)
+      this.chats.compare(countedBy, model.servedName, countedPrompt, promptTokens);
     const { tokens, bounded } = call.promptBound;
     const excess = promptTokens - tokens;
     if (excess <= 0 || !bounded) return;
@@ -209,6 +212,7 @@ function exchangeFor(
   if (clamped) response.setHeader('x-llm-clamped-max-tokens', String(budget.maxTokens));
   const { requestId, arrivedAt } = requestContext(request);
   const { upstreamPath, stream, expected, hidesThinking, truncatesChat, promptPart, dialect } = call;
+  const { servers } = call.model;
   const body = call.encode(budget);
   const told = {
     promptPart,
@@ -218,6 +222,8 @@ function exchangeFor(
     offersTools: call.hasTools,
     expected,
     dialect,
+    servers,
+    cacheSalt: call.cacheSalt,
   };
   return { requestId, arrivedAt, upstreamPath, body, ...told };
 }

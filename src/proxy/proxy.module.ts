@@ -15,12 +15,11 @@ import { PromptCounter } from './request/prompt-counter';
 import { RequestIntake } from './request/request-intake';
 import { TemplateOverheads } from './request/template-overheads';
 import { ReservationService } from './reservation.service';
-import { EngineWatch } from './upstream/engine-watch.service';
 import { ModelCatalogue } from './upstream/model-catalogue';
 import { UpstreamStates } from './upstream/upstream-states.service';
 import { UpstreamsController } from './upstream/upstreams.controller';
 import { UpstreamClient } from './upstream/upstream.client';
-import { VllmApi } from './upstream/vllm-api.service';
+import { Upstreams } from './upstream/upstreams.service';
 
 const metering = [
   RequestIntake,
@@ -44,11 +43,10 @@ const metering = [
     ...metering,
     StallWatch,
     UpstreamClient,
+    Upstreams,
     UpstreamStates,
-    VllmApi,
-    EngineWatch,
     ModelCatalogue,
   ],
-  exports: [...metering, AdmissionModule, RatesModule, ModelCatalogue, VllmApi, EngineWatch],
+  exports: [...metering, AdmissionModule, RatesModule, ModelCatalogue, Upstreams],
 })
 export class ProxyModule {}

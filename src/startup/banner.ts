@@ -1,8 +1,8 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Env } from '../config/env';
-import { upstreamBase } from '../proxy/upstream/upstream-origin';
-import { VllmApi } from '../proxy/upstream/vllm-api.service';
+import type { Upstream } from '../proxy/upstream/upstream';
+import { Upstreams } from '../proxy/upstream/upstreams.service';
 import { databaseLabel } from './database-failure';
 import type { Provision } from './provision';
 import type { Listening } from './serving';
@@ -26,7 +26,7 @@ export async function printBanner(
   const { workers } = listening;
   if (workers.length > 0) line(`workers: ${workers.length} (processes ${workers.join(', ')})`);
   line(`database: ${databaseLine(env, provision)}`);
-  line(`vLLM: ${await upstreamLine(app)}`);
+  for (const told of await upstreamLines(app)) line(`vLLM: ${told}`);
   const secrets = provision.generatedSecrets.join(' and ');
   if (secrets) line(`secrets: ${secrets} not set, generated ones are kept in ${provision.directory.path}`);
   line(`data directory: ${provision.directory.path}`);
@@ -50,20 +50,22 @@ function metricsLine({ METRICS_HOST: host, METRICS_PORT: wanted }: Env, port: nu
     : `metrics: none from this process (${host}:${wanted} is taken)`;
 }
 
-async function upstreamLine(app: INestApplicationContext): Promise<string> {
-  const env = app.get(Env);
-  const { origin, basePath } = upstreamBase(env.VLLM_BASE_URL ?? '');
-  const where = origin + basePath;
-  const late = sleep(UPSTREAM_PATIENCE_MS, null, { ref: false });
-  const answer = await Promise.race([modelNames(app.get(VllmApi, { strict: false })), late]);
-  const models =
-    answer ?? `does not answer within ${UPSTREAM_PATIENCE_MS / 1_000} s; requests fail until it does`;
-  return env.simulated
-    ? `NONE: VLLM_BASE_URL is not set, so the built-in simulator (${where}) makes up every answer; ${models}`
-    : `${where} ${models}`;
+function upstreamLines(app: INestApplicationContext): Promise<string[]> {
+  const { all } = app.get(Upstreams, { strict: false });
+  return Promise.all(all.map((upstream) => upstreamLine(upstream, app.get(Env))));
 }
 
-async function modelNames(vllm: VllmApi): Promise<string> {
+async function upstreamLine({ url, vllm }: Upstream, { simulated }: Env): Promise<string> {
+  const late = sleep(UPSTREAM_PATIENCE_MS, null, { ref: false });
+  const answer = await Promise.race([modelNames(vllm), late]);
+  const models =
+    answer ?? `does not answer within ${UPSTREAM_PATIENCE_MS / 1_000} s; requests fail until it does`;
+  return simulated
+    ? `NONE: VLLM_BASE_URL is not set, so the built-in simulator (${url}) makes up every answer; ${models}`
+    : `${url} ${models}`;
+}
+
+async function modelNames(vllm: Upstream['vllm']): Promise<string> {
   try {
     const names = (await vllm.models()).map(({ id }) => id);
     if (names.length === 0) return 'answers but serves no model';

@@ -2,10 +2,12 @@ import { Logger } from '@nestjs/common';
 import { TemplateOverheads } from '../../src/proxy/request/template-overheads';
 import { startGateway, TestGateway, TestUser } from '../support/gateway';
 import { counterDifferences, untilNothingOpen } from '../support/ledger';
+import { onlyUpstream } from '../support/only-upstream';
 
 const TEMPLATE_TOKENS = 2_000;
 const LIMIT = 50_000;
 const TOOL = { type: 'function', function: { name: 'look', parameters: { type: 'object' } } };
+const served = (gateway: TestGateway) => ({ servedName: 'served', servers: [onlyUpstream(gateway)] });
 const said = (steps: object) => [{ role: 'user', content: `SIM:${JSON.stringify(steps)}` }];
 
 describe.each(['served', 'missing'] as const)(
@@ -96,7 +98,7 @@ describe.each(['served', 'missing'] as const)(
         gateway.simulator.settings.templateTokens = 30_000;
         await chat({ messages: said({ tokens: 5 }) }, replica);
         await untilNothingOpen(gateway);
-        expect(await replica.app.get(TemplateOverheads).of('served', false)).toBe(16_384);
+        expect(await replica.app.get(TemplateOverheads).of(served(replica), false)).toBe(16_384);
       } finally {
         gateway.simulator.settings.templateTokens = TEMPLATE_TOKENS;
         await replica.close();
@@ -117,7 +119,7 @@ describe.each(['served', 'missing'] as const)(
 
     it('is asked for again after a minute, and never shrinks', async () => {
       const overheads = gateway.app.get(TemplateOverheads);
-      const first = await overheads.of('served', false);
+      const first = await overheads.of(served(gateway), false);
       const now = performance.now.bind(performance);
       const counted = () =>
         gateway.simulator.journal.entries.filter(
@@ -127,11 +129,11 @@ describe.each(['served', 'missing'] as const)(
         gateway.simulator.settings.templateTokens = templateTokens;
         const before = counted();
         jest.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 61_000);
-        await overheads.of('served', false);
+        await overheads.of(served(gateway), false);
         jest.restoreAllMocks();
         while (counted() < before + 2) await new Promise((resolve) => setTimeout(resolve, 10));
         await new Promise((resolve) => setTimeout(resolve, 50));
-        return overheads.of('served', false);
+        return overheads.of(served(gateway), false);
       };
       try {
         expect(await aMinuteLater(1, TEMPLATE_TOKENS + 500)).toBe(first + 500);

@@ -1,12 +1,17 @@
 import type { TokenUsage, Outcome, Source } from '../../usage/token-usage';
 import type { AnswerDialect } from '../dialect';
 import type { PromptPart } from '../request/prompt-guess';
+import type { Upstream } from '../upstream/upstream';
 import type { StreamExpectations } from './stream-meter';
 
 /** An admitted request, ready for vLLM. */
 export interface Exchange {
   readonly requestId: string;
   readonly upstreamPath: string;
+  /** Those that serve its model; one of them gets it. */
+  readonly servers: readonly Upstream[];
+  /** Of its user. */
+  readonly cacheSalt: string;
   readonly body: Buffer;
   readonly promptPart: PromptPart;
   /** What the client asked for; the answer's own content type decides how it is relayed and metered. */

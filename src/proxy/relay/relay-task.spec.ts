@@ -3,12 +3,14 @@ import { createServer, IncomingMessage, Server, ServerResponse } from 'node:http
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { serveInLine } from '../../http/queued-answers';
+import type { Upstream } from '../upstream/upstream';
 import type { Exchange } from './exchange';
 import { RelayTask } from './relay-task';
 import { ReplyMemory } from './reply-memory';
 import { StallWatch } from './stall-watch';
 
 const MIB = 1_024 * 1_024;
+const VLLM = { engine: { heard: () => undefined } } as unknown as Upstream;
 const JSON_HEADERS = { contentType: 'application/json', retryAfter: undefined };
 
 describe('a whole answer', () => {
@@ -47,6 +49,8 @@ describe('a whole answer', () => {
     truncatesChat: false,
     offersTools: false,
     arrivedAt: 0,
+    servers: [],
+    cacheSalt: 'salt',
     expected: {
       servedModel: 'served',
       publicModel: 'public',
@@ -64,7 +68,6 @@ describe('a whole answer', () => {
     drainStarted: () => undefined,
     drainEnded: () => undefined,
     memory,
-    heard: () => undefined,
   };
   /** Whether large answers still fit beside five of 100 MiB: 12 MiB more do. */
   const hasRoom = () => {
@@ -87,7 +90,7 @@ describe('a whole answer', () => {
 
   it('counts among what is held until its client has read it, or left', async () => {
     const task = new RelayTask(exchange, await response, watch, limits);
-    task.onDispatched(() => undefined);
+    task.onDispatched(() => undefined, VLLM);
     task.onHeaders(200, JSON_HEADERS, () => undefined);
     task.onData(Buffer.from(`{"text":"${'x'.repeat(10 * MIB)}"}`));
     task.onEnd();
@@ -114,7 +117,7 @@ describe('a whole answer', () => {
     await response;
     client.write('GET /behind HTTP/1.1\r\nHost: x\r\n\r\n');
     const task = new RelayTask(exchange, await behind, watch, { ...limits, mayDrain: () => true });
-    task.onDispatched(() => undefined);
+    task.onDispatched(() => undefined, VLLM);
     client.destroy();
     await once(await behind, 'close');
     task.onHeaders(200, JSON_HEADERS, () => undefined);

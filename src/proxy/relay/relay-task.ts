@@ -2,7 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { ApiException } from '../../common/api.exception';
 import type { Progress, UnderWay } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
-import { neverConnected, UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
+import { neverConnected } from '../upstream/never-connected';
+import type { Upstream } from '../upstream/upstream';
+import type { UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
 import {
   answerTooLarge,
   upstreamFailed,
@@ -28,8 +30,6 @@ export interface RelayLimits {
   readonly drainStarted: () => void;
   readonly drainEnded: () => void;
   readonly memory: ReplyMemory;
-  /** Something was generated. */
-  readonly heard: () => void;
 }
 
 /** Prompts of which vLLM has not told by then are estimated, in milliseconds after a request's arrival. */
@@ -57,6 +57,8 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
   private finish!: (receipt: Receipt) => void;
   private settled = false;
   private abort: ((reason: Error) => void) | null = null;
+  /** The server that has it. */
+  private upstream: Upstream | null = null;
   private resume: (() => void) | null = null;
   private stream: StreamRelay | null = null;
   private reply: HeldReply | null = null;
@@ -104,9 +106,9 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     return this.settled;
   }
 
-  /** For vLLM: not while its client does not read, nor for a connection. */
-  get isWaiting(): boolean {
-    return this.abort !== null && !this.clientIsSlow;
+  /** Not while its client does not read, nor for a connection. */
+  isWaitingFor(upstream: Upstream): boolean {
+    return this.upstream === upstream && !this.clientIsSlow;
   }
 
   get question(): Question {
@@ -114,8 +116,9 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     return { path: upstreamPath, model: expected.servedModel };
   }
 
-  onDispatched(abort: (reason: Error) => void): void {
+  onDispatched(abort: (reason: Error) => void, upstream: Upstream): void {
     this.abort = abort;
+    this.upstream = upstream;
     if (this.settled) abort(new Error('client left'));
   }
 
@@ -136,7 +139,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) return true;
     if (this.stream) {
       this.clientIsSlow = !this.stream.push(chunk);
-      if (this.stream.hasProgressed) this.limits.heard();
+      if (this.stream.hasProgressed) this.upstream?.engine.heard();
       if (this.clientIsSlow) this.deadline = this.watch.after(this.limits.clientStallMs);
       else if (this.stream.hasProgressed) this.deadline = this.watch.after(this.patienceFor(this.stream));
       if (this.left?.isToldMoreBy(this.stream)) this.stop(this.stream.clientLeft());
@@ -144,7 +147,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     }
     this.deadline = this.watch.after(this.limits.idleMs);
     // A refusal comes from vLLM's front end alone.
-    if (this.reply?.status === 200) this.limits.heard();
+    if (this.reply?.status === 200) this.upstream?.engine.heard();
     if (this.reply && !this.reply.push(chunk)) this.stop(this.tooLarge());
     return true;
   }

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { Env } from '../../config/env';
 import { OpenRequests } from '../../usage/leases/open-requests';
-import { EngineWatch } from '../upstream/engine-watch.service';
+import type { Upstream } from '../upstream/upstream';
 import { UpstreamClient } from '../upstream/upstream.client';
+import { Upstreams } from '../upstream/upstreams.service';
 import type { Question } from '../upstream/vllm-api.service';
 import type { Exchange, Running } from './exchange';
 import { RelayLimits, RelayTask } from './relay-task';
@@ -23,13 +24,13 @@ export class RelayService {
   private ended: string | null = null;
 
   constructor(
-    private readonly upstream: UpstreamClient,
+    private readonly client: UpstreamClient,
     private readonly watch: StallWatch,
     private readonly open: OpenRequests,
-    engine: EngineWatch,
+    upstreams: Upstreams,
     env: Env,
   ) {
-    engine.follow(() => this.oldestWaiting());
+    for (const upstream of upstreams.all) upstream.engine.follow(() => this.oldestWaiting(upstream));
     this.limits = {
       firstByteMs: env.UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
       idleMs: env.UPSTREAM_IDLE_TIMEOUT_MS,
@@ -38,7 +39,6 @@ export class RelayService {
       drainStarted: () => (this.drains += 1),
       drainEnded: () => (this.drains -= 1),
       memory: new ReplyMemory(),
-      heard: () => engine.heard(),
     };
   }
 
@@ -48,13 +48,14 @@ export class RelayService {
     this.open.follow(exchange.requestId, task);
     if (this.ended !== null) task.endNow(this.ended);
     // Its client may have left while it waited for admission.
-    if (!task.isOver) this.upstream.send(toSend(exchange), task);
+    if (!task.isOver) this.client.send(toSend(exchange), task);
     void task.receipt.then(() => this.tasks.delete(task));
     return task;
   }
 
-  private oldestWaiting(): Question | null {
-    for (const task of this.tasks) if (task.isWaiting) return task.question;
+  private oldestWaiting(upstream: Upstream): Question | null {
+    if (upstream.running === 0) return null;
+    for (const task of this.tasks) if (task.isWaitingFor(upstream)) return task.question;
     return null;
   }
 
@@ -68,9 +69,11 @@ export class RelayService {
   }
 }
 
-const toSend = ({ upstreamPath, body, requestId, stream }: Exchange) => ({
+const toSend = ({ upstreamPath, body, requestId, stream, servers, cacheSalt }: Exchange) => ({
   path: upstreamPath,
   body,
   requestId,
   stream,
+  servers,
+  user: cacheSalt,
 });

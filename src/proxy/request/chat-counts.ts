@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { VllmApi } from '../upstream/vllm-api.service';
+import type { Upstream } from '../upstream/upstream';
 import { TOOLS } from './template-overheads';
 
-/** By how much the counts of a model's chats fall short, as far as it is known. */
+/** By how much a server's counts of a model's chats fall short, as far as it is known. */
 interface Known {
   /** As calls told that vLLM was asked to count; null: it could not say. */
   skipsCalls: boolean | null;
@@ -17,6 +17,8 @@ interface Known {
   /** It is being asked; resolves when it has answered. */
   asking: Promise<void> | null;
 }
+
+type Server = Pick<Upstream, 'vllm'>;
 
 /** When a model in use is asked again: vLLM may come back as another release, or did not say. */
 const ASK_AGAIN_MS = 60_000;
@@ -42,21 +44,20 @@ const LEAST_TOKENS = 32;
 @Injectable()
 export class ChatCounts {
   private readonly logger = new Logger(ChatCounts.name);
-  private readonly models = new Map<string, Known>();
-
-  constructor(private readonly vllm: VllmApi) {}
+  private readonly servers = new Map<Server, Map<string, Known>>();
 
   /** Waits for vLLM until it has said something. @returns tokens to add to a count; Infinity: counts say nothing */
-  async shortBy(servedName: string): Promise<number> {
-    const known = this.models.get(servedName) ?? this.begin(servedName);
-    if (known.asking === null && performance.now() >= known.askAt) known.asking = this.ask(servedName, known);
+  async shortBy(server: Server, servedName: string): Promise<number> {
+    const known = this.servers.get(server)?.get(servedName) ?? this.begin(server, servedName);
+    if (known.asking === null && performance.now() >= known.askAt)
+      known.asking = this.ask(server, servedName, known);
     if (known.skipsCalls === null) await known.asking;
     return known.skipsCalls || isDoubted(known) ? Infinity : known.shown;
   }
 
-  /** An answer's prompt had `used` tokens, as vLLM told, where `counted` was the count that decided. */
-  compare(servedName: string, counted: number, used: number): void {
-    const known = this.models.get(servedName);
+  /** An answer's prompt had `used` tokens, as vLLM told, where `counted` was the count of this server, that decided. */
+  compare(server: Server, servedName: string, counted: number, used: number): void {
+    const known = this.servers.get(server)?.get(servedName);
     const short = used - counted;
     // Of many that ran at once, all short by the same, one is a reason to doubt.
     if (!known || short <= known.shown || isDoubted(known)) return;
@@ -77,7 +78,7 @@ export class ChatCounts {
     known.doubtMs *= 2;
   }
 
-  private begin(servedName: string): Known {
+  private begin(server: Server, servedName: string): Known {
     const known: Known = {
       skipsCalls: null,
       shown: 0,
@@ -86,14 +87,15 @@ export class ChatCounts {
       askAt: -Infinity,
       asking: null,
     };
-    this.models.set(servedName, known);
+    const models = this.servers.get(server) ?? new Map<string, Known>();
+    this.servers.set(server, models.set(servedName, known));
     return known;
   }
 
   /** Never rejects. */
-  private async ask(model: string, known: Known): Promise<void> {
+  private async ask({ vllm }: Server, model: string, known: Known): Promise<void> {
     const count = (first: string, second: string) =>
-      this.vllm.tryToCount(Buffer.from(JSON.stringify(twoCalls(model, first, second)))).catch(() => null);
+      vllm.tryToCount(Buffer.from(JSON.stringify(twoCalls(model, first, second)))).catch(() => null);
     const counts = await Promise.all([count('', ''), count(WORDS, ''), count('', WORDS)]);
     if (counts.every((each) => typeof each === 'number')) this.judge(model, known, counts);
     // A template that takes no two calls refuses them in a chat as well: that says nothing, now or in a second.

@@ -3,7 +3,7 @@ import { ProxiedCall } from './proxied-call';
 import { checkBody } from './request-intake';
 import { outputBudget } from './output-budget';
 
-const MODEL = { id: 'public', servedName: 'served', window: 4_096 };
+const MODEL = { id: 'public', servedName: 'served', window: 4_096, servers: [] };
 const CHAT = { model: 'public', messages: [{ role: 'user', content: 'hi' }] };
 const COMPLETION = { model: 'public', prompt: 'hi' };
 

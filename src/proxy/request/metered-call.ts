@@ -2,6 +2,7 @@ import type { AnswerDialect } from '../dialect';
 import type { EndpointName } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
+import type { Upstream } from '../upstream/upstream';
 import type { OutputBudget, OutputQuestion, PromptSize } from './output-budget';
 import type { PromptPart } from './prompt-guess';
 
@@ -12,6 +13,8 @@ export interface MeteredCall {
   readonly recordedAs: string;
   readonly upstreamPath: string;
   readonly model: CatalogueModel;
+  /** Of its user. */
+  readonly cacheSalt: string;
   readonly stream: boolean;
   readonly expected: StreamExpectations;
   readonly hasTools: boolean;
@@ -35,6 +38,8 @@ export interface MeteredCall {
 
   /** What vLLM counted before the request was admitted, with what is reserved beside that; null: it did not decide. */
   countedPrompt: number | null;
+  /** The server whose count that is. */
+  countedBy: Upstream | null;
   /** vLLM counted its prompt before it was admitted. */
   isCounted: boolean;
 

@@ -2,6 +2,7 @@ import { JsonMember, withEdits } from '../../common/json-members';
 import { EndpointName, ENDPOINTS } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
+import type { Upstream } from '../upstream/upstream';
 import type { MeteredCall } from './metered-call';
 import type { OutputQuestion, PromptSize } from './output-budget';
 import { Pooled, pooledBytes, pooledTexts, SCORE_FIELDS } from './pooled-texts';
@@ -36,6 +37,7 @@ export class PooledCall implements MeteredCall {
   readonly promptPart: PromptPart;
   readonly prompts: number;
   countedPrompt: number | null = null;
+  countedBy: Upstream | null = null;
   isCounted = false;
   private readonly aroundPrompt: number;
   private body: CheckedBody | null;
@@ -45,7 +47,7 @@ export class PooledCall implements MeteredCall {
   constructor(
     body: CheckedBody,
     readonly model: CatalogueModel,
-    private readonly cacheSalt: string,
+    readonly cacheSalt: string,
     readonly templateTokens: number,
   ) {
     this.body = body;

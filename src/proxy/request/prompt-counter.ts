@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { VllmApi } from '../upstream/vllm-api.service';
+import type { Upstream } from '../upstream/upstream';
+import { chosen } from '../upstream/upstream-choice';
 import { ChatCounts } from './chat-counts';
 import type { PromptSize } from './output-budget';
 import { BYTES_PER_TOKEN } from './prompt-guess';
@@ -10,24 +11,26 @@ import type { MeteredCall } from './metered-call';
 export class PromptCounter {
   private readonly logger = new Logger(PromptCounter.name);
 
-  constructor(
-    private readonly vllm: VllmApi,
-    private readonly chats: ChatCounts,
-  ) {}
+  constructor(private readonly chats: ChatCounts) {}
 
   /**
    * The size that decides near a limit and near the context window. When vLLM cannot say, or is not believed, the bound
    * itself is used while it leaves room in the window, and beyond that the prompt counts as unbounded.
    */
-  async exact(call: MeteredCall): Promise<PromptSize> {
-    const short = await this.shortBy(call);
+  exact(call: MeteredCall): Promise<PromptSize> {
+    return asked(call, (server) => this.exactBy(server, call));
+  }
+
+  private async exactBy(server: Upstream, call: MeteredCall): Promise<PromptSize> {
+    const short = await this.shortBy(call, server);
     const isBelieved = short < Infinity;
     const uncounted = this.uncountable(call);
     // A count that is not believed only says how much the window leaves at most.
     if (!isBelieved && (uncounted.bounded || call.model.window === null)) return uncounted;
-    const counts = await this.count(call);
+    const counts = await this.count(call, server);
     if (counts === null) return uncounted;
     call.isCounted = true;
+    call.countedBy = server;
     const { untoldTokens, constraintTokens, keptOfPrompt } = call;
     const sizes = counts.map((count) => count + untoldTokens);
     const largest = Math.max(...sizes);
@@ -44,22 +47,26 @@ export class PromptCounter {
   }
 
   /** What to bill for a prompt vLLM worked on without telling its size. Whatever fails, it is billed: then by a guess. */
-  async estimate(call: MeteredCall): Promise<number> {
-    const counts = await this.count(call).catch(this.uncounted);
+  estimate(call: MeteredCall): Promise<number> {
+    return asked(call, (server) => this.estimateBy(server, call));
+  }
+
+  private async estimateBy(server: Upstream, call: MeteredCall): Promise<number> {
+    const counts = await this.count(call, server).catch(this.uncounted);
     if (counts === null) return call.guessedPromptTokens;
     const counted = sum(counts.map((count) => Math.min(count, call.keptOfPrompt)));
-    const short = await this.shortBy(call);
+    const short = await this.shortBy(call, server);
     return short === Infinity ? Math.max(counted, call.guessedPromptTokens) : counted;
   }
 
   /** As vLLM counts it; null when it cannot. */
   async tokensOf(call: MeteredCall): Promise<number | null> {
-    const counts = await this.count(call);
+    const counts = await asked(call, (server) => this.count(call, server));
     return counts && sum(counts);
   }
 
-  private shortBy({ endpoint, model }: MeteredCall): Promise<number> | 0 {
-    return endpoint === 'chat_completions' ? this.chats.shortBy(model.servedName) : 0;
+  private shortBy({ endpoint, model }: MeteredCall, server: Upstream): Promise<number> | 0 {
+    return endpoint === 'chat_completions' ? this.chats.shortBy(server, model.servedName) : 0;
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */
@@ -68,7 +75,7 @@ export class PromptCounter {
     const body = Buffer.from(
       JSON.stringify({ model: call.model.servedName, prompt: text, add_special_tokens: false }),
     );
-    const counted = await this.vllm.countTokens(body).catch(this.uncounted);
+    const counted = await asked(call, ({ vllm }) => vllm.countTokens(body).catch(this.uncounted));
     return counted ?? Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
   }
 
@@ -78,17 +85,32 @@ export class PromptCounter {
   };
 
   /** Prompt by prompt. */
-  private async count(call: MeteredCall): Promise<number[] | null> {
+  private async count(call: MeteredCall, { vllm }: Upstream): Promise<number[] | null> {
     const bodies = call.tokenizeBodies();
     if (bodies === null || !call.promptBound.bounded) return null;
     const counts: number[] = [];
     for (const body of bodies) {
-      const count = await this.vllm.countTokens(body);
+      const count = await vllm.countTokens(body);
       if (count === null) return null;
       counts.push(count);
     }
     return call.promptSizes(counts);
   }
+}
+
+/**
+ * Asks the server that would get the request now: as a rule it does so in the end, and counts as it renders. When that turns
+ * out to be away, another one is asked.
+ */
+async function asked<T>(
+  { model, cacheSalt }: MeteredCall,
+  ask: (server: Upstream) => Promise<T>,
+): Promise<T> {
+  const server = chosen(model.servers, cacheSalt);
+  const answer = await ask(server);
+  if (!server.isAway) return answer;
+  const next = chosen(model.servers, cacheSalt);
+  return next.isAway ? answer : ask(next);
 }
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);

@@ -5,7 +5,7 @@ import { leastPromptTokens } from './prompt-guess';
 import { ProxiedCall } from './proxied-call';
 import { checkBody } from './request-intake';
 
-const MODEL = { id: 'public', servedName: 'served', window: 32_768, created: 0 };
+const MODEL = { id: 'public', servedName: 'served', window: 32_768, created: 0, servers: [] };
 
 function leastOf(body: string | object, endpoint: 'chat_completions' | 'completions' = 'chat_completions') {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));

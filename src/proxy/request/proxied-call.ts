@@ -2,6 +2,7 @@ import type { AnswerDialect } from '../dialect';
 import { EndpointName, ENDPOINTS } from '../endpoints';
 import type { StreamExpectations } from '../relay/stream-meter';
 import type { CatalogueModel } from '../upstream/model-catalogue';
+import type { Upstream } from '../upstream/upstream';
 import { holdsMedia } from './field-checks';
 import { JsonMember, topLevelMembers, withEdits } from '../../common/json-members';
 import type { MeteredCall } from './metered-call';
@@ -50,6 +51,8 @@ export class ProxiedCall implements MeteredCall {
 
   /** What vLLM counted before the request was admitted, with what is reserved beside that; null: it did not decide. */
   countedPrompt: number | null = null;
+  /** The server that did. */
+  countedBy: Upstream | null = null;
   /** vLLM counted its prompt before it was admitted. */
   isCounted = false;
   private bound: PromptSize | null = null;
@@ -59,7 +62,7 @@ export class ProxiedCall implements MeteredCall {
   constructor(
     body: CheckedBody,
     readonly model: CatalogueModel,
-    private readonly cacheSalt: string,
+    readonly cacheSalt: string,
     private readonly defaultMax: number,
     /** What the model's chat template adds by itself, as far as it is known. */
     readonly templateTokens: number,

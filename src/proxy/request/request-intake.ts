@@ -76,8 +76,7 @@ export class RequestIntake {
     if (isPooled(body.endpoint))
       return new PooledCall(body, model, salt, this.pooled.of(body.endpoint, model.servedName));
     this.grammars.count(principal.userId, grammarOf(body));
-    const tokens =
-      body.endpoint === 'chat_completions' ? this.templates.of(model.servedName, offersTools(body)) : 0;
+    const tokens = body.endpoint === 'chat_completions' ? this.templates.of(model, offersTools(body)) : 0;
     const templateTokens = isPromise(tokens) ? await tokens : tokens;
     const answers = asked?.answers ?? null;
     return new ProxiedCall(body, model, salt, this.env.DEFAULT_MAX_TOKENS, templateTokens, answers);

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { VllmApi } from '../upstream/vllm-api.service';
+import type { CatalogueModel } from '../upstream/model-catalogue';
+import type { Upstream } from '../upstream/upstream';
 
 /** What a chat template adds to every chat by itself, in tokens; it only ever grows. */
 interface Overhead {
@@ -7,9 +8,11 @@ interface Overhead {
   withTools: number;
   /** When vLLM was last asked: performance.now(). */
   askedAt: number;
-  /** Resolves when it has answered for the first time; null from then on. */
+  /** Resolves when a server has answered for the first time; null from then on. */
   first: Promise<void> | null;
 }
+
+type Served = Pick<CatalogueModel, 'servedName' | 'servers'>;
 
 /** How often a model in use is asked again: vLLM may come back with another template, or could not say. */
 const ASK_AGAIN_MS = 60_000;
@@ -27,27 +30,26 @@ export const TOOLS = [
 /**
  * The tokens that no byte of a request stands for: a built-in system prompt, a preamble for tools. vLLM is asked for
  * the count of the smallest chat there is, and what an answer's usage shows above the bound is added. Each process
- * learns for itself: a shared table would cost every request a query.
+ * learns for itself: a shared table would cost every request a query. Of several servers the largest template counts, as any
+ * of them may get the request.
  */
 @Injectable()
 export class TemplateOverheads {
   private readonly logger = new Logger(TemplateOverheads.name);
   private readonly overheads = new Map<string, Overhead>();
 
-  constructor(private readonly vllm: VllmApi) {}
-
   /** Waits for vLLM once for each served model; 0 while vLLM cannot say. */
-  of(servedName: string, withTools: boolean): number | Promise<number> {
-    const overhead = this.overheads.get(servedName) ?? this.begin(servedName);
-    if (performance.now() - overhead.askedAt > ASK_AGAIN_MS) void this.ask(servedName, overhead);
+  of(model: Served, withTools: boolean): number | Promise<number> {
+    const overhead = this.overheads.get(model.servedName) ?? this.begin(model);
+    if (performance.now() - overhead.askedAt > ASK_AGAIN_MS) void this.ask(model, overhead);
     const tokens = () => (withTools ? overhead.withTools : overhead.plain);
     return overhead.first === null ? tokens() : overhead.first.then(tokens);
   }
 
-  private begin(servedName: string): Overhead {
+  private begin(model: Served): Overhead {
     const overhead: Overhead = { plain: 0, withTools: 0, askedAt: -Infinity, first: null };
-    this.overheads.set(servedName, overhead);
-    overhead.first = this.ask(servedName, overhead).then(() => void (overhead.first = null));
+    this.overheads.set(model.servedName, overhead);
+    overhead.first = this.ask(model, overhead).then(() => void (overhead.first = null));
     return overhead;
   }
 
@@ -64,17 +66,23 @@ export class TemplateOverheads {
     );
   }
 
-  /** Never rejects. */
-  private async ask(model: string, overhead: Overhead): Promise<void> {
+  /** Until one server has said something, or none has: one that hangs holds nobody up. Never rejects. */
+  private ask({ servedName, servers }: Served, overhead: Overhead): Promise<void> {
     overhead.askedAt = performance.now();
-    const count = (body: object) =>
-      this.vllm.countTokens(Buffer.from(JSON.stringify(body))).catch(() => null);
-    const [plain, withTools] = await Promise.all([
-      count({ model, messages: MESSAGES }),
-      count({ model, messages: MESSAGES, tools: TOOLS }),
-    ]);
-    grow(overhead, { plain: plain ?? 0, withTools: withTools ?? 0 });
+    const told = servers.map((server) => askOne(server, servedName, overhead));
+    return Promise.any(told).catch(() => undefined);
   }
+}
+
+/** @throws when it does not say */
+async function askOne({ vllm }: Upstream, model: string, overhead: Overhead): Promise<void> {
+  const count = (body: object) => vllm.countTokens(Buffer.from(JSON.stringify(body))).catch(() => null);
+  const [plain, withTools] = await Promise.all([
+    count({ model, messages: MESSAGES }),
+    count({ model, messages: MESSAGES, tools: TOOLS }),
+  ]);
+  grow(overhead, { plain: plain ?? 0, withTools: withTools ?? 0 });
+  if (plain === null) throw new Error('this server does not count');
 }
 
 function grow(overhead: Overhead, { plain = 0, withTools = 0 }: Partial<Overhead>): void {

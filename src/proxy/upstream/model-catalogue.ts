@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Env } from '../../config/env';
 import { parseModelAliases } from '../../config/env.validators';
 import { modelForbidden } from '../../usage/admission/admission.exceptions';
 import type { Principal } from '../../common/principal';
-import { ServedModel, VllmApi } from './vllm-api.service';
+import { OfferedModel, offeredBy } from './served-models';
+import type { Upstream } from './upstream';
 import { upstreamUnreachable } from './upstream.exceptions';
+import { Upstreams } from './upstreams.service';
 
 export interface CatalogueModel {
   /** The name clients use. */
@@ -13,6 +16,16 @@ export interface CatalogueModel {
   readonly servedName: string;
   /** Tokens of prompt and output together; null when vLLM does not say. */
   readonly window: number | null;
+  /** At least one. */
+  readonly servers: readonly Upstream[];
+}
+
+/** The lists of all servers on their way. Both never reject; they tell why no list came, or null when one did. */
+interface Reading {
+  /** Every server has told or failed. */
+  readonly whole: Promise<unknown>;
+  /** The same, or one has told and the others have had their time. */
+  readonly enough: Promise<unknown>;
 }
 
 /** The name opencode set-ups use; it stands for the one model there is, unless MODEL_ALIASES says otherwise. */
@@ -20,21 +33,25 @@ const DEFAULT_ALIAS = 'opencode-llm';
 const FRESH_MS = 30_000;
 /** How often an unknown name may make us look again. */
 const RECHECK_MS = 2_000;
+/** How long a list may come later than the first one and still be waited for. */
+const LATECOMERS_MS = 1_000;
 
-/** The gateway's own list of models: what vLLM serves, under the names clients may use. */
+/** The gateway's own list of models: what the vLLM servers serve, under the names clients may use. */
 @Injectable()
 export class ModelCatalogue {
   private readonly logger = new Logger(ModelCatalogue.name);
   private readonly aliases: ReadonlyMap<string, string>;
   private models: ReadonlyMap<string, CatalogueModel> = new Map();
+  /** When a server has last told. */
   private loadedAt = -Infinity;
-  private loading: Promise<void> | null = null;
+  private reading: Reading | null = null;
 
   constructor(
-    private readonly vllm: VllmApi,
+    private readonly upstreams: Upstreams,
     env: Env,
   ) {
     this.aliases = parseModelAliases(env.MODEL_ALIASES) ?? new Map<string, string>();
+    for (const upstream of upstreams.all) upstream.follow(() => this.update());
   }
 
   /** @throws ApiException 502 when vLLM has never been reached */
@@ -44,7 +61,7 @@ export class ModelCatalogue {
 
   /** @throws ApiException 502 when vLLM has never been reached */
   async all(): Promise<CatalogueModel[]> {
-    await this.ensureLoaded(FRESH_MS);
+    await this.ensureLoaded();
     return [...this.models.values()];
   }
 
@@ -56,59 +73,98 @@ export class ModelCatalogue {
   }
 
   private async look(name: string, principal: Principal): Promise<CatalogueModel> {
-    await this.ensureLoaded(FRESH_MS);
-    if (!this.models.has(name)) await this.ensureLoaded(RECHECK_MS);
+    await this.ensureLoaded();
+    if (!this.models.has(name)) await this.lookAgain();
     const model = this.models.get(name);
     if (!model || !mayUse(principal, name)) throw modelForbidden(name);
     return model;
   }
 
-  private async ensureLoaded(maxAgeMs: number): Promise<void> {
+  private async ensureLoaded(): Promise<void> {
     const age = performance.now() - this.loadedAt;
-    if (age < maxAgeMs) return;
-    this.loading ??= this.load().finally(() => (this.loading = null));
+    if (age < FRESH_MS) return;
+    this.reading ??= this.read();
     // A list that is merely old serves while the new one is fetched.
-    if (this.models.size > 0 && maxAgeMs === FRESH_MS && age < 10 * FRESH_MS) {
-      this.loading.catch(() => undefined);
-      return;
-    }
-    await this.loading;
+    if (this.models.size > 0 && age < 10 * FRESH_MS) return;
+    this.refuseWithout(await this.reading.enough);
   }
 
-  private async load(): Promise<void> {
+  /** What one server serves may still be on its way when others have told. */
+  private async lookAgain(): Promise<void> {
+    if (this.reading === null && performance.now() - this.loadedAt < RECHECK_MS) return;
+    this.reading ??= this.read();
+    this.refuseWithout(await this.reading.whole);
+  }
+
+  private refuseWithout(failure: unknown): void {
+    if (failure !== null && this.models.size === 0) throw upstreamUnreachable(failure);
+  }
+
+  private read(): Reading {
+    const lists = this.upstreams.all.map((upstream) => this.readFrom(upstream));
+    const whole = Promise.any(lists).then(
+      async () => {
+        await Promise.allSettled(lists);
+        this.ended();
+        return null;
+      },
+      ({ errors }: AggregateError) => {
+        this.reading = null;
+        return errors[0] as unknown;
+      },
+    );
+    if (lists.length === 1) return { whole, enough: whole };
+    const late = Promise.any(lists).then(
+      () => sleep(LATECOMERS_MS, null, { ref: false }),
+      () => whole,
+    );
+    return { whole, enough: Promise.race([whole, late]) };
+  }
+
+  private ended(): void {
+    this.reading = null;
+    if (this.upstreams.all.some(({ served }) => served === null)) return;
+    const served = new Set(offeredBy(this.upstreams.all).map(({ id }) => id));
+    for (const name of this.aliases.values())
+      if (!served.has(name))
+        this.logger.warn(`MODEL_ALIASES names ${name}, which the upstream does not serve`);
+  }
+
+  private async readFrom(upstream: Upstream): Promise<void> {
     try {
-      this.models = this.catalogue(await this.vllm.models());
-      this.loadedAt = performance.now();
+      await upstream.readModels();
     } catch (error) {
-      this.logger.warn({ err: error }, 'the model list of the upstream could not be read');
-      if (this.models.size === 0) throw upstreamUnreachable(error);
+      const which = this.upstreams.all.length === 1 ? {} : { upstream: upstream.url };
+      this.logger.warn({ err: error, ...which }, 'the model list of the upstream could not be read');
+      throw error;
     }
   }
 
-  private catalogue(served: readonly ServedModel[]): Map<string, CatalogueModel> {
-    const windows = new Map(served.map((model) => [model.id, windowOf(model, served)]));
+  /** A server that says nothing keeps what it said last: it is more likely to come back than to have changed. */
+  private update(): void {
+    this.models = this.catalogue(offeredBy(this.upstreams.all));
+    this.loadedAt = performance.now();
+  }
+
+  private catalogue(offered: readonly OfferedModel<Upstream>[]): Map<string, CatalogueModel> {
+    const known = new Map(offered.map((model) => [model.id, model]));
     const models = new Map<string, CatalogueModel>();
-    const add = (id: string, servedName: string) =>
-      models.set(id, { id, servedName, window: windows.get(servedName) ?? null });
-    for (const [alias, servedName] of this.implicitAliases(served)) {
-      if (windows.has(servedName)) add(alias, servedName);
-      else this.logger.warn(`MODEL_ALIASES names ${servedName}, which the upstream does not serve`);
+    const add = (id: string, { id: servedName, window, servers }: OfferedModel<Upstream>) =>
+      models.set(id, { id, servedName, window, servers });
+    for (const [alias, servedName] of this.implicitAliases(offered)) {
+      const model = known.get(servedName);
+      if (model) add(alias, model);
     }
-    for (const { id } of served) if (!models.has(id)) add(id, id);
+    for (const model of offered) if (!models.has(model.id)) add(model.id, model);
     return models;
   }
 
-  private implicitAliases(served: readonly ServedModel[]): ReadonlyMap<string, string> {
-    const first = served[0];
-    const oneModel = first && served.every((model) => model.root === first.root && model.parent === null);
-    const taken = this.aliases.has(DEFAULT_ALIAS) || served.some((model) => model.id === DEFAULT_ALIAS);
+  private implicitAliases(offered: readonly OfferedModel<Upstream>[]): ReadonlyMap<string, string> {
+    const first = offered[0];
+    const oneModel = first && offered.every((model) => model.root === first.root && model.parent === null);
+    const taken = this.aliases.has(DEFAULT_ALIAS) || offered.some((model) => model.id === DEFAULT_ALIAS);
     return oneModel && !taken ? new Map([[DEFAULT_ALIAS, first.id], ...this.aliases]) : this.aliases;
   }
-}
-
-/** A LoRA adapter has no window of its own: its parent's holds. */
-function windowOf(model: ServedModel, served: readonly ServedModel[]): number | null {
-  return model.maxModelLen ?? served.find((other) => other.id === model.parent)?.maxModelLen ?? null;
 }
 
 function mayUse(principal: Principal, model: string): boolean {

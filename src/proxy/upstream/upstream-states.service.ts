@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Env } from '../../config/env';
-import { EngineWatch } from './engine-watch.service';
-import { upstreamBase } from './upstream-origin';
+import type { Upstream } from './upstream';
 import type { UpstreamList, UpstreamState } from './upstream.dto';
-import { VllmApi } from './vllm-api.service';
+import { Upstreams } from './upstreams.service';
 
 /** However many look: vLLM is asked no more often than this, in milliseconds. */
 const STATE_LIFE_MS = 2_000;
@@ -11,32 +10,29 @@ const STATE_LIFE_MS = 2_000;
 /** What this gateway can see of vLLM. */
 @Injectable()
 export class UpstreamStates {
-  private latest: { at: number; state: Promise<UpstreamState> } | undefined;
+  private latest: { at: number; states: Promise<UpstreamState[]> } | undefined;
 
   constructor(
-    private readonly vllm: VllmApi,
-    private readonly engine: EngineWatch,
+    private readonly upstreams: Upstreams,
     private readonly env: Env,
   ) {}
 
   async list(): Promise<UpstreamList> {
     const now = performance.now();
-    if (!this.latest || now - this.latest.at > STATE_LIFE_MS) this.latest = { at: now, state: this.check() };
-    return { data: [await this.latest.state] };
+    if (!this.latest || now - this.latest.at > STATE_LIFE_MS) {
+      const states = Promise.all(this.upstreams.all.map((upstream) => this.check(upstream)));
+      this.latest = { at: now, states };
+    }
+    return { data: await this.latest.states };
   }
 
-  private async check(): Promise<UpstreamState> {
-    const { origin, basePath } = upstreamBase(this.env.VLLM_BASE_URL ?? '');
-    const [reachable, version, load] = await Promise.all([
-      this.vllm.isHealthy(),
-      this.vllm.version(),
-      this.vllm.load(),
-    ]);
+  private async check({ url, vllm, engine }: Upstream): Promise<UpstreamState> {
+    const [reachable, version, load] = await Promise.all([vllm.isHealthy(), vllm.version(), vllm.load()]);
     return {
-      base_url: origin + basePath,
+      base_url: url,
       simulated: this.env.simulated,
       reachable,
-      answering: !this.engine.isDown,
+      answering: !engine.isDown,
       checked_at: new Date().toISOString(),
       version,
       running_requests: load?.running ?? null,

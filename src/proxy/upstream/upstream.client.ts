@@ -1,8 +1,8 @@
-import { Injectable, OnApplicationShutdown } from '@nestjs/common';
-import { Dispatcher, Pool } from 'undici';
-import { Env } from '../../config/env';
-import { upstreamBase } from './upstream-origin';
-import { outOfFiles } from './upstream.exceptions';
+import { Injectable } from '@nestjs/common';
+import type { Dispatcher } from 'undici';
+import { neverConnected } from './never-connected';
+import type { Upstream } from './upstream';
+import { chosen, nextAfter } from './upstream-choice';
 
 export interface UpstreamRequest {
   /** One of the constant paths of endpoints.ts. */
@@ -10,12 +10,16 @@ export interface UpstreamRequest {
   readonly body: Buffer;
   readonly requestId: string;
   readonly stream: boolean;
+  /** Those that serve its model. */
+  readonly servers: readonly Upstream[];
+  /** Alike for all requests of a user. */
+  readonly user: string;
 }
 
 /** Takes an answer as it comes. Exactly one of onEnd and onError is called, last. */
 export interface UpstreamReceiver {
-  /** Dispatched: the request is being written to a connection of its own. */
-  onDispatched(abort: (reason: Error) => void): void;
+  /** Dispatched: the request is being written to a connection of its own, and goes to no other server any more. */
+  onDispatched(abort: (reason: Error) => void, upstream: Upstream): void;
   onHeaders(status: number, headers: UpstreamHeaders, resume: () => void): void;
   /** @returns false to pause until `resume` is called */
   onData(chunk: Buffer): boolean;
@@ -29,39 +33,24 @@ export interface UpstreamHeaders {
   readonly retryAfter: string | undefined;
 }
 
-/** vLLM closes idle connections after 5 s; ours must be gone before, or a request meets a closing socket. */
-const KEEP_ALIVE_MS = 2_500;
+/** The first one has been tried nowhere before. */
+const NOWHERE: readonly Upstream[] = [];
 
-/** The streaming client of vLLM: fixed origin, constant paths, headers of our own, no redirects followed. */
+/** The streaming client of vLLM: fixed origins, constant paths, headers of our own, no redirects followed. */
 @Injectable()
-export class UpstreamClient implements OnApplicationShutdown {
-  private readonly pool: Pool;
-  private readonly basePath: string;
-  private readonly authorization: string[];
-
-  constructor(env: Env) {
-    const { origin, basePath } = upstreamBase(env.VLLM_BASE_URL ?? '');
-    this.basePath = basePath;
-    this.authorization = env.VLLM_API_KEY ? ['authorization', `Bearer ${env.VLLM_API_KEY}`] : [];
-    this.pool = new Pool(origin, {
-      connections: env.UPSTREAM_CONNECTIONS,
-      pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      // Both are watched by StallWatch, which knows the difference between a stream and a long answer.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: env.UPSTREAM_CONNECT_TIMEOUT_MS },
-    });
-  }
-
+export class UpstreamClient {
   send(request: UpstreamRequest, receiver: UpstreamReceiver): void {
-    this.dispatch(request, receiver, true);
+    this.dispatch(request, receiver, chosen(request.servers, request.user), NOWHERE);
   }
 
-  private dispatch(request: UpstreamRequest, receiver: UpstreamReceiver, mayRetry: boolean): void {
+  private dispatch(
+    request: UpstreamRequest,
+    receiver: UpstreamReceiver,
+    upstream: Upstream,
+    tried: readonly Upstream[],
+  ): void {
     const options: Dispatcher.DispatchOptions = {
-      path: this.basePath + request.path,
+      path: upstream.basePath + request.path,
       method: 'POST',
       headers: [
         'content-type',
@@ -70,48 +59,50 @@ export class UpstreamClient implements OnApplicationShutdown {
         request.stream ? 'text/event-stream' : 'application/json',
         'x-request-id',
         request.requestId,
-        ...this.authorization,
+        ...upstream.authorization,
       ],
       body: request.body,
     };
     let dispatched = false;
-    this.pool.dispatch(options, {
+    let ended = false;
+    upstream.running += 1;
+    upstream.pool.dispatch(options, {
       onConnect: (abort: (error?: Error) => void) => {
         dispatched = true;
-        receiver.onDispatched(abort);
+        receiver.onDispatched(abort, upstream);
       },
       onHeaders: (status: number, raw: Buffer[], resume: () => void) => {
         if (status >= 200) receiver.onHeaders(status, readHeaders(raw), resume);
         return true;
       },
       onData: (chunk: Buffer) => receiver.onData(chunk),
-      onComplete: () => receiver.onEnd(),
+      onComplete: () => {
+        ended = true;
+        upstream.running -= 1;
+        receiver.onEnd();
+      },
       onError: (error: Error) => {
+        // What a receiver throws at its end comes here, too.
+        if (!ended) upstream.running -= 1;
+        ended = true;
         // Only a connection that was never made is tried again: nothing can have been generated. One that was made may break
         // with the same codes, when a route or a host goes.
-        if (mayRetry && !dispatched && neverConnected(error)) this.dispatch(request, receiver, false);
+        const next = dispatched || !neverConnected(error) ? null : after(error, request, upstream, tried);
+        if (next) this.dispatch(request, receiver, next, [...tried, upstream]);
         else receiver.onError(error);
       },
     });
   }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.pool.destroy();
-  }
 }
 
-const NEVER_CONNECTED: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
-
-/** Of a request that was not dispatched. */
-export function neverConnected(error: Error): boolean {
-  const code = 'code' in error ? String(error.code) : '';
-  return NEVER_CONNECTED.has(code) || outOfFiles(error);
+function after(
+  error: Error,
+  { servers, user }: UpstreamRequest,
+  upstream: Upstream,
+  tried: readonly Upstream[],
+): Upstream | null {
+  upstream.failed(error);
+  return nextAfter([...tried, upstream], servers, user);
 }
 
 function readHeaders(raw: Buffer[]): UpstreamHeaders {

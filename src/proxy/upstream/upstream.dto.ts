@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 
 export class UpstreamState {
-  @ApiProperty({ example: 'http://vllm:8000', description: 'VLLM_BASE_URL without credentials' })
+  @ApiProperty({ example: 'http://vllm:8000', description: 'As VLLM_BASE_URL has it, without /v1' })
   base_url: string;
   @ApiProperty({ example: false, description: 'The built-in simulator: no model is connected' })
   simulated: boolean;

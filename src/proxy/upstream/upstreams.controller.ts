@@ -14,7 +14,8 @@ export class UpstreamsController {
   @Get()
   @ApiOperation({
     summary: 'Where vLLM is, whether it answers, and how busy it is',
-    description: 'As this replica sees it now. It is set up by VLLM_BASE_URL, and cannot be changed here.',
+    description:
+      'A row for each server of VLLM_BASE_URL, as this replica sees it now. They cannot be changed here.',
   })
   @ApiOkResponse({ type: UpstreamList })
   list(): Promise<UpstreamList> {

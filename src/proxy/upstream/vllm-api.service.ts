@@ -1,11 +1,9 @@
-import { HttpService } from '@nestjs/axios';
-import { Injectable, Logger } from '@nestjs/common';
+import type { HttpService } from '@nestjs/axios';
+import { Logger } from '@nestjs/common';
 import { AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
-import { Env } from '../../config/env';
 import { leastRequest } from '../endpoints';
-import { upstreamBase } from './upstream-origin';
-import { neverConnected } from './upstream.client';
+import { neverConnected } from './never-connected';
 
 /** One card of vLLM's model list, as far as it is trusted. */
 export interface ServedModel {
@@ -45,32 +43,36 @@ const LARGEST_COUNT = 64 * 1_024 * 1_024;
 /** Of a body. Not 404 and its like, which are about the route or the model, and pass. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 422]);
 
-/** What the gateway itself asks vLLM: its models, token counts, its health. Small JSON, never on a stream's path. */
-@Injectable()
+/** What the gateway itself asks of one server: its models, token counts, its health. Small JSON, never on a stream's path. */
 export class VllmApi {
   private readonly logger = new Logger(VllmApi.name);
-  private readonly base: string;
   private readonly options: AxiosRequestConfig;
 
+  /**
+   * @param base its URL without /v1
+   * @param failed is told why there was no answer to what somebody waits for
+   */
   constructor(
     private readonly http: HttpService,
-    env: Env,
+    private readonly base: string,
+    apiKey: string | null,
+    private readonly failed: (error: Error) => void,
   ) {
-    const { origin, basePath } = upstreamBase(env.VLLM_BASE_URL ?? '');
-    this.base = origin + basePath;
     this.options = {
       timeout: TIMEOUT_MS,
       maxRedirects: 0,
       maxContentLength: LARGEST_ANSWER,
       proxy: false,
-      headers: env.VLLM_API_KEY ? { authorization: `Bearer ${env.VLLM_API_KEY}` } : {},
+      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` },
     };
   }
 
   /** @throws when vLLM cannot be reached or answers nonsense */
   async models(): Promise<ServedModel[]> {
     const options = { ...this.options, signal: AbortSignal.timeout(LONGEST_MS) };
-    const { data } = await firstValueFrom(this.http.get<unknown>(`${this.base}/v1/models`, options));
+    const { data } = await firstValueFrom(this.http.get<unknown>(`${this.base}/v1/models`, options)).catch(
+      this.notAnswered,
+    );
     const cards = (data as { data?: unknown }).data;
     if (!Array.isArray(cards)) throw new Error('GET /v1/models of the upstream did not answer a list');
     return cards.filter(isCard).map((card) => ({
@@ -103,7 +105,10 @@ export class VllmApi {
       return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : null;
     } catch (error) {
       if (!isAxiosError(error)) throw error;
-      if (!error.response) this.logger.warn(`the tokens of a prompt were not counted: ${error.message}`);
+      if (!error.response) {
+        this.failed(error);
+        this.logger.warn(`the tokens of a prompt were not counted: ${error.message}`);
+      }
       return REFUSALS.has(error.response?.status ?? 0) ? 'refused' : null;
     }
   }
@@ -162,6 +167,11 @@ export class VllmApi {
     const values = SIGNS_OF_WORK.map((series) => sumOf(text, series));
     return values.every((value) => value === null) ? null : values.join();
   }
+
+  private readonly notAnswered = (error: unknown): never => {
+    if (isAxiosError(error) && !error.response) this.failed(error);
+    throw error;
+  };
 
   /** Null when there is no good answer. */
   private async ask(path: '/health' | '/version' | '/metrics'): Promise<unknown> {

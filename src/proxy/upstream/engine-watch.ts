@@ -1,16 +1,14 @@
-import { Injectable, Logger, OnApplicationShutdown } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
-import { Env } from '../../config/env';
-import { Metrics } from '../../observability/metrics';
+import type { Env } from '../../config/env';
 import { EngineJudgement, TICK_MS } from './engine-judgement';
-import { Question, VllmApi } from './vllm-api.service';
+import type { Question, VllmApi } from './vllm-api.service';
 
 /**
- * Notices an engine that hangs behind a front end that answers. As long as vLLM sends anything, or nobody waits for it, it is
- * not asked anything; then it is asked for one token, in the way that is waited for, and for nobody's account.
+ * Notices when the engine of one server hangs behind a front end that answers. As long as vLLM sends anything, or nobody waits
+ * for it, it is not asked anything; then it is asked for one token, in the way that is waited for, and for nobody's account.
  */
-@Injectable()
-export class EngineWatch implements OnApplicationShutdown {
+export class EngineWatch {
   private readonly logger = new Logger(EngineWatch.name);
   /** Null: it is never doubted. */
   private readonly judgement: EngineJudgement | null;
@@ -21,9 +19,14 @@ export class EngineWatch implements OnApplicationShutdown {
   private probes: AbortController[] = [];
   private signs: string | null = null;
 
+  /**
+   * @param url where it is; null where there is only one
+   * @param changed is told when it goes down or comes up
+   */
   constructor(
     private readonly vllm: VllmApi,
-    private readonly metrics: Metrics,
+    private readonly url: string | null,
+    private readonly changed: () => void,
     private readonly env: Env,
   ) {
     const { UPSTREAM_PROBE_AFTER_MS: afterMs, UPSTREAM_PROBE_TIMEOUT_MS: patienceMs } = env;
@@ -32,7 +35,7 @@ export class EngineWatch implements OnApplicationShutdown {
     this.timer = judgement && setInterval(() => this.tick(judgement), TICK_MS).unref();
   }
 
-  /** @param oldestWaiting what the generation asked that has waited longest for vLLM; asked for at each tick */
+  /** @param oldestWaiting what the generation asked that has waited longest for it; asked for at each tick */
   follow(oldestWaiting: () => Question | null): void {
     this.oldestWaiting = oldestWaiting;
   }
@@ -47,7 +50,7 @@ export class EngineWatch implements OnApplicationShutdown {
     return this.judgement !== null && this.judgement.isDown;
   }
 
-  onApplicationShutdown(): void {
+  end(): void {
     if (this.timer) clearInterval(this.timer);
     this.stopAsking();
   }
@@ -93,12 +96,17 @@ export class EngineWatch implements OnApplicationShutdown {
   }
 
   private tell(isDown: boolean): void {
-    this.metrics.upstreamIsDown(isDown);
-    if (!isDown) return this.logger.log('vLLM answers again: generations are taken as before');
+    this.changed();
+    const name = this.url === null ? 'vLLM' : `vLLM at ${this.url}`;
+    if (!isDown) return this.logger.log(`${name} answers again: generations are taken as before`);
     const { UPSTREAM_PROBE_AFTER_MS: afterMs, UPSTREAM_PROBE_TIMEOUT_MS: patienceMs } = this.env;
     const seconds = Math.round((afterMs + patienceMs) / 1_000);
+    const meanwhile =
+      this.url === null
+        ? 'new generations are refused until it does'
+        : 'it gets no new generations until it does';
     this.logger.error(
-      `vLLM takes requests but has answered none for ${seconds} s, nor when it was asked for one token: new generations are refused until it does`,
+      `${name} takes requests but has answered none for ${seconds} s, nor when it was asked for one token: ${meanwhile}`,
     );
   }
 }

@@ -1,0 +1,15 @@
+import { outOfFiles } from './upstream.exceptions';
+
+const NEVER_CONNECTED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Of a request that was not dispatched. */
+export function neverConnected(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : '';
+  return NEVER_CONNECTED.has(code) || outOfFiles(error);
+}
