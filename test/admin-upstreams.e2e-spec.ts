@@ -67,8 +67,9 @@ describe('vLLM as administrators see it', () => {
   });
 
   it('models: the names of clients, what is behind them, and their limits', async () => {
-    const large = { served_name: 'large', context_length: 131_072, max_output_tokens: 16_384 };
-    const small = { served_name: 'small', context_length: 4_096, max_output_tokens: 1_024 };
+    const upstreams = [gateway.simulator.baseUrl];
+    const large = { served_name: 'large', context_length: 131_072, max_output_tokens: 16_384, upstreams };
+    const small = { served_name: 'small', context_length: 4_096, max_output_tokens: 1_024, upstreams };
     expect(await listOf(gateway, admin, '/models')).toEqual([
       { id: 'fast', alias: true, ...small },
       { id: 'large', alias: false, ...large },

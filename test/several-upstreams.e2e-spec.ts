@@ -101,6 +101,9 @@ describe('two servers with models of their own', () => {
       vllms.map(({ baseUrl }) => `llm_gateway_upstream_up{upstream="${baseUrl}"} 1`),
     );
     expect(await readinessOf(gateway)).toBe('up');
+    const models = (await asAdmin(gateway, admin)('/models')).body.data as { upstreams: string[] }[];
+    const [first, second] = vllms.map(({ baseUrl }) => baseUrl);
+    expect(models.map(({ upstreams }) => upstreams)).toEqual([[second], [first], [second]]);
   });
 });
 

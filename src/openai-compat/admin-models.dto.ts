@@ -19,6 +19,12 @@ export class AdminModel {
     description: 'What clients are told to set as their output limit',
   })
   max_output_tokens: number | null;
+  @ApiProperty({
+    type: [String],
+    example: ['http://vllm:8000'],
+    description: 'The servers that serve it, by the base_url that GET /admin/upstreams gives them',
+  })
+  upstreams: string[];
 }
 
 export class AdminModelList {

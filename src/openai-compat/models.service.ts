@@ -29,7 +29,8 @@ export class ModelsService {
       data: models.map((model) => {
         const { id, context_length, max_output_tokens } = toModelCard(model, this.settings);
         const { servedName: served_name } = model;
-        return { id, served_name, alias: id !== served_name, context_length, max_output_tokens };
+        const upstreams = model.servers.map(({ url }) => url);
+        return { id, served_name, alias: id !== served_name, context_length, max_output_tokens, upstreams };
       }),
     };
   }
