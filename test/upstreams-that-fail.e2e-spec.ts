@@ -46,17 +46,7 @@ describe('one of two servers', () => {
 
   it('that goes away leaves its requests to the other, keeps its models, and is used again when it is back', async () => {
     const [, user] = users;
-    const leave = (tokens: number) =>
-      gateway.dataSource.query('UPDATE limits SET amount = $2 WHERE subject_id = $1', [user.id, tokens]);
     await vllms[1].close();
-    // So near its limit that vLLM has to count: the first to find out that it is away.
-    await leave(2_000);
-    const filler = { role: 'user', content: 'one two three '.repeat(150) };
-    const { messages, ...rest } = chat({ tokens: 2 });
-    expect(await statusOf(gateway, user, { ...rest, messages: [filler, ...messages], max_tokens: 200 })).toBe(
-      200,
-    );
-    await leave(1_000_000);
     for (let turn = 0; turn < 5; turn += 1) expect(await statusOf(gateway, user)).toBe(200);
     const rows = await settledRows(gateway, user.id);
     expect(rows.slice(-5).map(({ outcome, source }) => [outcome, source])).toEqual(
@@ -86,6 +76,26 @@ describe('one of two servers', () => {
     expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'new'))).toBe(200);
     expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'own'))).toBe(404);
     expect((await gaugesOf(gateway)).map((line) => line.at(-1))).toEqual(['1', '1']);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('that goes away has the other count a prompt near a limit', async () => {
+    const [, user] = users;
+    const leave = (tokens: number) =>
+      gateway.dataSource.query('UPDATE limits SET amount = $2 WHERE subject_id = $1', [user.id, tokens]);
+    const { messages, ...rest } = chat({ tokens: 2 });
+    const filler = { role: 'user', content: 'one two three '.repeat(150) };
+    await vllms[1].close();
+    // So near that vLLM has to count: that is the first to find out.
+    await leave(2_000);
+    const body = { ...rest, messages: [filler, ...messages], max_tokens: 200 };
+    expect(await statusOf(gateway, user, body)).toBe(200);
+    await leave(1_000_000);
+    vllms[1] = await startSimulator({ models: [SERVED, { id: 'new', maxModelLen: 4_096 }], port });
+    await until('used again', async () => {
+      expect(await statusOf(gateway, user)).toBe(200);
+      return generations(vllms[1]).length > 0;
+    });
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 
