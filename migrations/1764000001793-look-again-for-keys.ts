@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { replacing, withChanged } from '../src/database/sql-text';
 import { ADMIT as ADMIT_BY_ONE_LOOK } from './1764000001784-admit-in-order-of-keys';
 
-const ADMIT = withChanged(
+export const ADMIT = withChanged(
   ADMIT_BY_ONE_LOOK,
   `  FROM (SELECT * FROM locked ORDER BY subject, subject_id, id) sorted;
 `,

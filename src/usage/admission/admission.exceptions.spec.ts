@@ -5,6 +5,7 @@ const limit = (fields: Partial<BlockingLimit>): BlockingLimit => ({
   metric: 'tokens',
   period: 'day',
   setBy: 'admin',
+  model: null,
   amount: 5_000,
   used: 0,
   needed: 7_500,
@@ -56,6 +57,20 @@ describe('a final refusal', () => {
     expect(messageOf({ metric: 'requests', amount: 3, used: 3 })).toMatch(
       /^The request quota .* is used up today/,
     );
+  });
+
+  it.each<[model: string, name: string]>([
+    ['Qwen/Qwen3-8B', 'for model `Qwen/Qwen3-8B`'],
+    // The end reads as a status.
+    ['Qwen3-30B-A3B-Instruct-2507', 'for this model'],
+    ['retry-bot', 'for this model'],
+  ])('names the model %s, unless opencode would ask again for its name', (model, name) => {
+    expect(messageOf({ model, amount: 0 })).toContain(` of this API key ${name} allows no tokens`);
+    expect(messageOf({ model, metric: 'requests', amount: 3, used: 3 })).toContain(
+      `${name} is used up today`,
+    );
+    expect(messageOf({ model })).toContain(`this API key may use in a day ${name}. Waiting`);
+    expect(messageOf({ model, amount: 9_000, used: 4_000 })).toContain(`of this API key ${name}. It resets`);
   });
 
   it('holds no digits, and no words for which opencode would ask again', () => {

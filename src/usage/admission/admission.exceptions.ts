@@ -8,6 +8,8 @@ export interface BlockingLimit {
   readonly metric: 'tokens' | 'requests' | 'concurrent_requests';
   readonly period: 'minute' | 'hour' | 'day' | 'week' | 'month' | 'total';
   readonly setBy: 'default' | 'admin' | 'self';
+  /** Public name of the one model it is on; null: on all together. */
+  readonly model: string | null;
   readonly amount: number;
   readonly used: number;
   /** What a limit on tokens must have left for this request: its prompt and the shortest answer worth sending. */
@@ -50,6 +52,18 @@ const PERIODS: Readonly<Record<BlockingLimit['period'], string>> = {
   total: 'in total',
 };
 
+/** In the name of a model opencode would read these as a fault that passes, and ask again. */
+const SOUNDS_PASSING =
+  /[45]\d\d|rate.?limit|too.?many|time.?out|timed|overload|unavailab|try.?again|exhaust|retry|temporar/i;
+
+/** Whose the limit is, and for which model where it is on one. */
+const whose = (limit: BlockingLimit): string => OWNERS[limit.subject] + forModel(limit);
+
+function forModel({ model }: BlockingLimit): string {
+  if (model === null) return '';
+  return SOUNDS_PASSING.test(model) ? ' for this model' : ` for model \`${model}\``;
+}
+
 /** Fewer tokens than this are no answer, unless fewer were asked for. */
 const LEAST_USEFUL_OUTPUT = 16;
 
@@ -82,7 +96,7 @@ export function quotaExceeded(
 function finalMessage(limit: BlockingLimit): string {
   // No window brings anything.
   if (limit.amount === 0)
-    return `The limit of ${OWNERS[limit.subject]} allows no ${ALLOWED[limit.metric]} at all. ${whoLifts(limit)}`;
+    return `The limit of ${whose(limit)} allows no ${ALLOWED[limit.metric]} at all. ${whoLifts(limit)}`;
   if (limit.metric !== 'tokens') return usedUp(limit);
   const left = limit.amount - limit.used;
   // Of a short window only this is ever final. Where nothing is used yet, what is missing will not come with the next one.
@@ -102,16 +116,15 @@ const ALLOWED: Readonly<Record<BlockingLimit['metric'], string>> = {
 export const isShort = ({ period }: BlockingLimit): boolean => period === 'minute' || period === 'hour';
 
 function usedUp(limit: BlockingLimit): string {
-  const { metric, subject, period } = limit;
+  const { metric, period } = limit;
   const what = metric === 'tokens' ? 'token' : 'request';
-  return `The ${what} quota of ${OWNERS[subject]} is used up ${PERIODS[period]}. ${whatHelps(limit)}`;
+  return `The ${what} quota of ${whose(limit)} is used up ${PERIODS[period]}. ${whatHelps(limit)}`;
 }
 
 /** A shorter prompt would still find room, and this one will in the next window. */
 function tooLittleLeft(limit: BlockingLimit): string {
-  const { subject, period } = limit;
   return (
-    `This prompt and a short answer need more tokens than are left ${PERIODS[period]} of the quota of ${OWNERS[subject]}. ` +
+    `This prompt and a short answer need more tokens than are left ${PERIODS[limit.period]} of the quota of ${whose(limit)}. ` +
     whatHelps(limit)
   );
 }
@@ -132,9 +145,9 @@ function whoLifts({ subject, setBy }: BlockingLimit): string {
 
 /** However long the client waits, no window will ever be enough. */
 function neverFits(limit: BlockingLimit): string {
-  const { subject, period } = limit;
   return (
-    `This prompt and a short answer need more tokens than ${OWNERS[subject]} may use in ${ONE_PERIOD[period]}. ` +
+    `This prompt and a short answer need more tokens than ${OWNERS[limit.subject]} may use in ` +
+    `${ONE_PERIOD[limit.period]}${forModel(limit)}. ` +
     `Waiting does not help: shorten the prompt, or have the limit raised. ${whoLifts(limit)}`
   );
 }
@@ -147,7 +160,7 @@ export function quotaBusy(
   return new ApiException({
     status: 429,
     code: 'quota_reserved',
-    message: `Other requests under way hold the rest of the token quota of ${OWNERS[limit.subject]}. Retry shortly.`,
+    message: `Other requests under way hold the rest of the token quota of ${whose(limit)}. Retry shortly.`,
     headers: { ...headers, 'retry-after': '2' },
   });
 }
@@ -167,9 +180,9 @@ export function rateLimited(
 }
 
 const TOO_MANY: Readonly<Record<BlockingLimit['metric'], (limit: BlockingLimit) => string>> = {
-  tokens: ({ period }) => `tokens ${PERIODS[period]}`,
-  requests: ({ period }) => `requests ${PERIODS[period]}`,
-  concurrent_requests: () => 'requests at once',
+  tokens: (limit) => `tokens${forModel(limit)} ${PERIODS[limit.period]}`,
+  requests: (limit) => `requests${forModel(limit)} ${PERIODS[limit.period]}`,
+  concurrent_requests: (limit) => `requests${forModel(limit)} at once`,
 };
 
 export const keyNoLongerValid = (): ApiException =>

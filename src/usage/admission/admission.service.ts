@@ -181,7 +181,7 @@ export class AdmissionService {
     const rows = keys.some((key) => key !== null)
       ? await this.statements.run<VerdictRow>('admit_requests_once', ADMIT_ONCE, [...values, keys])
       : await this.statements.run<VerdictRow>('admit_requests', ADMIT, values);
-    return rows.map((row, index) => toVerdict(row, batch[index]?.minimum ?? 0));
+    return rows.map((row, index) => toVerdict(row, batch[index] as AdmissionRequest));
   }
 
   /** @returns null when nothing was done: the request is not of the usual kind, or will be refused */

@@ -18,7 +18,8 @@ export interface VerdictRow {
   limit_subject: BlockingLimit['subject'];
   limit_metric: BlockingLimit['metric'];
   limit_period: BlockingLimit['period'];
-  limit_set_by: BlockingLimit['setBy'];
+  /** Followed by OF_ONE_MODEL for a limit on one. */
+  limit_set_by: string;
   limit_amount: string;
   limit_used: string;
   room_at: Date | null;
@@ -30,6 +31,8 @@ export interface VerdictRow {
   requests_reset_at: Date | null;
 }
 
+const OF_ONE_MODEL = ' of one model';
+
 /** What admit_request answers: the tightest limit, what is left of it, when it resets in seconds since 1970. */
 export type Room = readonly [limit: string | null, left: string, resetsAt: string | null];
 
@@ -39,33 +42,41 @@ export function admittedInto([limit, left, resetsAt]: Room, granted: number): Ve
   return { kind: 'admitted', granted, rates: { tokens: rateOf(limit, left, at, granted), requests: null } };
 }
 
-/** @param needed what a limit on tokens had to have left for this request */
-export function toVerdict(row: VerdictRow, needed: number): Verdict {
+/** @param minimum what a limit on tokens had to have left for this request */
+export function toVerdict(row: VerdictRow, { model, minimum }: { model: string; minimum: number }): Verdict {
   const kind = kindOf(row);
   switch (kind) {
     case 'admitted':
       return { kind, granted: Number(row.granted), rates: ratesOf(row) };
     case 'exhausted':
     case 'busy':
-    case 'rate_limited':
+    case 'rate_limited': {
+      const [setBy, isOfOneModel] = setByOf(row);
       return {
         kind,
         limit: {
           subject: row.limit_subject,
           metric: row.limit_metric,
           period: row.limit_period,
-          setBy: row.limit_set_by,
+          setBy,
+          model: isOfOneModel ? model : null,
           amount: Number(row.limit_amount),
           used: Number(row.limit_used),
-          needed,
+          needed: minimum,
           roomAt: row.room_at,
         },
         rates: ratesOf(row),
       };
+    }
     default:
       return { kind };
   }
 }
+
+const setByOf = ({ limit_set_by: said }: VerdictRow): [BlockingLimit['setBy'], isOfOneModel: boolean] =>
+  said.endsWith(OF_ONE_MODEL)
+    ? [said.slice(0, -OF_ONE_MODEL.length) as BlockingLimit['setBy'], true]
+    : [said as BlockingLimit['setBy'], false];
 
 /** Where nothing at once is allowed no place ever becomes free: who is told to come again would do so in vain. */
 function kindOf({ verdict, limit_metric, limit_amount }: VerdictRow): Verdict['kind'] {
