@@ -218,6 +218,22 @@ describe('API keys', () => {
     expect(minted.status).toBe(403);
   });
 
+  it('sent to /chat/completions are told the base URL that ends in /v1, and not that they cannot manage', async () => {
+    const chat = (bearer: string) =>
+      send(`${gateway.url}/chat/completions`, { bearer, json: { model: 'opencode-llm', messages: [] } });
+    const { status, body } = await chat(ada.key);
+    expect([status, body.error]).toEqual([
+      403,
+      expect.objectContaining({
+        code: 'session_required',
+        message: expect.stringMatching(
+          /^With an API key chats are at POST \/v1\/chat\/completions.* ends in \/v1/,
+        ),
+      }),
+    ]);
+    expect((await chat(mintApiKey())).status).toBe(401);
+  });
+
   it('are read from headers only', async () => {
     const paths = [`?api_key=${ada.key}`, `?access_token=${ada.key}`, `/${ada.key}`];
     for (const path of paths) expect((await send(`${gateway.url}/v1/models${path}`)).status).toBe(401);

@@ -65,6 +65,17 @@ export function sessionTokenExpired(): ApiException {
   );
 }
 
+/** A valid API key at POST /chat/completions: what OpenAI's clients ask with a base URL that lacks its end. */
+export function takesSessionForChats(): ApiException {
+  return new ApiException({
+    status: 403,
+    code: 'session_required',
+    message:
+      'With an API key chats are at POST /v1/chat/completions: give your client the base URL that ends in /v1. ' +
+      "This route takes a session's access token.",
+  });
+}
+
 /** A valid API key where a session belongs. */
 export function takesSession(): ApiException {
   return new ApiException({

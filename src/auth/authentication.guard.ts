@@ -15,11 +15,13 @@ import {
   sessionTokenMissing,
   takesApiKey,
   takesSession,
+  takesSessionForChats,
 } from './authentication.failures';
 import { looksLikeApiKey } from './api-keys/api-key-token';
 import { Credential, readCredential } from './credential';
 import { JwtStrategy } from './jwt.strategy';
 
+const CHATS = /^\/chat\//i;
 const LOOKS_LIKE_JWT = /^[^.]+\.[^.]+\.[^.]*$/;
 
 /** Every route takes a session unless it says otherwise; a request without an identity never passes as somebody. */
@@ -65,7 +67,8 @@ export class AuthenticationGuard implements CanActivate {
   ): Promise<true> {
     if (!credential) throw sessionTokenMissing();
     if (looksLikeApiKey(credential.token)) {
-      throw (await this.apiKeys.validate(credential.token)) ? takesSession() : apiKeyInvalid();
+      if (!(await this.apiKeys.validate(credential.token))) throw apiKeyInvalid();
+      throw CHATS.test(request.path) ? takesSessionForChats() : takesSession();
     }
     if (credential.header === 'x-api-key') throw sessionTokenMissing();
     return admitted(request, await this.sessionPrincipal(request, response), sessionTokenInvalid);
