@@ -7,6 +7,7 @@ import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
 import { MalformedHead } from './malformed-requests';
 import { serveInLine } from './queued-answers';
+import { noSuchRoute } from './no-such-route';
 import { ignoreRequest, isRefused } from './refused-connections';
 import { holdsTooManyHeaders, namesOneHost } from './request-heads';
 
@@ -54,10 +55,11 @@ export class HotExpressAdapter extends ExpressAdapter {
   // A path that is there, asked in a way it does not have, is no unknown path (RFC 9110, 15.5.6).
   override setNotFoundHandler(handler: RequestHandler, ...rest: [prefix?: string]): void {
     const notFound: RequestHandler = (request, response, next) => {
-      const allowed = allowedMethods(this.getInstance<Express>(), request.path);
-      return allowed.length === 0
-        ? handler(request, response, next)
-        : next(methodNotAllowed(request.method, allowed));
+      const express = this.getInstance<Express>();
+      const allowed = allowedMethods(express, request.path);
+      if (allowed.length > 0) return next(methodNotAllowed(request.method, allowed));
+      const unknown = noSuchRoute(express, request.method, request.path);
+      return unknown ? next(unknown) : handler(request, response, next);
     };
     super.setNotFoundHandler(notFound, ...rest);
   }
