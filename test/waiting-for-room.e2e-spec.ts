@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AdmissionService } from '../src/usage/admission/admission.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { holdStreams } from './support/held-streams';
 import { untilNothingOpen } from './support/ledger';
@@ -71,6 +72,65 @@ describe('a request for which only others hold the room', () => {
       expect(title.answer.headers.get('x-should-retry')).toBe('false');
       expect(await title.answer.json()).toMatchObject({ error: { code: 'insufficient_quota' } });
       expect(title.waitedMs).toBeLessThan(1_900);
+    }));
+});
+
+describe('a request for which others leave no place', () => {
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    gateway = await startGateway({ settings: { DEFAULT_CONCURRENT_REQUESTS: '1' } });
+  });
+  afterAll(() => gateway.close());
+  const renew = async () => {
+    user = await gateway.register();
+  };
+  beforeEach(renew);
+  afterEach(() => {
+    gateway.simulator.settings.hung = false;
+  });
+
+  const timed = async () => {
+    const from = performance.now();
+    const answer = await gateway.post(PATH, user.key, short);
+    return { answer, waitedMs: performance.now() - from };
+  };
+
+  it('waits, and holds nothing meanwhile, and gets in once one has ended', async () =>
+    undisturbed(renew, async () => {
+      const held = await holdStreams(gateway, user, short);
+      const asked = timed();
+      await sleep(500);
+      const open = await gateway.dataSource.query('SELECT FROM open_requests WHERE user_id = $1', [user.id]);
+      expect(open).toHaveLength(1);
+      await held.release();
+      const title = await asked;
+      expect(title.answer.status).toBe(200);
+      expect(title.waitedMs).toBeGreaterThan(450);
+    }));
+
+  it('is a 429 after two seconds, which says when to come back', async () => {
+    const held = await holdStreams(gateway, user, short);
+    const title = await timed();
+    expect(title.answer.status).toBe(429);
+    const seconds = Number(title.answer.headers.get('retry-after'));
+    expect([seconds >= 1, seconds <= 60]).toEqual([true, true]);
+    expect(title.answer.headers.get('x-should-retry')).toBeNull();
+    expect(await title.answer.json()).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
+    expect(title.waitedMs).toBeGreaterThan(1_900);
+    await held.release();
+    expect((await timed()).answer.status).toBe(200);
+  });
+
+  it('lets all of twelve that come together have their turn, for a few looks each', async () =>
+    undisturbed(renew, async () => {
+      const looks = jest.spyOn(gateway.app.get(AdmissionService), 'decide');
+      const answers = await Promise.all(Array.from({ length: 12 }, timed));
+      expect(answers.map(({ answer }) => answer.status)).toEqual(answers.map(() => 200));
+      expect(looks.mock.calls.length).toBeLessThan(12 * 8);
+      looks.mockRestore();
+      await untilNothingOpen(gateway);
     }));
 });
 

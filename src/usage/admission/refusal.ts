@@ -24,7 +24,9 @@ export function refusalOf(
     case 'exhausted':
       return quotaExceeded(verdict.limit, quotaStatus, rateLimitHeaders(verdict.rates, now));
     case 'busy':
-      return quotaBusy(verdict.limit, rateLimitHeaders(verdict.rates, now));
+      return verdict.limit.metric === 'concurrent_requests'
+        ? rateLimited(verdict.limit, now, rateLimitHeaders(verdict.rates, now))
+        : quotaBusy(verdict.limit, rateLimitHeaders(verdict.rates, now));
     case 'rate_limited':
       return rateLimited(verdict.limit, now, rateLimitHeaders(verdict.rates, now));
     case 'user_inactive':

@@ -1,7 +1,7 @@
 import type { BlockingLimit } from './admission.exceptions';
 import type { RateState, RateStates } from './rate-limit-headers';
 
-/** What admission says to one request. */
+/** What admission says to one request. `busy`: only other requests under way stand in its way. */
 export type Verdict =
   | { readonly kind: 'admitted'; readonly granted: number; readonly rates: RateStates }
   | {
@@ -78,10 +78,13 @@ const setByOf = ({ limit_set_by: said }: VerdictRow): [BlockingLimit['setBy'], i
     ? [said.slice(0, -OF_ONE_MODEL.length) as BlockingLimit['setBy'], true]
     : [said as BlockingLimit['setBy'], false];
 
-/** Where nothing at once is allowed no place ever becomes free: who is told to come again would do so in vain. */
+/**
+ * Requests at once are held by others under way alone: worth a wait, as tokens that others have reserved are. But where
+ * nothing at once is allowed no place ever becomes free: who is told to come again would do so in vain.
+ */
 function kindOf({ verdict, limit_metric, limit_amount }: VerdictRow): Verdict['kind'] {
-  const isOfNothing = limit_metric === 'concurrent_requests' && Number(limit_amount) === 0;
-  return verdict === 'rate_limited' && isOfNothing ? 'exhausted' : verdict;
+  if (verdict !== 'rate_limited' || limit_metric !== 'concurrent_requests') return verdict;
+  return Number(limit_amount) === 0 ? 'exhausted' : 'busy';
 }
 
 const ratesOf = (row: VerdictRow): RateStates => ({
