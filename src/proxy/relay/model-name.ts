@@ -39,7 +39,10 @@ export function underPublicName(text: string, servedName: string, publicName: st
   const { message } = body.error;
   if (typeof message !== 'string') return text;
   const name = servedName.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const renamed = message.replace(new RegExp(`(?<![\\w./-])${name}(?![\\w./-])`, 'g'), () => publicName);
+  const renamed = message.replace(
+    new RegExp(`(?<![\\w./-])${name}(?![\\w/-]|\\.\\w)`, 'g'),
+    () => publicName,
+  );
   return renamed === message ? text : JSON.stringify({ ...body, error: { ...body.error, message: renamed } });
 }
 

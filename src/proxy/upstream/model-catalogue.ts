@@ -4,6 +4,7 @@ import { Env } from '../../config/env';
 import { parseModelAliases } from '../../config/env.validators';
 import { modelForbidden } from '../../usage/admission/admission.exceptions';
 import type { Principal } from '../../common/principal';
+import { publicNames } from './public-names';
 import { OfferedModel, offeredBy } from './served-models';
 import type { Upstream } from './upstream';
 import { upstreamUnreachable } from './upstream.exceptions';
@@ -42,6 +43,8 @@ export class ModelCatalogue {
   private readonly logger = new Logger(ModelCatalogue.name);
   private readonly aliases: ReadonlyMap<string, string>;
   private models: ReadonlyMap<string, CatalogueModel> = new Map();
+  /** The public names of models whose own are paths. */
+  private names: ReadonlyMap<string, string> = new Map();
   /** When a server has last told. */
   private loadedAt = -Infinity;
   private reading: Reading | null = null;
@@ -65,18 +68,26 @@ export class ModelCatalogue {
     return [...this.models.values()];
   }
 
-  /** @throws ApiException 404 for a name that does not exist or is not for this key: the two look alike */
+  /**
+   * A path that vLLM has as a name is never shown, and whoever knows it is served as under the public one: no limit or list
+   * of a key knows any other.
+   * @throws ApiException 404 for a name that does not exist or is not for this key: the two look alike
+   */
   resolve(name: string, principal: Principal): CatalogueModel | Promise<CatalogueModel> {
     // While the list is fresh no request needs to wait for anything.
-    const known = performance.now() - this.loadedAt < FRESH_MS ? this.models.get(name) : undefined;
-    return known && mayUse(principal, name) ? known : this.look(name, principal);
+    const known = performance.now() - this.loadedAt < FRESH_MS ? this.find(name) : undefined;
+    return known && mayUse(principal, known.id) ? known : this.look(name, principal);
+  }
+
+  private find(name: string): CatalogueModel | undefined {
+    return this.models.get(name) ?? this.models.get(this.names.get(name) ?? '');
   }
 
   private async look(name: string, principal: Principal): Promise<CatalogueModel> {
     await this.ensureLoaded();
-    if (!this.models.has(name)) await this.lookAgain();
-    const model = this.models.get(name);
-    if (!model || !mayUse(principal, name)) throw modelForbidden(name);
+    if (!this.find(name)) await this.lookAgain();
+    const model = this.find(name);
+    if (!model || !mayUse(principal, model.id)) throw modelForbidden(name);
     return model;
   }
 
@@ -151,11 +162,16 @@ export class ModelCatalogue {
     const models = new Map<string, CatalogueModel>();
     const add = (id: string, { id: servedName, window, servers }: OfferedModel<Upstream>) =>
       models.set(id, { id, servedName, window, servers });
-    for (const [alias, servedName] of this.implicitAliases(offered)) {
+    const aliases = this.implicitAliases(offered);
+    this.names = publicNames([...known.keys()], aliases);
+    for (const [alias, servedName] of aliases) {
       const model = known.get(servedName);
       if (model) add(alias, model);
     }
-    for (const model of offered) if (!models.has(model.id)) add(model.id, model);
+    for (const model of offered) {
+      const name = this.names.get(model.id) ?? model.id;
+      if (!models.has(name)) add(name, model);
+    }
     return models;
   }
 
