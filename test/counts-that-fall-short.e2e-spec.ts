@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MOST_A_MINUTE, VainCounts } from '../src/proxy/request/vain-counts';
+import { MOST_A_MINUTE, UnbilledCounts } from '../src/proxy/request/unbilled-counts';
 import { ReservationService } from '../src/proxy/reservation.service';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import { settledRows, untilNothingOpen } from './support/ledger';
@@ -35,8 +35,9 @@ describe('a limit where the counts of vLLM fall short', () => {
   const used = () => tokensUsed(gateway, user.id);
   const counts = () => gateway.simulator.journal.entries.filter(({ path }) => path === '/tokenize').length;
 
-  const vain = () =>
-    (gateway.app.get(ReservationService, { strict: false }) as unknown as { vain: VainCounts }).vain;
+  const unbilled = () =>
+    (gateway.app.get(ReservationService, { strict: false }) as unknown as { unbilled: UnbilledCounts })
+      .unbilled;
 
   describe('for gpt-oss before vLLM 0.33', () => {
     beforeEach(() => Object.assign(gateway.simulator.settings, { gptOss: true }));
@@ -142,7 +143,7 @@ describe('a limit where the counts of vLLM fall short', () => {
       const messages = [system('one two three four '.repeat(5_000)), said({ tokens: 5 })];
       await leave(0);
       expect(await ask({ messages })).toBe(402);
-      for (let n = 1; n < MOST_A_MINUTE; n += 1) vain().add(user.id);
+      for (let n = 1; n < MOST_A_MINUTE; n += 1) unbilled().add(user.id);
       const before = counts();
       expect(await ask({ messages })).toBe(402);
       expect(counts()).toBe(before);
@@ -207,7 +208,7 @@ describe('a limit where the counts of vLLM fall short', () => {
     expect(await ask({ messages })).toBe(402);
     expect(counts()).toBe(once + 1);
     // As many more as a minute may have, at once: the counting itself would take longer than that on a slow machine.
-    for (let n = 2; n < MOST_A_MINUTE; n += 1) vain().add(user.id);
+    for (let n = 2; n < MOST_A_MINUTE; n += 1) unbilled().add(user.id);
     expect(await ask({ messages })).toBe(402);
     const before = counts();
     expect(await ask({ messages }, await gateway.register())).toBe(200);
@@ -233,7 +234,7 @@ describe('a limit where the counts of vLLM fall short', () => {
     }).catch(() => undefined);
     while ((await settledRows(gateway, user.id)).length === 0) await sleep(20);
     expect(await settledRows(gateway, user.id)).toMatchObject([{ status: 499, prompt_tokens: 0 }]);
-    for (let n = 1; n < MOST_A_MINUTE; n += 1) vain().add(user.id);
+    for (let n = 1; n < MOST_A_MINUTE; n += 1) unbilled().add(user.id);
     const before = counts();
     expect(await ask({ messages })).toBe(402);
     expect(counts()).toBe(before);

@@ -4,14 +4,14 @@ import { ApiException } from '../common/api.exception';
 import type { Principal } from '../common/principal';
 import { PromptCounter } from '../proxy/request/prompt-counter';
 import { RequestIntake } from '../proxy/request/request-intake';
-import { VainCounts } from '../proxy/request/vain-counts';
+import { UnbilledCounts } from '../proxy/request/unbilled-counts';
 import { upstreamFailed } from '../proxy/upstream/upstream.exceptions';
 import { COUNTED_MESSAGES } from './messages-dialect';
 
 /** How many tokens the prompt of a message has: vLLM counts, and nothing is generated or billed. */
 @Injectable()
 export class TokenCounts {
-  private readonly made = new VainCounts();
+  private readonly made = new UnbilledCounts();
 
   constructor(
     private readonly intake: RequestIntake,

@@ -18,7 +18,7 @@ import {
 } from './request/output-budget';
 import { PromptCounter } from './request/prompt-counter';
 import type { MeteredCall } from './request/metered-call';
-import { VainCounts } from './request/vain-counts';
+import { UnbilledCounts } from './request/unbilled-counts';
 
 export interface Reservation {
   readonly budget: OutputBudget;
@@ -40,7 +40,7 @@ const FIRST_LOOK_MS = 60;
  */
 @Injectable()
 export class ReservationService {
-  private readonly vain = new VainCounts();
+  private readonly unbilled = new UnbilledCounts();
 
   constructor(
     private readonly admission: AdmissionService,
@@ -100,12 +100,12 @@ export class ReservationService {
 
   /** It was refused, or its client left before vLLM got it: nothing is billed that would end what vLLM counts for it. */
   cameToNothing(call: MeteredCall, { userId }: Principal): void {
-    if (call.isCounted) this.vain.add(userId);
+    if (call.isCounted) this.unbilled.add(userId);
   }
 
-  /** By vLLM's count; of accounts for which it counted too often in vain, by the bound. */
+  /** By vLLM's count; of accounts for which it counted too often for nothing that was billed, by the bound. */
   private sizeOf(call: MeteredCall, { userId }: Principal): Promise<PromptSize> | PromptSize {
-    return this.vain.areTooMany(userId) ? this.prompts.uncountable(call) : this.prompts.exact(call);
+    return this.unbilled.areTooMany(userId) ? this.prompts.uncountable(call) : this.prompts.exact(call);
   }
 }
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 
 const MINUTE_MS = 60_000;
-/** So many counts of a minute may have been in vain: far more than those of agents that race for the last tokens. */
+/** So many counts of a minute may have been for nothing that is billed: far more than those of agents that race for the last tokens. */
 export const MOST_A_MINUTE = 600;
 /** Accounts that are remembered. */
 const MOST_ACCOUNTS = 20_000;
@@ -12,10 +12,11 @@ interface Minute {
 }
 
 /**
- * Counts that vLLM made for requests which were then refused, or whose clients had left. No limit holds those up, and a long
- * prompt takes vLLM's front end, which serves everybody, milliseconds to count.
+ * Counts that vLLM made for nothing that is billed: for requests which were then refused or whose clients had left, or for
+ * clients that ask for counts. No limit holds those up, and a long prompt takes vLLM's front end, which serves everybody,
+ * milliseconds to count.
  */
-export class VainCounts {
+export class UnbilledCounts {
   private readonly minutes = new LRUCache<string, Minute>({ max: MOST_ACCOUNTS });
 
   areTooMany(userId: string, now = performance.now()): boolean {
