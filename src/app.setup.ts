@@ -4,6 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { v7 as uuidV7 } from 'uuid';
 import { plainAddress } from './auth/client-address';
+import { requestIdHeaders } from './common/anthropic-paths';
 import { FailureAnswers } from './common/failure-answers';
 import { managementBodies } from './common/management-bodies';
 import { describeFailure } from './common/problem';
@@ -116,7 +117,7 @@ function refusalOfOverload(overload: Overload, metrics: Metrics, env: Env) {
     if (!overload.refuses()) return false;
     const { type, text } = answerAt(request.path);
     response.writeHead(503, {
-      'x-request-id': randomUUID(),
+      ...requestIdHeaders(request.path, randomUUID()),
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
       'retry-after': retryAfter(),

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { requestIdHeaders } from './anthropic-paths';
 import { newRequestId } from './request-id';
 
 /** What a proxied request adds to its log line: numbers and names from closed sets, never text of the user. */
@@ -45,7 +46,8 @@ export function openRequestContext(request: IncomingMessage, response: ServerRes
     metered: undefined,
   };
   (request as WithContext)[CONTEXT] = context;
-  response.setHeader('x-request-id', context.requestId);
+  const headers = requestIdHeaders(request.url ?? '', context.requestId);
+  for (const name in headers) response.setHeader(name, headers[name] as string);
   return context;
 }
 

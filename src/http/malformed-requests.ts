@@ -1,5 +1,6 @@
 import { METHODS, Server, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { requestIdHeaders } from '../common/anthropic-paths';
 import { ApiException } from '../common/api.exception';
 import { methodNotAllowed } from './allowed-methods';
 import { isRefused, refuseAllThatFollows } from './refused-connections';
@@ -46,12 +47,9 @@ export function answerMalformedRequests(server: Server, { answer, methodsAt }: A
     // Bytes in the middle of another answer would be taken for a part of it.
     if (!socket.writable || current?.headersSent) return void socket.destroy();
     const id = current?.getHeader('x-request-id');
-    const { type, text, requestId } = answer({
-      failure,
-      path: (current?.req.url ?? path).replace(/[?#].*/, ''),
-      requestId: typeof id === 'string' ? id : null,
-    });
-    socket.end(responseOf(failure, { type, text, requestId }), () => socket.destroy());
+    const at = (current?.req.url ?? path).replace(/[?#].*/, '');
+    const said = answer({ failure, path: at, requestId: typeof id === 'string' ? id : null });
+    socket.end(responseOf(failure, at, said), () => socket.destroy());
   };
   server.on('clientError', (error: ParserError | MalformedHead, socket: HttpSocket) => {
     if (error instanceof MalformedHead)
@@ -165,14 +163,15 @@ function pathOf(packet: Buffer | undefined): string {
   return /^\S+ (\/[^ ?#\r\n]*)/.exec(line)?.[1] ?? '';
 }
 
-function responseOf(failure: ApiException, { type, text, requestId }: MalformedAnswer): string {
+function responseOf(failure: ApiException, path: string, { type, text, requestId }: MalformedAnswer): string {
   const status = failure.getStatus();
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    `x-request-id: ${requestId}`,
     'x-content-type-options: nosniff',
     'cache-control: no-store',
-    ...Object.entries(failure.headers).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...requestIdHeaders(path, requestId), ...failure.headers }).map(
+      ([name, value]) => `${name}: ${value}`,
+    ),
     `content-type: ${type}`,
     `content-length: ${Buffer.byteLength(text)}`,
     'connection: close',

@@ -1,11 +1,11 @@
 import { toAnthropicError } from '../anthropic-compat/anthropic-error';
+import { isAnthropicPath } from '../common/anthropic-paths';
 import { Failure, toProblem } from '../common/problem';
 import { toOpenAiError } from './openai-error';
 
 // A base URL with a slash at its end makes paths of //v1, one that lacks /v1 others than are there, and one that should not
 // have it paths of /v1/v1. Whoever asks so reads no other envelope.
 const OPENAI_PATHS = /^\/+(v1|chat|models|completions|responses|embeddings|rerank|score)(\/|$)/i;
-const ANTHROPIC_PATHS = /^\/+(v1\/+)*messages(\/|$)/i;
 const OAUTH_PATHS = /^\/auth\/(token|refresh)\/?$/i;
 
 /** A failure in the shape its route answers with: OpenAI's or Anthropic's envelope, OAuth2's, or problem details. */
@@ -14,7 +14,7 @@ export function failureAnswer(
   failure: Failure,
   publicUrl: string,
 ): { type: string; text: string } {
-  if (ANTHROPIC_PATHS.test(path)) return json('application/json', toAnthropicError(failure));
+  if (isAnthropicPath(path)) return json('application/json', toAnthropicError(failure));
   if (OPENAI_PATHS.test(path)) return json('application/json', toOpenAiError(failure));
   if (OAUTH_PATHS.test(path)) return json('application/json', toOAuthError(failure));
   return json('application/problem+json', toProblem(failure, publicUrl));
