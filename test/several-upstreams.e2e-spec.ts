@@ -41,15 +41,17 @@ describe('two servers with models of their own', () => {
     for (const vllm of vllms) await vllm.close();
   });
 
-  it('are listed together, and no name stands for the one model there is', async () => {
+  it('are listed together, with the name that stands for the model of the first', async () => {
     const { body } = await send(`${gateway.url}/v1/models`, { bearer: user.key });
     const cards = body.data as { id: string; context_length: number }[];
     expect(cards.map(({ id, context_length }) => [id, context_length])).toEqual([
+      ['opencode-llm', 32_768],
       ['quick', 4_096],
       ['large', 32_768],
       ['small', 4_096],
     ]);
-    expect(await statusOf(gateway, user)).toBe(404);
+    expect(await statusOf(gateway, user)).toBe(200);
+    expect(vllms.map((vllm) => generations(vllm).length)).toEqual([1, 0]);
   });
 
   it('are each asked for their own, with their own key, and count for it', async () => {
@@ -103,7 +105,7 @@ describe('two servers with models of their own', () => {
     expect(await readinessOf(gateway)).toBe('up');
     const models = (await asAdmin(gateway, admin)('/models')).body.data as { upstreams: string[] }[];
     const [first, second] = vllms.map(({ baseUrl }) => baseUrl);
-    expect(models.map(({ upstreams }) => upstreams)).toEqual([[second], [first], [second]]);
+    expect(models.map(({ upstreams }) => upstreams)).toEqual([[first], [second], [first], [second]]);
   });
 });
 
@@ -153,6 +155,38 @@ describe('a model on two servers', () => {
     expect(rows.map(({ outcome, source }) => `${outcome} ${source}`)).toEqual(
       Array<string>(40).fill('completed exact'),
     );
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
+});
+
+describe('a server that embeds behind one that writes', () => {
+  let vllms: [Simulator, Simulator];
+  let gateway: TestGateway;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    vllms = await startBoth({}, { models: [{ id: 'embedder', maxModelLen: 512 }], task: 'embed' });
+    gateway = await over(vllms);
+    user = await gateway.register();
+  });
+  afterAll(async () => {
+    await gateway.close();
+    for (const vllm of vllms) await vllm.close();
+  });
+
+  it('gets what is to be embedded, and nothing else; the ledger has both', async () => {
+    const embed = (model: string) => gateway.post('/v1/embeddings', user.key, { model, input: 'a text' });
+    expect((await embed('embedder')).status).toBe(200);
+    expect(await statusOf(gateway, user)).toBe(200);
+    expect((await embed('opencode-llm')).status).toBe(404);
+    expect(await statusOf(gateway, user, chat({}, 'embedder'))).toBe(404);
+    const rows = await settledRows(gateway, user.id);
+    expect(rows.map(({ endpoint, model, outcome }) => [endpoint, model, outcome])).toEqual([
+      ['embeddings', 'embedder', 'completed'],
+      ['chat_completions', 'opencode-llm', 'completed'],
+      ['embeddings', 'opencode-llm', 'rejected'],
+      ['chat_completions', 'embedder', 'rejected'],
+    ]);
     expect(await counterDifferences(gateway)).toEqual([]);
   });
 });

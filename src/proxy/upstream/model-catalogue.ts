@@ -29,7 +29,7 @@ interface Reading {
   readonly enough: Promise<unknown>;
 }
 
-/** The name opencode set-ups use; it stands for the one model there is, unless MODEL_ALIASES says otherwise. */
+/** The name opencode set-ups use; it stands for the one model of the first server, unless MODEL_ALIASES says otherwise. */
 const DEFAULT_ALIAS = 'opencode-llm';
 const FRESH_MS = 30_000;
 /** How often an unknown name may make us look again. */
@@ -176,8 +176,10 @@ export class ModelCatalogue {
   }
 
   private implicitAliases(offered: readonly OfferedModel<Upstream>[]): ReadonlyMap<string, string> {
-    const first = offered[0];
-    const oneModel = first && offered.every((model) => model.root === first.root && model.parent === null);
+    // Those behind the first server may come and go, an embedding model beside the one that writes: the name stays where it was.
+    const models = this.upstreams.all[0]?.served ?? offered;
+    const [first] = models;
+    const oneModel = first && models.every((model) => model.root === first.root && model.parent === null);
     const taken = this.aliases.has(DEFAULT_ALIAS) || offered.some((model) => model.id === DEFAULT_ALIAS);
     return oneModel && !taken ? new Map([[DEFAULT_ALIAS, first.id], ...this.aliases]) : this.aliases;
   }
