@@ -113,6 +113,7 @@ export class MeteringInterceptor implements NestInterceptor {
     let reservation: Reservation;
     try {
       call = await this.intake.read(request, metered, request.user);
+      // Of several, those that answer may serve other models.
       if (areDown(call.model.servers)) throw upstreamUnavailable();
       const repeated = idempotencyKey(request);
       reservation = await this.reservations.reserve(call, requestId, request.user, repeated);

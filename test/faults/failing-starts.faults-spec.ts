@@ -93,6 +93,11 @@ describe('a start that cannot go on says why in one sentence and ends with 1', (
       async () => ({ NODE_ENV: 'production' }),
       /needs DATABASE_URL .*JWT_SECRET and API_KEY_PEPPER .*VLLM_BASE_URL /,
     ],
+    [
+      'more keys than servers',
+      async () => ({ VLLM_BASE_URL: 'http://a:8000,http://b:8000', VLLM_API_KEY: 'one,two,three' }),
+      /^Wrong setting: VLLM_API_KEY must be one key for all 2 servers of VLLM_BASE_URL, or 2 with commas in between.*\.$/m,
+    ],
     ['no server', async () => ({ DATABASE_URL: 'postgres://127.0.0.1:9/x' }), /no PostgreSQL listens at 127/],
     [
       'a certificate that is not there',

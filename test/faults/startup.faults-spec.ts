@@ -194,7 +194,7 @@ describe('a start in production', () => {
     const gateway = await startProcess(folder, {
       NODE_ENV: 'production',
       DATABASE_URL: database.url,
-      VLLM_BASE_URL: 'http://127.0.0.1:9/v1',
+      VLLM_BASE_URL: 'http://127.0.0.1:9/v1, http://127.0.0.1:9/other',
       PUBLIC_URL: 'https://llm.example.com',
       ADMIN_USERNAME: 'root@example.com',
       ADMIN_PASSWORD_FILE: join(folder, 'password'),
@@ -205,7 +205,8 @@ describe('a start in production', () => {
     const file = join(folder, 'data', 'first-admin.txt');
     expect(gateway.output()).toContain(file);
     expect(gateway.output()).not.toMatch(/llmk_|simulated/);
-    expect(gateway.output()).toContain('http://127.0.0.1:9 does not answer');
+    for (const url of ['http://127.0.0.1:9', 'http://127.0.0.1:9/other'])
+      expect(gateway.output()).toContain(`vLLM: ${url} does not answer`);
     expect(gateway.output()).toContain('TRUST_PROXY: false although PUBLIC_URL is https');
     expect(gateway.output()).toMatch(
       /^the database allows \d+ connections .* may open 502 .*DATABASE_POOL_SIZE 500/m,
