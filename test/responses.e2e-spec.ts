@@ -47,6 +47,7 @@ describe('POST /v1/responses', () => {
     expect(response).toEqual({
       id: expect.stringMatching(/^resp_/),
       object: 'response',
+      access_programs: null,
       created_at: expect.any(Number),
       status: 'completed',
       background: false,

@@ -1,38 +1,11 @@
 import type { ChatAnswer, ChatUsage } from '../../proxy/chat-answer';
-import { isObject } from '../../proxy/request/field-checks';
+import { Echo, repeated } from './echo';
 import type { ToolNames } from './response-tools';
-
-/** What a response repeats of its request: what is small. Of the rest (instructions, tools, a schema) it says nothing. */
-export interface Echo {
-  readonly temperature: unknown;
-  readonly top_p: unknown;
-  readonly max_output_tokens: unknown;
-  readonly parallel_tool_calls: unknown;
-  readonly tool_choice: unknown;
-  readonly reasoning: { readonly effort: unknown; readonly summary: null };
-}
 
 /** What answers have to know of their request. */
 export interface Told {
   readonly echo: Echo;
   readonly names: ToolNames;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Its values have been checked by the time of an answer. */
-export function echoOf(fields: Fields): Echo {
-  const { temperature, top_p, max_output_tokens, parallel_tool_calls, tool_choice, reasoning } = fields;
-  return {
-    temperature: temperature ?? null,
-    top_p: top_p ?? null,
-    max_output_tokens: max_output_tokens ?? null,
-    parallel_tool_calls: parallel_tool_calls ?? true,
-    tool_choice: isObject(tool_choice)
-      ? { type: 'function', name: tool_choice.name }
-      : (tool_choice ?? 'auto'),
-    reasoning: { effort: isObject(reasoning) ? (reasoning.effort ?? null) : null, summary: null },
-  };
 }
 
 export type Status = 'in_progress' | 'completed' | 'incomplete' | 'failed';
@@ -79,20 +52,17 @@ export function responseOf(chat: ChatAnswer, { echo }: Told, content: Content): 
   return {
     id: responseId(id),
     object: 'response',
+    access_programs: null,
     created_at: chat.created ?? Math.floor(Date.now() / 1_000),
     status: ending.status,
     background: false,
     error: error ?? null,
     incomplete_details: ending.incomplete_details,
-    instructions: null,
-    metadata: {},
     model: chat.model,
     output,
-    ...echo,
+    ...repeated(echo),
     previous_response_id: null,
     store: false,
-    text: { format: { type: 'text' } },
-    tools: [],
     truncation: 'disabled',
     usage: usage && usageOf(usage),
   };

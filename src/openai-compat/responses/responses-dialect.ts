@@ -2,7 +2,7 @@ import { parsedAnswer } from '../../proxy/chat-answer';
 import type { Dialect } from '../../proxy/dialect';
 import { toLatin1 } from '../../proxy/relay/model-name';
 import { ResponseEvents } from './response-events';
-import { echoOf } from './response-object';
+import { echoOf } from './echo';
 import { chatTools } from './response-tools';
 import { chatOfResponse } from './responses-body';
 import { wholeResponse } from './whole-response';
