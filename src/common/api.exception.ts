@@ -4,7 +4,7 @@ export interface ApiFailure {
   readonly status: number;
   /** Stable, machine-readable, snake_case: OpenAI's `code`, the last part of a problem's `type`. */
   readonly code: string;
-  /** A sentence that says what to do. It must not hold secrets, ids, or (for final refusals) digits. */
+  /** A sentence that says what to do. It must not hold secrets, ids, or (for final refusals, but in names of models) digits. */
   readonly message: string;
   /** The field at fault. */
   readonly param?: string;
