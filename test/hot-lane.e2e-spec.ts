@@ -100,6 +100,26 @@ describe('the generating routes on the wire', () => {
     expect(await wire.aftermath()).toEqual(NOTHING_LEFT);
   });
 
+  it('let nobody upload what is refused anyway', async () => {
+    const head = wire
+      .head(`POST ${CHAT} HTTP/1.1`, ['expect: 100-continue', 'content-length: 9'])
+      .replace(user.key, 'llmk_nobody');
+    const stranger = wire.open(head);
+    const answers = await stranger.responses(1);
+    expect(answers.map(({ status, headers }) => [status, headers.connection])).toEqual([[401, 'close']]);
+    await stranger.closed;
+  });
+
+  it('say 100 Continue on the routes of Express as well', async () => {
+    const body = JSON.stringify({ username: 'nobody', password: 'nothing at all' });
+    const connection = wire.open(
+      `POST /auth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    await connection.until('HTTP/1.1 100 Continue\r\n\r\n');
+    connection.write(body);
+    expect((await connection.responses(2)).map(({ status }) => status)).toEqual([100, 401]);
+  });
+
   const SECOND = 'POST /v1/completions HTTP/1.1\r\nhost: x\r\n\r\n';
   it.each<[string, () => string]>([
     ['both lengths', () => wire.post(BODY, ['transfer-encoding: chunked'])],

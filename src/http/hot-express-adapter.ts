@@ -3,6 +3,7 @@ import type { NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express, RequestHandler } from 'express';
 import { allowedMethods, methodNotAllowed } from './allowed-methods';
+import { continueWhenRead } from './continue-when-read';
 import { HotRequest, HotResponse } from './hot-messages';
 import { HOT_ROUTE } from './hot-route.decorator';
 import { MalformedHead } from './malformed-requests';
@@ -88,11 +89,16 @@ export class HotExpressAdapter extends ExpressAdapter {
       this.before(request, response);
       this.handle(hot.handler, request, response);
     };
-    this.httpServer = createServer(serverOptions, (request, response) => {
+    const listener: RequestListener = (request, response) => {
       // Node's parser goes on with what came together with the one that was refused.
       if (isRefused(request.socket)) return ignoreRequest(request.socket);
       const [hotRequest, hotResponse] = [request as HotRequest, response as HotResponse];
       serveInLine(hotRequest, hotResponse, () => serve(hotRequest, hotResponse));
+    };
+    this.httpServer = createServer(serverOptions, listener);
+    this.httpServer.on('checkContinue', (request: HotRequest, response: HotResponse) => {
+      continueWhenRead(request, response);
+      listener(request, response);
     });
   }
 
