@@ -163,10 +163,23 @@ describe('a server that is not there at the start', () => {
     user = await gateway.register();
     const startedAt = Date.now();
     const models = await send(`${gateway.url}/v1/models`, { bearer: user.key });
-    expect((models.body.data as { id: string }[]).map(({ id }) => id)).toEqual(['opencode-llm', 'served']);
-    for (let turn = 0; turn < 5; turn += 1) expect(await statusOf(gateway, user)).toBe(200);
+    expect((models.body.data as { id: string }[]).map(({ id }) => id)).toEqual(['served']);
+    for (let turn = 0; turn < 5; turn += 1)
+      expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'served'))).toBe(200);
     // It is given up after 5 s.
     expect(Date.now() - startedAt).toBeLessThan(4_500);
+  });
+
+  it('keeps the name of the first one from meaning the model of another, until it has told', async () => {
+    const port = await freePort();
+    gateway = await gatewayOver([`http://127.0.0.1:${port}`, vllm.baseUrl]);
+    user = await gateway.register();
+    expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'served'))).toBe(200);
+    expect(await statusOf(gateway, user)).toBe(502);
+    const first = await startSimulator({ models: [{ id: 'first', maxModelLen: 4_096 }], port });
+    await until('served', async () => (await statusOf(gateway, user)) === 200);
+    expect(generations(first)).toHaveLength(1);
+    await first.close();
   });
 
   it('has its models listed once it is', async () => {
@@ -174,9 +187,33 @@ describe('a server that is not there at the start', () => {
     gateway = await gatewayOver([vllm.baseUrl, `http://127.0.0.1:${port}/v1`]);
     user = await gateway.register();
     expect(await statusOf(gateway, user)).toBe(200);
-    expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'late'))).toBe(404);
+    // Nobody knows whether there is such a model: a 404 would be final.
+    expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'late'))).toBe(502);
     const late = await startSimulator({ models: [{ id: 'late', maxModelLen: 4_096 }], port });
     await until('served', async () => (await statusOf(gateway, user, chat({ tokens: 2 }, 'late'))) === 200);
+    expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'nowhere'))).toBe(404);
     await late.close();
+  });
+});
+
+describe('a server that is exchanged for one with another model while nobody asks', () => {
+  it('sends those who come too late to the one that still has it', async () => {
+    const port = await freePort();
+    const stays = await startSimulator({ models: [SERVED] });
+    const goes = await startSimulator({ models: [SERVED], port });
+    const gateway = await gatewayOver([stays.baseUrl, goes.baseUrl]);
+    const [, led] = await usersOf(gateway, [stays, goes]);
+    await goes.close();
+    const comes = await startSimulator({ models: [{ id: 'other', maxModelLen: 4_096 }], port });
+    const statuses: number[] = [];
+    await until(
+      'served',
+      async () => statuses.push(await statusOf(gateway, led)) > 0 && statuses.at(-1) === 200,
+    );
+    expect(statuses.filter((status) => status !== 503 && status !== 200)).toEqual([]);
+    expect(await statusOf(gateway, led, chat({ tokens: 2 }, 'other'))).toBe(200);
+    expect(await counterDifferences(gateway)).toEqual([]);
+    await gateway.close();
+    for (const vllm of [stays, comes]) await vllm.close();
   });
 });

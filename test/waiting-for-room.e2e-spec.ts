@@ -123,6 +123,26 @@ describe('a request for which others leave no place', () => {
     expect((await timed()).answer.status).toBe(200);
   });
 
+  it('is counted once its place is free and its tokens stand in the way: its bytes are no reason for a final refusal', async () =>
+    undisturbed(renew, async () => {
+      const filler = 'word '.repeat(300);
+      const large = { ...short, messages: [{ role: 'user', content: filler }] };
+      const held = await holdStreams(gateway, user, {
+        ...short,
+        max_tokens: 300,
+        messages: long(280).messages,
+      });
+      await gateway.dataSource.query(
+        `UPDATE limits SET amount = 1000 WHERE subject_id = $1 AND metric = 'tokens'`,
+        [user.id],
+      );
+      const asked = gateway.post(PATH, user.key, large);
+      await sleep(300);
+      await held.release();
+      const answer = await asked;
+      expect([answer.status, Buffer.byteLength(filler) > 1_000]).toEqual([200, true]);
+    }));
+
   it('lets all of twelve that come together have their turn, for a few looks each', async () =>
     undisturbed(renew, async () => {
       const looks = jest.spyOn(gateway.app.get(AdmissionService), 'decide');

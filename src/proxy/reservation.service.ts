@@ -70,23 +70,27 @@ export class ReservationService {
 
     let question = call.outputQuestion(call.promptBound);
     let budget = outputBudget(question);
-    if (budget.needsExactPrompt) {
+    const count = async (): Promise<void> => {
       question = call.outputQuestion(await this.sizeOf(call, principal));
       budget = outputBudget(question);
-    }
+    };
     const least = (): number => (question.prompt.exact ? minimumFor(budget, question) : budget.total);
-    let verdict = await decide(question, budget, least());
-    if (!question.prompt.exact && question.prompt.bounded && mayFit(verdict, budget, question)) {
-      question = call.outputQuestion(await this.sizeOf(call, principal));
-      budget = outputBudget(question);
-      verdict = await decide(question, budget, least());
-    }
+    const look = async (): Promise<Verdict> => {
+      const verdict = await decide(question, budget, least());
+      const { exact, bounded } = question.prompt;
+      if (exact || !bounded || !mayFit(verdict, budget, question)) return verdict;
+      await count();
+      return decide(question, budget, least());
+    };
+    if (budget.needsExactPrompt) await count();
+    let verdict = await look();
     const deadline = performance.now() + PATIENCE_MS;
     for (let pause = FIRST_LOOK_MS; verdict.kind === 'busy' && performance.now() < deadline; pause *= 2) {
       // Spread out, or those who were refused together come back together.
       const spread = pause * (0.75 + Math.random() / 2);
       await sleep(Math.min(spread, Math.max(1, deadline - performance.now())));
-      verdict = await decide(question, budget, least());
+      // What stood in the way has changed, perhaps to tokens, of which the bound alone says too little.
+      verdict = await look();
     }
     if (verdict.kind !== 'admitted') {
       this.cameToNothing(call, principal);

@@ -27,13 +27,23 @@ export function tokenizeEndpoint(
   const shown = messages && settings.gptOss ? shownByGptOss(messages as Message[]) : messages;
   const tokens = shown
     ? chatPrompt(shown as object[], tokenizeInputs(body, settings)).tokens
-    : tokenize(prompt ?? '');
+    : textTokens(prompt ?? '', body, settings);
   return {
     count: tokens.length,
     max_model_len: model.maxModelLen,
     tokens: tokens.map(tokenId),
     token_strs: body.return_token_strs === true ? tokens : null,
   };
+}
+
+/** A model that embeds or compares has marks around each text. */
+function textTokens(
+  prompt: string,
+  { add_special_tokens: adds }: Readonly<Record<string, unknown>>,
+  { task }: SimulatorSettings,
+): string[] {
+  const tokens = tokenize(prompt);
+  return (task === 'embed' || task === 'classify') && adds !== false ? ['[CLS]', ...tokens, '[SEP]'] : tokens;
 }
 
 interface Message {

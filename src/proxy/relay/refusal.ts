@@ -4,6 +4,7 @@ import type { UpstreamHeaders } from '../upstream/upstream.client';
 import {
   endpointMissing,
   modelGone,
+  modelMoved,
   upstreamBusy,
   upstreamFailed,
   upstreamRefusedUs,
@@ -31,7 +32,7 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
       ? failed(endpointMissing(), 404, 'rejected')
       : failed(upstreamFailed(`status ${status} without an error`), 502);
   }
-  if (status === 404 && error.param === 'model') return failed(modelGone(), 404, 'rejected');
+  if (status === 404 && error.param === 'model') return gone(exchange);
   const { servedModel, publicModel } = exchange.expected;
   const visible = underPublicName(body.toString('utf8'), servedModel, publicModel);
   return {
@@ -44,6 +45,12 @@ export function readRefusal(exchange: Exchange, response: ServerResponse, reply:
     deliver: () =>
       sendJson(response, status, exchange.dialect?.refusal(status, toLatin1(visible)) ?? toLatin1(visible)),
   };
+}
+
+/** Of several servers another one may have it still. */
+function gone({ servers }: Exchange): Receipt {
+  if (servers.length === 1) return failed(modelGone(), 404, 'rejected');
+  return failed(modelMoved(), 503, 'rejected');
 }
 
 export function failed(

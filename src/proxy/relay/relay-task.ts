@@ -158,6 +158,7 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
       const receipt = this.reply.isTooLarge
         ? this.tooLarge()
         : readJsonReply(this.exchange, this.response, this.reply.whole());
+      if (this.reply.status === 404) this.upstream?.servesOtherwise();
       this.close(receipt);
     } else this.close(failed(upstreamFailed('no answer'), 502));
   }

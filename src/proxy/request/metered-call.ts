@@ -27,7 +27,7 @@ export interface MeteredCall {
   readonly promptBound: PromptSize;
   /** What of that no byte of the request stands for, as far as it is known of the model: in tokens. */
   readonly templateTokens: number;
-  /** The most tokens vLLM keeps of each prompt. */
+  /** The most tokens vLLM keeps of what `promptSizes` gives the size of. */
   readonly keptOfPrompt: number;
   readonly promptPart: PromptPart;
   readonly guessedPromptTokens: number;
@@ -48,8 +48,10 @@ export interface MeteredCall {
   encode(budget: OutputBudget): Buffer;
   /** Bodies for vLLM's /tokenize; null: more of them than is worth asking. */
   tokenizeBodies(): Buffer[] | null;
-  /** @param counts what vLLM counted of each of those bodies; @returns the sizes of the prompts */
+  /** @param counts what vLLM counted of each of those bodies; @returns the sizes of the prompts, or of all of them as one */
   promptSizes(counts: readonly number[]): number[];
+  /** The same by what vLLM reads at least, for what is billed by an estimate. */
+  leastSizes(counts: readonly number[]): number[];
   /** Lets go of the parsed body, which is some times as large as its bytes: an answer may take an hour. */
   keepOnly(sent: Buffer): void;
 }

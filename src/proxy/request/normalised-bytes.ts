@@ -5,9 +5,9 @@
  */
 const LONGEST_RUN = 32;
 /** Nor is a longer text, in UTF-16 units: it may become a text of hundreds of megabytes, and fits no window as it is. */
-const LONGEST_TEXT = 2_000_000;
+export const LONGEST_TEXT = 2_000_000;
 /** The most that any text can grow by. */
-const MOST_GROWTH = 11;
+export const MOST_GROWTH = 11;
 
 /** Behind these there are only marks that are never put in order. */
 const CODE_POINTS = 0x20000;

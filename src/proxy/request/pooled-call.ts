@@ -5,17 +5,17 @@ import type { CatalogueModel } from '../upstream/model-catalogue';
 import type { Upstream } from '../upstream/upstream';
 import type { MeteredCall } from './metered-call';
 import type { OutputQuestion, PromptSize } from './output-budget';
-import { Pooled, pooledBytes, pooledTexts, SCORE_FIELDS } from './pooled-texts';
-import { textBytes } from './prompt-bytes';
+import {
+  instructionTokens,
+  Pooled,
+  pooledBytes,
+  PooledText,
+  pooledTexts,
+  SCORE_FIELDS,
+} from './pooled-texts';
 import { BYTES_PER_TOKEN, PromptPart } from './prompt-guess';
 import type { CheckedBody } from './proxied-call';
-
-/** More texts than this are not counted one by one. */
-const MOST_TOKENIZE_CALLS = 16;
-/** Fields that stand in each prompt where a template shows them. */
-const INSTRUCTIONS = ['instruction', 'chat_template_kwargs'] as const;
-/** What stands around them. */
-const INSTRUCTION_MARKS = 16;
+import { tokenizeTexts } from './tokenize-bodies';
 
 /**
  * A request whose answer is no text: embeddings, or scores of pairs. vLLM reads its prompts once and generates nothing, so
@@ -29,7 +29,6 @@ export class PooledCall implements MeteredCall {
   readonly hidesThinking = false;
   readonly truncatesChat = false;
   readonly dialect = null;
-  readonly untoldTokens = 0;
   readonly constraintTokens = 0;
   readonly expected: StreamExpectations;
   readonly promptBound: PromptSize;
@@ -39,7 +38,8 @@ export class PooledCall implements MeteredCall {
   countedPrompt: number | null = null;
   countedBy: Upstream | null = null;
   isCounted = false;
-  private readonly aroundPrompt: number;
+  /** Of all prompts together, as are the counts. */
+  readonly untoldTokens: number;
   private body: CheckedBody | null;
   private sent: Buffer | null = null;
 
@@ -56,9 +56,9 @@ export class PooledCall implements MeteredCall {
     this.upstreamPath = ENDPOINTS[endpoint].upstreamPath;
     const pooled = pooledTexts(endpoint, fields);
     this.prompts = pooled.prompts;
-    this.aroundPrompt = templateTokens + instructionTokens(fields);
+    this.untoldTokens = this.prompts * (templateTokens + instructionTokens(fields));
     // A model may take an input that is longer than its window, in pieces: it bounds nothing.
-    const tokens = pooledBytes(pooled) + this.prompts * this.aroundPrompt;
+    const tokens = pooledBytes(pooled) + this.untoldTokens;
     this.promptBound = { tokens, largest: tokens, exact: false, bounded: true };
     const { truncate_prompt_tokens: kept } = fields;
     this.keptOfPrompt = typeof kept === 'number' && kept >= 0 ? kept * this.prompts : Infinity;
@@ -78,7 +78,7 @@ export class PooledCall implements MeteredCall {
   }
 
   get guessedPromptTokens(): number {
-    const guess = this.pooled.texts.reduce((sum, { text, times }) => sum + times * guessOf(text), 0);
+    const guess = this.pooled.texts.reduce((sum, { text }) => sum + guessOf(text), 0);
     return Math.min(guess, this.keptOfPrompt);
   }
 
@@ -115,19 +115,26 @@ export class PooledCall implements MeteredCall {
   }
 
   tokenizeBodies(): Buffer[] | null {
-    const model = JSON.stringify(this.model.servedName);
-    const texts = this.pooled.texts.filter(({ text }) => typeof text === 'string');
-    if (texts.length > MOST_TOKENIZE_CALLS) return null;
-    return texts.map(({ text }) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
+    const texts = this.pooled.texts.map(({ text }) => text).filter((text) => typeof text === 'string');
+    return tokenizeTexts(texts, this.model.servedName);
   }
 
-  /** All together as one: each has a window to itself, and none shares it with an answer. */
   promptSizes(counts: readonly number[]): number[] {
+    return this.together(counts, ({ times }) => times);
+  }
+
+  /** A model that embeds reads a query once, whatever it is compared with. */
+  leastSizes(counts: readonly number[]): number[] {
+    return this.together(counts, () => 1);
+  }
+
+  /** All as one: each has a window to itself, and none shares it with an answer. */
+  private together(counts: readonly number[], times: (text: PooledText) => number): number[] {
     const next = counts.values();
     const sizes = this.pooled.texts.map(
-      ({ text, times }) => times * (typeof text === 'string' ? (next.next().value ?? 0) : text.length),
+      (text) => times(text) * (typeof text.text === 'string' ? (next.next().value ?? 0) : text.text.length),
     );
-    return [sizes.reduce((sum, size) => sum + size, this.prompts * this.aroundPrompt)];
+    return [sizes.reduce((sum, size) => sum + size, 0)];
   }
 }
 
@@ -136,11 +143,6 @@ const TEXT_FIELDS: ReadonlySet<string> = new Set(['input', 'query', ...SCORE_FIE
 function bytesOfTexts(members: readonly JsonMember[]): number {
   const texts = members.filter(({ key }) => TEXT_FIELDS.has(key));
   return texts.reduce((sum, { valueStart, end }) => sum + end - valueStart, 0);
-}
-
-function instructionTokens(fields: CheckedBody['fields']): number {
-  const given = INSTRUCTIONS.map((key) => fields[key]).filter((value) => (value ?? null) !== null);
-  return given.reduce<number>((sum, value) => sum + textBytes(JSON.stringify(value)) + INSTRUCTION_MARKS, 0);
 }
 
 const guessOf = (text: string | readonly number[]): number =>

@@ -15,7 +15,14 @@ import {
   tokenizable,
 } from './field-checks';
 import { FieldRule, forward, own, refuse, required } from './field-rules';
-import { listOf, pooledBytes, pooledTexts, SCORE_FIELDS, scoreFields } from './pooled-texts';
+import {
+  instructionTokens,
+  listOf,
+  pooledBytes,
+  pooledTexts,
+  SCORE_FIELDS,
+  scoreFields,
+} from './pooled-texts';
 
 const MAX_TOKENS = 100_000_000;
 const MOST_TEXTS = 2_048;
@@ -102,10 +109,11 @@ export const POOLED_CONTENT: Readonly<Record<PooledEndpoint, readonly string[]>>
 export function checkPooled(endpoint: PooledEndpoint, fields: Readonly<Record<string, unknown>>): void {
   if (endpoint === 'embeddings') return;
   if (endpoint === 'score') checkPairs(fields);
-  if (pooledBytes(pooledTexts(endpoint, fields)) <= MOST_READ) return;
+  const pooled = pooledTexts(endpoint, fields);
+  if (pooledBytes(pooled) + pooled.prompts * instructionTokens(fields) <= MOST_READ) return;
   throw invalidField(
     endpoint === 'rerank' ? 'documents' : (scoreFields(fields)[0]?.[1] ?? 'text_2'),
-    'A query is read again with each document, which is more text here than one request may hold. Send fewer documents at once, or a shorter query.',
+    'A query and an instruction are read again with each document, which is more text here than one request may hold. Send fewer documents at once, or a shorter query.',
   );
 }
 

@@ -1,5 +1,6 @@
 import type { EndpointName } from '../endpoints';
-import { textBytes } from './prompt-bytes';
+import { mostBytesOf, textBytes } from './prompt-bytes';
+import { isGiven } from './tokenize-bodies';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -46,11 +47,23 @@ function pairs(first: readonly string[], second: readonly string[]): Pooled {
 }
 
 /** The most tokens of all prompts together, but for what a template puts around them: a token is a byte at least. */
-export const pooledBytes = ({ texts }: Pooled): number =>
-  texts.reduce((sum, { text, times }) => sum + times * sizeOf(text), 0);
+export function pooledBytes({ texts }: Pooled): number {
+  const bytesOf = mostBytesOf(texts.map(({ text }) => text).filter((text) => typeof text === 'string'));
+  return texts.reduce(
+    (sum, { text, times }) => sum + times * (typeof text === 'string' ? bytesOf(text) : text.length),
+    0,
+  );
+}
 
-const sizeOf = (text: PooledText['text']): number =>
-  typeof text === 'string' ? textBytes(text) : text.length;
+/** Fields that stand in each prompt where a template shows them, and what stands around them. */
+const INSTRUCTIONS = ['instruction', 'chat_template_kwargs'] as const;
+const INSTRUCTION_MARKS = 16;
+
+/** The most tokens that what is asked of a model beside its texts adds to each prompt. */
+export function instructionTokens(fields: Fields): number {
+  const given = INSTRUCTIONS.map((key) => fields[key]).filter(isGiven);
+  return given.reduce<number>((sum, value) => sum + textBytes(JSON.stringify(value)) + INSTRUCTION_MARKS, 0);
+}
 
 function inputs(input: unknown): PooledText['text'][] {
   if (typeof input === 'string') return [input];
@@ -60,5 +73,3 @@ function inputs(input: unknown): PooledText['text'][] {
 
 export const listOf = (value: unknown): string[] =>
   Array.isArray(value) ? (value as string[]) : [value as string];
-
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null;

@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer';
 import type { JsonMember } from '../../common/json-members';
-import { bytesOnceNormalised } from './normalised-bytes';
+import { bytesOnceNormalised, LONGEST_TEXT, MOST_GROWTH } from './normalised-bytes';
 
 /** What is known of a body whose prompt is bounded. */
 interface Body {
@@ -49,6 +49,15 @@ export function textBytes(text: string): number {
   const bytes = Buffer.byteLength(text);
   return bytes === text.length ? bytes : Math.max(bytes, bytesOnceNormalised(text));
 }
+
+/** The same for one of many, which are too long together to be normalised one after the other where one of them would be. */
+export function mostBytesOf(texts: readonly string[]): (text: string) => number {
+  const length = texts.reduce((sum, text) => sum + (isAsciiText(text) ? 0 : text.length), 0);
+  if (length <= LONGEST_TEXT) return textBytes;
+  return (text) => Buffer.byteLength(text) * (isAsciiText(text) ? 1 : MOST_GROWTH);
+}
+
+const isAsciiText = (text: string): boolean => Buffer.byteLength(text) === text.length;
 
 /** The same for a value that a template writes as JSON. */
 export function renderedBytes(value: unknown): number {

@@ -32,7 +32,7 @@ export class PromptCounter {
     call.isCounted = true;
     call.countedBy = server;
     const { untoldTokens, constraintTokens, keptOfPrompt } = call;
-    const sizes = counts.map((count) => count + untoldTokens);
+    const sizes = call.promptSizes(counts).map((count) => count + untoldTokens);
     const largest = Math.max(...sizes);
     if (!isBelieved) return { ...uncounted, counted: Math.min(largest, keptOfPrompt) };
     call.countedPrompt = sum(sizes) + constraintTokens;
@@ -54,7 +54,7 @@ export class PromptCounter {
   private async estimateBy(server: Upstream, call: MeteredCall): Promise<number> {
     const counts = await this.count(call, server).catch(this.uncounted);
     if (counts === null) return call.guessedPromptTokens;
-    const counted = sum(counts.map((count) => Math.min(count, call.keptOfPrompt)));
+    const counted = sum(call.leastSizes(counts).map((count) => Math.min(count, call.keptOfPrompt)));
     const short = await this.shortBy(call, server);
     return short === Infinity ? Math.max(counted, call.guessedPromptTokens) : counted;
   }
@@ -62,7 +62,7 @@ export class PromptCounter {
   /** As vLLM counts it; null when it cannot. */
   async tokensOf(call: MeteredCall): Promise<number | null> {
     const counts = await asked(call, (server) => this.count(call, server));
-    return counts && sum(counts);
+    return counts && sum(call.promptSizes(counts));
   }
 
   private shortBy({ endpoint, model }: MeteredCall, server: Upstream): Promise<number> | 0 {
@@ -84,7 +84,7 @@ export class PromptCounter {
     return null;
   };
 
-  /** Prompt by prompt. */
+  /** Body by body. */
   private async count(call: MeteredCall, { vllm }: Upstream): Promise<number[] | null> {
     const bodies = call.tokenizeBodies();
     if (bodies === null || !call.promptBound.bounded) return null;
@@ -94,7 +94,7 @@ export class PromptCounter {
       if (count === null) return null;
       counts.push(count);
     }
-    return call.promptSizes(counts);
+    return counts;
   }
 }
 

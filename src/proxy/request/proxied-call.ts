@@ -206,6 +206,10 @@ export class ProxiedCall implements MeteredCall {
     return [...tokenIdCounts(this.content), ...counts];
   }
 
+  leastSizes(counts: readonly number[]): number[] {
+    return this.promptSizes(counts);
+  }
+
   /** What vLLM may render of each prompt beside what it counted. */
   get untoldTokens(): number {
     return untoldTokens(this.content);

@@ -47,8 +47,16 @@ export function tokenizeBodies(body: CheckedBody, servedName: string): Buffer[] 
     if (parameters) edits.set('chat_template_kwargs', JSON.stringify(parameters));
     return [withEdits(bytes, members, edits)];
   }
-  const texts = promptTexts(body).filter((text) => typeof text === 'string');
+  return tokenizeTexts(
+    promptTexts(body).filter((text) => typeof text === 'string'),
+    servedName,
+  );
+}
+
+/** The same for texts; null: more of them than is worth asking. */
+export function tokenizeTexts(texts: readonly string[], servedName: string): Buffer[] | null {
   if (texts.length > MOST_TOKENIZE_CALLS) return null;
+  const model = JSON.stringify(servedName);
   return texts.map((text) => Buffer.from(`{"model":${model},"prompt":${JSON.stringify(text)}}`));
 }
 
@@ -72,7 +80,7 @@ export function suffixTokens({ suffix }: Fields): number {
   return typeof suffix === 'string' ? textBytes(suffix) + SUFFIX_MARKS : 0;
 }
 
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+export const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
 
 const given = (fields: Fields) => TEMPLATE_FIELDS.filter((key) => isGiven(fields[key]));
 

@@ -87,8 +87,12 @@ export class ModelCatalogue {
     await this.ensureLoaded();
     if (!this.find(name)) await this.lookAgain();
     const model = this.find(name);
-    if (!model || !mayUse(principal, model.id)) throw modelForbidden(name);
-    return model;
+    if (model && mayUse(principal, model.id)) return model;
+    // It may be that of a server that has said nothing yet: a client that reads that there is none gives up.
+    const silent = this.upstreams.all.find(({ served }) => served === null);
+    throw model || !silent
+      ? modelForbidden(name)
+      : upstreamUnreachable(`${silent.url} has not told what it serves`);
   }
 
   private async ensureLoaded(): Promise<void> {
@@ -176,8 +180,9 @@ export class ModelCatalogue {
   }
 
   private implicitAliases(offered: readonly OfferedModel<Upstream>[]): ReadonlyMap<string, string> {
-    // Those behind the first server may come and go, an embedding model beside the one that writes: the name stays where it was.
-    const models = this.upstreams.all[0]?.served ?? offered;
+    // Those behind the first server may come and go, an embedding model beside the one that writes: the name stays where it
+    // was, and means nothing until the first has told, lest a key for one model opens another.
+    const models = this.upstreams.all[0]?.served ?? [];
     const [first] = models;
     const oneModel = first && models.every((model) => model.root === first.root && model.parent === null);
     const taken = this.aliases.has(DEFAULT_ALIAS) || offered.some((model) => model.id === DEFAULT_ALIAS);

@@ -29,6 +29,21 @@ describe('the public name of a model that is served under a path', () => {
     expect(namesOf(['/a/llm', 'llm', 'a/llm'])).toEqual(['local/a/llm']);
   });
 
+  it('is one for each, however little their paths differ', () => {
+    expect(namesOf(['/models/llm', '/models/llm/', '/models//llm'])).toEqual([
+      'local/models/llm',
+      'local/models/llm~2',
+      'local/models/llm~3',
+    ]);
+  });
+
+  it('is found for thousands as quickly as for a few', () => {
+    const paths = Array.from({ length: 5_000 }, (_, index) => `/models/of/many/${index}/llm`);
+    const startedAt = performance.now();
+    expect(new Set(namesOf(paths)).size).toBe(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
   it('is not that of an alias, unless the alias stands for it', () => {
     expect(namesOf(['/a/llm', 'other'], { llm: 'other' })).toEqual(['a/llm']);
     expect(namesOf(['/a/llm'], { llm: '/a/llm' })).toEqual(['llm']);

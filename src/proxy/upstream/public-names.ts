@@ -13,15 +13,19 @@ export function publicNames(
   served: readonly string[],
   taken: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
-  const paths = served.filter(isPath);
+  const possible = new Map(served.filter(isPath).map((path) => [path, candidates(path)]));
+  const wishes = new Map<string, number>();
+  for (const name of [...possible.values()].flat()) wishes.set(name, (wishes.get(name) ?? 0) + 1);
+  const own = new Set(served);
   const names = new Map<string, string>();
   const isFree = (name: string, path: string): boolean =>
-    (taken.get(name) ?? path) === path &&
-    !served.includes(name) &&
-    paths.every((other) => other === path || !candidates(other).includes(name));
-  for (const path of paths) {
-    const possible = candidates(path);
-    names.set(path, possible.find((name) => isFree(name, path)) ?? `local/${possible.at(-1) ?? 'model'}`);
+    (taken.get(name) ?? path) === path && !own.has(name) && wishes.get(name) === 1;
+  const given = new Set<string>();
+  for (const [path, wished] of possible) {
+    let name = wished.find((one) => isFree(one, path)) ?? `local/${wished.at(-1) ?? 'model'}`;
+    for (let number = 2; given.has(name); number += 1) name = `${name.replace(/~\d+$/, '')}~${number}`;
+    names.set(path, name);
+    given.add(name);
   }
   return names;
 }

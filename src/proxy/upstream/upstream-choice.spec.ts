@@ -69,8 +69,10 @@ describe('the next server for a request that was never connected', () => {
     const [a, b, hung] = [server('a'), server('b'), server('c', { isDown: true })];
     const away = server('d', { isAway: true });
     expect(nextAfter([a], [a, b, hung, away], 'user')).toBe(b);
-    expect(nextAfter([a, b], [a, b, hung, away], 'user')).toBe(away);
-    expect(nextAfter([a, b, away], [a, b, hung, away], 'user')).toBeNull();
+    expect(nextAfter([a, b], [a, b, hung, away], 'user')).toBeNull();
+    // Of those that are away one is tried, lest a request waits for a connection to each.
+    expect(nextAfter([a], [a, hung, away], 'user')).toBe(away);
+    expect(nextAfter([a, away], [a, hung, away, server('e', { isAway: true })], 'user')).toBeNull();
     expect(nextAfter([a], [a], 'user')).toBe(a);
     expect(nextAfter([a], [a, hung], 'user')).toBe(a);
     expect(nextAfter([a, a], [a, hung], 'user')).toBeNull();

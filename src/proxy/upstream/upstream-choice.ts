@@ -27,7 +27,8 @@ export function chosen<S extends Server>(servers: readonly S[], user: string): S
 
 /**
  * The next one for a request to which no connection was made; null: it has failed. One that there is no other for is tried
- * twice, as it may just be starting anew. One that hangs is none.
+ * twice, as it may just be starting anew. One that hangs is none, and
+ * of those that are away one is tried: each may take as long as a connection may.
  * @param tried in their order, at least one
  */
 export function nextAfter<S extends Server>(
@@ -36,8 +37,9 @@ export function nextAfter<S extends Server>(
   user: string,
 ): S | null {
   const others = servers.filter((server) => !server.isDown && !tried.includes(server));
-  const again = tried.length === 1 ? (tried[0] as S) : null;
-  return bestOf(others.filter(isWell), user) ?? bestOf(others, user) ?? again;
+  const there = bestOf(others.filter(isWell), user);
+  if (there !== null || tried.length > 1) return there;
+  return bestOf(others, user) ?? (tried[0] as S);
 }
 
 const answers = (server: Server): boolean => !server.isDown;

@@ -35,7 +35,7 @@ export const answerTooLarge = (): ApiException =>
     status: 502,
     code: 'answer_too_large',
     message:
-      'The answer was larger than what can be returned. Ask for fewer logprobs, choices or prompts, or for a stream.',
+      'The answer was larger than what can be returned. Ask for fewer logprobs, choices, prompts or texts, for base64, or for a stream.',
     headers: { 'x-should-retry': 'false' },
   });
 
@@ -78,6 +78,15 @@ export const endpointMissing = (): ApiException =>
     status: 404,
     code: 'unsupported_endpoint',
     message: 'The model server does not offer this endpoint for its model.',
+  });
+
+/** One of several servers no longer has a model for which the catalogue names it. */
+export const modelMoved = (): ApiException =>
+  new ApiException({
+    status: 503,
+    code: 'upstream_unavailable',
+    message: 'This model was moved to another model server a moment ago. Send the request again.',
+    headers: { 'retry-after': '1' },
   });
 
 /** The catalogue still names a model that vLLM no longer serves. */

@@ -11,6 +11,8 @@ import { ServedModel, VllmApi } from './vllm-api.service';
 
 /** vLLM closes idle connections after 5 s; ours must be gone before, or a request meets a closing socket. */
 const KEEP_ALIVE_MS = 2_500;
+/** However many are told that a model is not there, in milliseconds. */
+const ASK_AGAIN_MS = 500;
 
 /** One vLLM server: the way to it, and what is known of it. */
 export class Upstream {
@@ -27,6 +29,7 @@ export class Upstream {
   /** Requests of this process that it works on, or that wait for a connection to it. */
   running = 0;
   private readonly presence: Presence;
+  private askedAgainAt = -Infinity;
   private modelsRead: () => void = () => undefined;
 
   /** @param isAlone there is no other, to whom requests could go */
@@ -78,6 +81,13 @@ export class Upstream {
     this.served = await this.vllm.models();
     this.modelsRead();
     this.presence.found();
+  }
+
+  /** It does not know what it was asked for: of several, it may have been exchanged for another one. */
+  servesOtherwise(): void {
+    if (this.isAlone || performance.now() < this.askedAgainAt + ASK_AGAIN_MS) return;
+    this.askedAgainAt = performance.now();
+    this.readModels().catch(() => undefined);
   }
 
   /** Something failed before it was dispatched, or was never answered. */
