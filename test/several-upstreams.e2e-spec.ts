@@ -163,7 +163,7 @@ describe('a server that embeds behind one that writes', () => {
   let user: TestUser;
 
   beforeAll(async () => {
-    vllms = await startBoth({}, { models: [{ id: 'embedder', maxModelLen: 512 }], task: 'embed' });
+    vllms = await startBoth({}, { models: [{ id: 'embedder', maxModelLen: 32_768 }], task: 'embed' });
     gateway = await over(vllms);
     user = await gateway.register();
   });
@@ -186,5 +186,13 @@ describe('a server that embeds behind one that writes', () => {
       ['chat_completions', 'embedder', 'rejected'],
     ]);
     expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('is none for opencode', async () => {
+    const { body } = await send(`${gateway.url}/connect/opencode.json`, { bearer: user.key });
+    const [provider] = Object.values(body.provider as Record<string, { models: object }>);
+    expect(Object.keys(provider?.models ?? {})).toEqual(['opencode-llm', 'simulated-llm']);
+    const models = await send(`${gateway.url}/v1/models`, { bearer: user.key });
+    expect((models.body.data as { id: string }[]).map(({ id }) => id)).toContain('embedder');
   });
 });

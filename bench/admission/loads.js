@@ -55,6 +55,7 @@ async function ourLoad(url) {
     endpoint: 'chat_completions',
     model: 'model',
     stream: false,
+    generates: true,
     promptBound: 300,
     want: 1_000,
     minimum: 316,

@@ -18,6 +18,16 @@ export class ModelsService {
     return { object: 'list', data: models.map((model) => toModelCard(model, this.settings)) };
   }
 
+  /** The same without those that only embed or compare, as far as their servers tell. */
+  async listWriting(principal: Principal): Promise<ModelList> {
+    const models = await this.catalogue.list(principal);
+    // What stands in front of all of them may know no methods.
+    const isKnown = models.some(({ servers }) => servers.some(({ hasChats }) => hasChats === true));
+    const writing = models.filter(({ servers }) => servers.some(({ hasChats }) => hasChats !== false));
+    const cards = (isKnown ? writing : models).map((model) => toModelCard(model, this.settings));
+    return { object: 'list', data: cards };
+  }
+
   async get(principal: Principal, id: string): Promise<ModelCard> {
     return toModelCard(await this.catalogue.resolve(id, principal), this.settings);
   }

@@ -7,6 +7,7 @@ import { isShort } from '../usage/admission/admission.exceptions';
 import { refusalOf } from '../usage/admission/refusal';
 import type { RateStates } from '../usage/admission/rate-limit-headers';
 import type { Verdict } from '../usage/admission/verdict';
+import { isPooled } from './endpoints';
 import {
   clampedTo,
   leastOutput,
@@ -62,6 +63,7 @@ export class ReservationService {
         endpoint: call.recordedAs,
         model: call.model.id,
         stream: call.stream,
+        generates: !isPooled(call.endpoint),
         promptBound: question.prompt.tokens,
         want: budget.total,
         minimum,

@@ -38,7 +38,7 @@ export async function firstAdminText(
 
 async function modelsOf(app: INestApplicationContext, admin: FirstAdmin): Promise<ModelCard[]> {
   try {
-    return (await app.get(ModelsService, { strict: false }).list(admin.principal)).data;
+    return (await app.get(ModelsService, { strict: false }).listWriting(admin.principal)).data;
   } catch {
     return [];
   }

@@ -15,7 +15,7 @@ export class OpencodeService {
 
   /** @throws ApiException 502 when vLLM has never been reached */
   async config(principal: Principal): Promise<OpencodeConfig> {
-    const { data: models } = await this.models.list(principal);
+    const { data: models } = await this.models.listWriting(principal);
     return opencodeConfig({ baseUrl: this.env.publicUrl, apiKey: KEY_FROM_ENVIRONMENT, models });
   }
 

@@ -26,6 +26,8 @@ export class Upstream {
   readonly engine: EngineWatch;
   /** What it serves, as it last said; null: it never has. */
   served: readonly ServedModel[] | null = null;
+  /** False: its models embed or compare, and write nothing. Null: not known, as of one that is alone. */
+  hasChats: boolean | null = null;
   /** Requests of this process that it works on, or that wait for a connection to it. */
   running = 0;
   private readonly presence: Presence;
@@ -78,7 +80,12 @@ export class Upstream {
 
   /** One that comes back may serve something else: it is not used before it has said what. @throws when it says nothing */
   async readModels(): Promise<void> {
-    this.served = await this.vllm.models();
+    const [served, hasChats] = await Promise.all([
+      this.vllm.models(),
+      this.isAlone ? null : this.vllm.hasChats(),
+    ]);
+    this.served = served;
+    this.hasChats = hasChats;
     this.modelsRead();
     this.presence.found();
   }

@@ -2,7 +2,7 @@ import type { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
 import { AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
-import { leastRequest } from '../endpoints';
+import { ENDPOINTS, leastRequest } from '../endpoints';
 import { neverConnected } from './never-connected';
 
 /** One card of vLLM's model list, as far as it is trusted. */
@@ -40,6 +40,8 @@ const LARGEST_ANSWER = 4 * 1_024 * 1_024;
 const BYTES_PER_TOKEN_ID = 8;
 const TEMPLATE_IDS = 256 * 1_024;
 const LARGEST_COUNT = 64 * 1_024 * 1_024;
+const NO_SUCH_PATH = 404;
+const NO_SUCH_METHOD = 405;
 /** Of a body. Not 404 and its like, which are about the route or the model, and pass. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 422]);
 
@@ -81,6 +83,18 @@ export class VllmApi {
       parent: typeof card.parent === 'string' ? card.parent : null,
       maxModelLen: Number.isSafeInteger(card.max_model_len) ? (card.max_model_len as number) : null,
     }));
+  }
+
+  /** Whether it has a route for chats: a server whose model embeds has none. Null: it does not say. */
+  async hasChats(): Promise<boolean | null> {
+    const url = this.base + ENDPOINTS.chat_completions.upstreamPath;
+    const options = { ...this.options, timeout: QUICK_MS, signal: AbortSignal.timeout(QUICK_MS) };
+    try {
+      const { status } = await firstValueFrom(this.http.get(url, { ...options, validateStatus: null }));
+      return status === NO_SUCH_METHOD ? true : status === NO_SUCH_PATH ? false : null;
+    } catch {
+      return null;
+    }
   }
 
   /** The exact token count of a /tokenize body; null when vLLM cannot say: no such route, a refusal, an endless answer. */

@@ -9,6 +9,7 @@ const limit = (fields: Partial<BlockingLimit>): BlockingLimit => ({
   amount: 5_000,
   used: 0,
   needed: 7_500,
+  generates: true,
   roomAt: null,
   ...fields,
 });
@@ -71,6 +72,15 @@ describe('a final refusal', () => {
     );
     expect(messageOf({ model })).toContain(`this API key may use in a day ${name}. Waiting`);
     expect(messageOf({ model, amount: 9_000, used: 4_000 })).toContain(`of this API key ${name}. It resets`);
+  });
+
+  it('does not speak of an answer where there is none', () => {
+    expect(messageOf({ generates: false, amount: 9_000, used: 4_000 })).toMatch(
+      /^What this request sends needs more tokens than are left today of the quota of this API key\. /,
+    );
+    expect(messageOf({ generates: false })).toMatch(
+      /^What this request sends needs more tokens than this API key may use in a day\. Waiting does not help: send less at once/,
+    );
   });
 
   it('holds no digits, and no words for which opencode would ask again', () => {

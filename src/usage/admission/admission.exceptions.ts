@@ -14,6 +14,8 @@ export interface BlockingLimit {
   readonly used: number;
   /** What a limit on tokens must have left for this request: its prompt and the shortest answer worth sending. */
   readonly needed: number;
+  /** False for what has no answer of tokens, such as embeddings. */
+  readonly generates: boolean;
   /** When there will be room again, as far as time alone brings it; null: never, or as soon as others have finished. */
   readonly roomAt: Date | null;
 }
@@ -124,7 +126,7 @@ function usedUp(limit: BlockingLimit): string {
 /** A shorter prompt would still find room, and this one will in the next window. */
 function tooLittleLeft(limit: BlockingLimit): string {
   return (
-    `This prompt and a short answer need more tokens than are left ${PERIODS[limit.period]} of the quota of ${whose(limit)}. ` +
+    `${whatNeeds(limit)} more tokens than are left ${PERIODS[limit.period]} of the quota of ${whose(limit)}. ` +
     whatHelps(limit)
   );
 }
@@ -146,11 +148,14 @@ function whoLifts({ subject, setBy }: BlockingLimit): string {
 /** However long the client waits, no window will ever be enough. */
 function neverFits(limit: BlockingLimit): string {
   return (
-    `This prompt and a short answer need more tokens than ${OWNERS[limit.subject]} may use in ` +
-    `${ONE_PERIOD[limit.period]}${forModel(limit)}. ` +
-    `Waiting does not help: shorten the prompt, or have the limit raised. ${whoLifts(limit)}`
+    `${whatNeeds(limit)} more tokens than ${OWNERS[limit.subject]} may use in ` +
+    `${ONE_PERIOD[limit.period]}${forModel(limit)}. Waiting does not help: ` +
+    `${limit.generates ? 'shorten the prompt' : 'send less at once'}, or have the limit raised. ${whoLifts(limit)}`
   );
 }
+
+const whatNeeds = ({ generates }: BlockingLimit): string =>
+  generates ? 'This prompt and a short answer need' : 'What this request sends needs';
 
 /** Room exists, but other requests under way hold it. */
 export function quotaBusy(

@@ -26,6 +26,8 @@ export interface AdmissionRequest {
   /** Public name. */
   readonly model: string;
   readonly stream: boolean;
+  /** Its answer has tokens. */
+  readonly generates: boolean;
   /** Upper bound (or exact count) of the prompt's tokens. */
   readonly promptBound: number;
   /** Tokens wanted: prompt and every choice's output. */

@@ -1,4 +1,5 @@
 import type { BlockingLimit } from './admission.exceptions';
+import type { AdmissionRequest } from './admission.service';
 import type { RateState, RateStates } from './rate-limit-headers';
 
 /** What admission says to one request. `busy`: only other requests under way stand in its way. */
@@ -42,8 +43,11 @@ export function admittedInto([limit, left, resetsAt]: Room, granted: number): Ve
   return { kind: 'admitted', granted, rates: { tokens: rateOf(limit, left, at, granted), requests: null } };
 }
 
+/** What of a request is told in a refusal. */
+type Asked = Pick<AdmissionRequest, 'model' | 'minimum' | 'generates'>;
+
 /** @param minimum what a limit on tokens had to have left for this request */
-export function toVerdict(row: VerdictRow, { model, minimum }: { model: string; minimum: number }): Verdict {
+export function toVerdict(row: VerdictRow, { model, minimum, generates }: Asked): Verdict {
   const kind = kindOf(row);
   switch (kind) {
     case 'admitted':
@@ -63,6 +67,7 @@ export function toVerdict(row: VerdictRow, { model, minimum }: { model: string; 
           amount: Number(row.limit_amount),
           used: Number(row.limit_used),
           needed: minimum,
+          generates,
           roomAt: row.room_at,
         },
         rates: ratesOf(row),
