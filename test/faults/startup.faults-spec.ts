@@ -137,8 +137,9 @@ describe('a gateway whose data directory is taken away', () => {
       await gateway.ready();
       const [, directory = ''] = /database: embedded PostgreSQL in (.*)/.exec(gateway.output()) ?? [];
       const [server = ''] = readFileSync(join(directory, 'cluster', 'postmaster.pid'), 'utf8').split('\n');
-      rmSync(directory, { recursive: true });
-      rmSync(join(folder, 'data'), { recursive: true, force: true });
+      // PostgreSQL may write a file meanwhile.
+      rmSync(directory, { recursive: true, maxRetries: 20 });
+      rmSync(join(folder, 'data'), { recursive: true, force: true, maxRetries: 20 });
       gateway.kill('SIGTERM');
       expect(await gateway.ended).toBe(1);
       expect(gateway.errors()).toMatch(
