@@ -29,8 +29,9 @@ export interface Reservation {
 }
 
 /**
- * How long a request waits for tokens or a place that other requests hold, itself holding neither, and when it looks again: soon at first, then ever less
- * often, so that many who wait do not keep the counter they wait for from being settled. Milliseconds.
+ * How long a request waits for tokens or a place that other requests hold, itself holding neither, and when it looks again:
+ * soon at first, then ever less often, so that many who wait do not keep the counter they wait for from being settled.
+ * Milliseconds.
  */
 const PATIENCE_MS = 2_000;
 const FIRST_LOOK_MS = 60;
