@@ -64,11 +64,6 @@ const waiting = `/faults/(${WAITING.join('|')})\\.`;
 const chosen = process.argv.slice(2);
 const patient = `--testTimeout=${TEST_TIMEOUT_MS}`;
 const oneByOne = ['--runInBand'];
-/**
- * V8 makes the room for young objects as small as this after a quiet while, of its own accord 1 MB: then a row of a report
- * lasts longer than young objects are kept, and one of these suites measures how many do.
- */
-const ROOM_FOR_YOUNG = '--min-semi-space-size=16';
 const runs =
   chosen.length > 0
     ? [[...oneByOne, ...chosen]]
@@ -90,8 +85,7 @@ for (const words of runs) {
     patient,
     ...words,
   ];
-  const node = words.includes('--runInBand') ? [ROOM_FOR_YOUNG, ...jest] : jest;
-  const { status, signal } = spawnSync(process.execPath, node, { stdio: 'inherit' });
+  const { status, signal } = spawnSync(process.execPath, jest, { stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
   // Somebody wants it to end.
   if (signal !== null) break;
