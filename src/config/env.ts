@@ -70,6 +70,8 @@ export class Env {
   @IsOptional() @IsString() @IsApiKeys() VLLM_API_KEY?: string;
   /** `public=served,other=served2`: the names clients may use for the models vLLM serves. */
   @IsModelAliases() MODEL_ALIASES: string = '';
+  /** Each model by its first alias only, or else the first name vLLM serves it under: limits on it have no way round. */
+  @IsBoolean() ONE_NAME_PER_MODEL: boolean = false;
 
   @IsOptional() @MinLength(32) JWT_SECRET?: string;
   @IsOptional() @MinLength(32) API_KEY_PEPPER?: string;

@@ -49,6 +49,7 @@ export function loadDotEnv(path = '.env'): void {
 
 const BOOLEANS: ReadonlySet<string> = new Set([
   'MIGRATE_ON_START',
+  'ONE_NAME_PER_MODEL',
   'ALLOW_EMBEDDED_DATABASE',
   'ALLOW_GENERATED_SECRETS',
   'ALLOW_SIMULATOR',

@@ -4,6 +4,7 @@ import { Env } from '../../config/env';
 import { parseModelAliases } from '../../config/env.validators';
 import { modelForbidden } from '../../usage/admission/admission.exceptions';
 import type { Principal } from '../../common/principal';
+import { firstNamesOf } from './first-names';
 import { publicNames } from './public-names';
 import { OfferedModel, offeredBy } from './served-models';
 import type { Upstream } from './upstream';
@@ -42,6 +43,7 @@ const LATECOMERS_MS = 1_000;
 export class ModelCatalogue {
   private readonly logger = new Logger(ModelCatalogue.name);
   private readonly aliases: ReadonlyMap<string, string>;
+  private readonly hasOneName: boolean;
   private models: ReadonlyMap<string, CatalogueModel> = new Map();
   /** The public names of models whose own are paths. */
   private names: ReadonlyMap<string, string> = new Map();
@@ -54,6 +56,7 @@ export class ModelCatalogue {
     env: Env,
   ) {
     this.aliases = parseModelAliases(env.MODEL_ALIASES) ?? new Map<string, string>();
+    this.hasOneName = env.ONE_NAME_PER_MODEL;
     for (const upstream of upstreams.all) upstream.follow(() => this.update());
   }
 
@@ -164,8 +167,13 @@ export class ModelCatalogue {
   private catalogue(offered: readonly OfferedModel<Upstream>[]): Map<string, CatalogueModel> {
     const known = new Map(offered.map((model) => [model.id, model]));
     const models = new Map<string, CatalogueModel>();
-    const add = (id: string, { id: servedName, window, servers }: OfferedModel<Upstream>) =>
-      models.set(id, { id, servedName, window, servers });
+    const firstNames = this.hasOneName ? firstNamesOf(this.upstreams.all) : null;
+    const named = new Set<string>();
+    const add = (id: string, { id: servedName, window, servers }: OfferedModel<Upstream>): void => {
+      const model = firstNames?.get(servedName) ?? id;
+      if (!named.has(model)) models.set(id, { id, servedName, window, servers });
+      named.add(model);
+    };
     const aliases = this.implicitAliases(offered);
     this.names = publicNames([...known.keys()], aliases);
     for (const [alias, servedName] of aliases) {
@@ -186,7 +194,10 @@ export class ModelCatalogue {
     const [first] = models;
     const oneModel = first && models.every((model) => model.root === first.root && model.parent === null);
     const taken = this.aliases.has(DEFAULT_ALIAS) || offered.some((model) => model.id === DEFAULT_ALIAS);
-    return oneModel && !taken ? new Map([[DEFAULT_ALIAS, first.id], ...this.aliases]) : this.aliases;
+    if (!oneModel || taken) return this.aliases;
+    // The list begins with it; where each model has one name only, a name that was chosen comes before it.
+    const implicit: [string, string] = [DEFAULT_ALIAS, first.id];
+    return new Map(this.hasOneName ? [...this.aliases, implicit] : [implicit, ...this.aliases]);
   }
 }
 
