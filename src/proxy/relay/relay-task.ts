@@ -122,6 +122,13 @@ export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
     if (this.settled) abort(new Error('client left'));
   }
 
+  onReturned(): boolean {
+    if (this.settled || this.left) return false;
+    this.abort = null;
+    this.upstream = null;
+    return true;
+  }
+
   onHeaders(status: number, headers: UpstreamHeaders, resume: () => void): void {
     if (this.settled) return;
     this.resume = resume;

@@ -36,10 +36,22 @@ export function nextAfter<S extends Server>(
   servers: readonly S[],
   user: string,
 ): S | null {
-  const others = servers.filter((server) => !server.isDown && !tried.includes(server));
-  const there = bestOf(others.filter(isWell), user);
+  const there = anotherThan(tried, servers, user);
   if (there !== null || tried.length > 1) return there;
+  const others = servers.filter((server) => answers(server) && !tried.includes(server));
   return bestOf(others, user) ?? (tried[0] as S);
+}
+
+/** One that is there and answers, and was not tried. */
+export function anotherThan<S extends Server>(
+  tried: readonly S[],
+  servers: readonly S[],
+  user: string,
+): S | null {
+  return bestOf(
+    servers.filter((server) => isWell(server) && !tried.includes(server)),
+    user,
+  );
 }
 
 const answers = (server: Server): boolean => !server.isDown;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Dispatcher } from 'undici';
 import { neverConnected } from './never-connected';
 import type { Upstream } from './upstream';
-import { chosen, nextAfter } from './upstream-choice';
+import { anotherThan, chosen, nextAfter } from './upstream-choice';
 
 export interface UpstreamRequest {
   /** One of the constant paths of endpoints.ts. */
@@ -18,8 +18,13 @@ export interface UpstreamRequest {
 
 /** Takes an answer as it comes. Exactly one of onEnd and onError is called, last. */
 export interface UpstreamReceiver {
-  /** Dispatched: the request is being written to a connection of its own, and goes to no other server any more. */
+  /** The request is being written to a connection of its own, and goes to no other server unless that one returns it. */
   onDispatched(abort: (reason: Error) => void, upstream: Upstream): void;
+  /**
+   * Its server has no room for it and did nothing with it, and another one may have.
+   * @returns whether it shall go there; otherwise the refusal follows
+   */
+  onReturned(): boolean;
   onHeaders(status: number, headers: UpstreamHeaders, resume: () => void): void;
   /** @returns false to pause until `resume` is called */
   onData(chunk: Buffer): boolean;
@@ -35,6 +40,8 @@ export interface UpstreamHeaders {
 
 /** The first one has been tried nowhere before. */
 const NOWHERE: readonly Upstream[] = [];
+/** How long a refusal may take that nobody reads, in milliseconds. */
+const REFUSAL_MS = 5_000;
 
 /** The streaming client of vLLM: fixed origins, constant paths, headers of our own, no redirects followed. */
 @Injectable()
@@ -63,36 +70,54 @@ export class UpstreamClient {
       ],
       body: request.body,
     };
-    let dispatched = false;
+    let end: ((reason: Error) => void) | null = null;
     let ended = false;
+    let returned: NodeJS.Timeout | null = null;
     upstream.running += 1;
     upstream.pool.dispatch(options, {
       onConnect: (abort: (error?: Error) => void) => {
-        dispatched = true;
+        end = abort;
         receiver.onDispatched(abort, upstream);
       },
       onHeaders: (status: number, raw: Buffer[], resume: () => void) => {
-        if (status >= 200) receiver.onHeaders(status, readHeaders(raw), resume);
+        if (status < 200) return true;
+        const other = hasNoRoom(status) && tried === NOWHERE ? roomBeside(upstream, request) : null;
+        if (!other || !receiver.onReturned()) {
+          receiver.onHeaders(status, readHeaders(raw), resume);
+          return true;
+        }
+        // What it says is read for the sake of the connection, should it not take long.
+        returned = setTimeout(() => end?.(new Error('its refusal does not end')), REFUSAL_MS).unref();
+        this.dispatch(request, receiver, other, [upstream]);
         return true;
       },
-      onData: (chunk: Buffer) => receiver.onData(chunk),
+      onData: (chunk: Buffer) => returned !== null || receiver.onData(chunk),
       onComplete: () => {
         ended = true;
         upstream.running -= 1;
-        receiver.onEnd();
+        if (returned === null) receiver.onEnd();
+        else clearTimeout(returned);
       },
       onError: (error: Error) => {
         // What a receiver throws at its end comes here, too.
         if (!ended) upstream.running -= 1;
         ended = true;
+        if (returned !== null) return clearTimeout(returned);
         // Only a connection that was never made is tried again: nothing can have been generated. One that was made may break
         // with the same codes, when a route or a host goes.
-        const next = dispatched || !neverConnected(error) ? null : after(error, request, upstream, tried);
+        const next = end || !neverConnected(error) ? null : after(error, request, upstream, tried);
         if (next) this.dispatch(request, receiver, next, [...tried, upstream]);
         else receiver.onError(error);
       },
     });
   }
+}
+
+/** Said before anything was done: a queue that is full, an engine that has ended, a proxy that lets no more through. */
+const hasNoRoom = (status: number): boolean => status === 503 || status === 429;
+
+function roomBeside(upstream: Upstream, { servers, user }: UpstreamRequest): Upstream | null {
+  return servers.length === 1 ? null : anotherThan([upstream], servers, user);
 }
 
 function after(
