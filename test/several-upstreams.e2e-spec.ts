@@ -1,3 +1,4 @@
+import { AppLogger } from '../src/observability/app-logger';
 import { Simulator, SimulatorOptions, startSimulator } from '../src/simulator/simulator';
 import { asAdmin } from './support/administration';
 import { TestGateway, TestUser } from './support/gateway';
@@ -11,6 +12,7 @@ import {
   readinessOf,
   SERVED,
   statusOf,
+  until,
   usersOf,
 } from './support/several-vllms';
 import { CHAT } from './support/wire';
@@ -89,6 +91,20 @@ describe('two servers with models of their own', () => {
       ]);
     }
     expect(await counterDifferences(gateway)).toEqual([]);
+  });
+
+  it('are told apart by the log lines of requests', async () => {
+    const logged = jest.spyOn(gateway.app.get(AppLogger), 'closed');
+    for (const model of ['large', 'quick'])
+      expect(await statusOf(gateway, user, chat({ tokens: 1 }, model))).toBe(200);
+    await settledRows(gateway, user.id);
+    await until('logged', () => logged.mock.calls.length >= 2);
+    const lines = logged.mock.calls.map(([, line]) => line as { model?: string; upstream?: string });
+    expect(lines.map(({ model, upstream }) => [model, upstream])).toEqual([
+      ['large', vllms[0].baseUrl],
+      ['quick', vllms[1].baseUrl],
+    ]);
+    logged.mockRestore();
   });
 
   it('are each a row for administrators, and a line of the metrics', async () => {

@@ -14,6 +14,8 @@ export interface RequestLogFields {
   reasoning_tokens?: number;
   time_to_first_token_ms?: number;
   code?: string;
+  /** Which of several vLLM servers had it. */
+  upstream?: string;
 }
 
 /** What the gateway itself knows of a request; set before anything else runs. */

@@ -151,7 +151,8 @@ export class MeteringInterceptor implements NestInterceptor {
     const settlement = settlementOf(call, receipt, usage, request);
     // First of all: whatever fails beside it, nothing stays reserved. It never rejects.
     const settled = this.settlements.settle(settlement);
-    noteForLog(request, call, settlement);
+    const isOneOfSeveral = this.upstreams.all.length > 1;
+    noteForLog(request, call, settlement, isOneOfSeveral ? running.upstream?.url : undefined);
     this.countForMetrics(call, settlement);
     // A guess teaches nothing: it may be several times what vLLM rendered.
     if (receipt.promptKnown) this.learnFrom(call, usage.prompt);
@@ -252,12 +253,19 @@ function settlementOf(
   };
 }
 
-function noteForLog(request: IncomingMessage, call: MeteredCall, settlement: Settlement): void {
+/** @param upstream which of several servers had it */
+function noteForLog(
+  request: IncomingMessage,
+  call: MeteredCall,
+  settlement: Settlement,
+  upstream: string | undefined,
+): void {
   requestContext(request).log = {
     model: call.model.id,
     outcome: settlement.outcome,
     prompt_tokens: settlement.usage.prompt,
     completion_tokens: settlement.usage.completion,
     time_to_first_token_ms: settlement.timeToFirstTokenMs ?? undefined,
+    upstream,
   };
 }

@@ -33,6 +33,8 @@ export interface Exchange {
 export interface Running {
   /** Never rejects: an exchange that failed has a receipt, too. */
   readonly receipt: Promise<Receipt>;
+  /** The server that has it, or had it last; null while none does. */
+  readonly upstream: Upstream | null;
 }
 
 /** How an exchange ended: what the ledger needs, and what is still to be told to the client. */

@@ -13,7 +13,7 @@ import {
 } from '../upstream/upstream.exceptions';
 import { leastPromptTokens } from '../request/prompt-guess';
 import type { Question } from '../upstream/vllm-api.service';
-import type { Exchange, Receipt } from './exchange';
+import type { Exchange, Receipt, Running } from './exchange';
 import { HeldReply } from './held-reply';
 import { readJsonReply } from './json-reply';
 import { failed } from './refusal';
@@ -51,14 +51,13 @@ const CLIENT_LEFT: Receipt = {
 };
 
 /** One exchange under way: vLLM's answer on one side, the client on the other, and both can die. */
-export class RelayTask implements UpstreamReceiver, Watched, UnderWay {
+export class RelayTask implements Running, UpstreamReceiver, Watched, UnderWay {
   readonly receipt: Promise<Receipt>;
   deadline: number;
   private finish!: (receipt: Receipt) => void;
   private settled = false;
   private abort: ((reason: Error) => void) | null = null;
-  /** The server that has it. */
-  private upstream: Upstream | null = null;
+  upstream: Upstream | null = null;
   private resume: (() => void) | null = null;
   private stream: StreamRelay | null = null;
   private reply: HeldReply | null = null;
