@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { ApiKeysService } from '../../src/auth/api-keys/api-keys.service';
-import type { JournalEntry } from '../../src/simulator/journal';
-import { startSimulator } from '../../src/simulator/simulator';
 import { ledgerLines } from '../support/ledger-report';
 import { SeenCheckpoints } from '../support/conservation/checkpoints';
 import { findings, LedgerLine } from '../support/conservation/findings';
@@ -15,6 +13,7 @@ import { Random } from '../support/conservation/random';
 import { Replicas } from '../support/conservation/replicas';
 import { Account } from '../support/conservation/requests';
 import { client, Seen } from '../support/conservation/traffic';
+import { Vllms } from '../support/conservation/vllms';
 import { PassingWindows } from '../support/conservation/windows';
 import { openDatabaseGate } from '../support/database-gate';
 import { startGateway, TestGateway } from '../support/gateway';
@@ -29,6 +28,7 @@ const WITH_SESSIONS = 20;
 const MADE_AT_ONCE = 5;
 const IN_TOTAL_EVERY = 13;
 const CLIENTS = 30;
+const VLLMS = 2;
 const LEASE_MS = 5_000;
 /** What is open after the last fault must be closed by then. */
 const QUIET_MS = 90_000;
@@ -56,10 +56,10 @@ describe('the conservation of tokens', () => {
         postgres.push(await startEmbeddedPostgres({ dataDir, settings }));
         expect(postgres.at(-1)?.url).toBe(url);
       };
-      const simulator = await startSimulator();
+      const vllms = await Vllms.start(VLLMS);
       const gate = await openDatabaseGate(url);
       const shared = {
-        VLLM_BASE_URL: simulator.baseUrl,
+        VLLM_BASE_URL: vllms.urls.join(','),
         JWT_SECRET: randomBytes(32).toString('hex'),
         API_KEY_PEPPER: randomBytes(32).toString('hex'),
         PROCESS_LEASE_MS: String(LEASE_MS),
@@ -80,21 +80,13 @@ describe('the conservation of tokens', () => {
       const limited = accounts.filter((_, index) => index % IN_TOTAL_EVERY === 0);
       const asked = [...accounts, ...limited, ...limited, ...limited];
 
-      const journal = new Map<string, Set<JournalEntry>>();
-      const collect = () => {
-        for (const entry of simulator.journal.entries) {
-          const isProbe = entry.requestId.startsWith('probe-');
-          if (entry.path.endsWith('/completions') && !isProbe) remember(journal, entry);
-        }
-      };
-      const collecting = setInterval(collect, 500);
       const clients: Seen[] = [];
       const story: string[] = [];
       const endsAt = Date.now() + SECONDS * 1_000;
       const goesOn = () => Date.now() < endsAt;
       const checkpoints = new SeenCheckpoints(watcher.dataSource);
       const windows = new PassingWindows(watcher.dataSource);
-      const victims = { replicas, gate, restartPostgres, vllm: simulator.settings, windows };
+      const victims = { replicas, gate, restartPostgres, vllms, windows };
       const log = (line: string) =>
         story.push(`${Math.round(SECONDS - (endsAt - Date.now()) / 1_000)} s: ${line}`);
       await Promise.all([
@@ -110,15 +102,14 @@ describe('the conservation of tokens', () => {
           ),
         ),
       ]);
-      clearInterval(collecting);
-      collect();
 
       const open = await untilClosed(watcher);
+      const journal = vllms.seen();
       const ledger = await readLedger(watcher);
       const found = [
         ...open,
         ...findings({
-          journal: new Map([...journal].map(([id, entries]) => [id, [...entries]])),
+          journal,
           ledger,
           clients,
           checkpoints: checkpoints.seen,
@@ -139,7 +130,7 @@ describe('the conservation of tokens', () => {
       await watcher.close();
       await cleanUp();
       await gate.close();
-      await simulator.close();
+      await vllms.close();
       for (const server of postgres.toReversed()) await server.stop().catch(() => undefined);
       expect(found).toEqual([]);
       expect(ledger.length).toBeGreaterThan(SECONDS);
@@ -147,11 +138,6 @@ describe('the conservation of tokens', () => {
     SECONDS * 1_000 + 900_000,
   );
 });
-
-function remember(journal: Map<string, Set<JournalEntry>>, entry: JournalEntry): void {
-  const entries = journal.get(entry.requestId) ?? new Set();
-  journal.set(entry.requestId, entries.add(entry));
-}
 
 async function makeAccounts(gateway: TestGateway): Promise<Account[]> {
   const keys = gateway.app.get(ApiKeysService, { strict: false });

@@ -29,9 +29,12 @@ export type Estimate = keyof typeof OFF;
 const SLACK = 8;
 const ANY = { least: 0, most: Infinity };
 
-export function truthOf(entries: readonly JournalEntry[]): Truth {
+export function truthOf(all: readonly JournalEntry[]): Truth {
+  // What one server had no room for may have gone to another.
+  const taken = all.filter(({ status }) => status !== 503 && status !== 429);
+  const entries = taken.length > 0 ? taken : all;
   return {
-    generations: entries.filter(({ promptTokens }) => promptTokens > 0).length,
+    generations: taken.filter(({ promptTokens }) => promptTokens > 0).length,
     prompt: Math.max(0, ...entries.map(({ promptTokens }) => promptTokens)),
     generated: entries.reduce((sum, { completionTokens }) => sum + completionTokens, 0),
     sequences: Math.max(0, ...entries.map(({ sequences }) => sequences)),
@@ -40,9 +43,8 @@ export function truthOf(entries: readonly JournalEntry[]): Truth {
     isWholeText:
       entries.length > 0 && entries.every(({ outcome, stream }) => outcome === 'completed' && !stream),
     text:
-      entries
-        .map((entry) => `${entry.outcome} ${entry.promptTokens} + ${entry.completionTokens}`)
-        .join(', ') || 'nothing',
+      all.map((entry) => `${entry.outcome} ${entry.promptTokens} + ${entry.completionTokens}`).join(', ') ||
+      'nothing',
   };
 }
 

@@ -3,6 +3,7 @@ import type { SimulatorSettings } from '../../../src/simulator/simulator-setting
 import type { DatabaseGate } from '../database-gate';
 import type { Random } from './random';
 import type { Replicas } from './replicas';
+import type { Vllms } from './vllms';
 import type { PassingWindows } from './windows';
 
 export interface Victims {
@@ -10,24 +11,25 @@ export interface Victims {
   readonly gate: DatabaseGate;
   /** Stops PostgreSQL, orderly or in the middle of everything, and starts it again. */
   readonly restartPostgres: (signal: 'SIGINT' | 'SIGQUIT') => Promise<void>;
-  /** vLLM's: read at each request. */
-  readonly vllm: SimulatorSettings;
+  readonly vllms: Vllms;
   readonly windows: PassingWindows;
 }
 
 /** Breaks one thing after another, and puts it right again, until it is told to stop; then all is right. */
 export async function nemesis(
   random: Random,
-  { replicas, gate, restartPostgres, vllm, windows }: Victims,
+  { replicas, gate, restartPostgres, vllms, windows }: Victims,
   log: (line: string) => void,
   goesOn: () => boolean,
 ): Promise<void> {
   const vllmFor = async (longestMs: number, settings: Partial<SimulatorSettings>) => {
-    const [ms, before] = [random.between(200, longestMs), { ...vllm }];
-    log(`vLLM has ${JSON.stringify(settings)} for ${ms} ms`);
-    Object.assign(vllm, settings);
-    await sleep(ms);
-    Object.assign(vllm, before);
+    const [ms, all] = [
+      random.between(200, longestMs),
+      Array.from({ length: vllms.count }, (_, index) => index),
+    ];
+    const which = random.of([all, [random.of(all)]]);
+    log(`vLLM ${which.join(' and ')} has ${JSON.stringify(settings)} for ${ms} ms`);
+    await vllms.have(settings, ms, which);
   };
   const acts: readonly (() => Promise<void>)[] = [
     async () => {
@@ -64,6 +66,11 @@ export async function nemesis(
     () => vllmFor(3_000, { tokenize: 'missing' }),
     () => vllmFor(4_000, { hung: true }),
     () => vllmFor(3_000, { maxUnfinished: random.between(0, 8) }),
+    async () => {
+      const [index, ms] = [random.between(0, vllms.count - 1), random.between(0, 3_000)];
+      log(`vLLM ${index} ends, and another starts ${ms} ms later`);
+      await vllms.restart(index, ms);
+    },
     async () => {
       const passed = await windows.pass();
       log(passed ? 'windows of a minute pass' : 'no windows pass: too early in the day, or too soon');
