@@ -66,6 +66,26 @@ describe('Metrics', () => {
     expect(series.filter((line) => line.startsWith('llm_gateway_requests_total'))).toHaveLength(1);
   });
 
+  it('times the routes of clients one by one and all others by where they begin, below 2,000 series', async () => {
+    const places = ['/admin', '/users', '/auth', '/connect', '/health'].flatMap((place) =>
+      Array.from({ length: 24 }, (_, n) => `${place}/things/:id/${n}`),
+    );
+    const clients = ['/v1/models', '/v1/chat/completions', '/v1/embeddings', '/chat/completions'];
+    for (const route of [...places, ...clients])
+      for (const status of [200, 400, 401, 403, 404, 429, 503])
+        metrics.requestFinished({ route, method: 'POST', status, seconds: 0.2 });
+    const lines = (await text()).split('\n').filter((line) => line.startsWith('llm_gateway_'));
+    expect(lines.length).toBeLessThan(2_000);
+    const timed = lines.filter((line) => line.includes('request_duration_seconds_count'));
+    expect(timed.map((line) => /route="([^"]*)"/.exec(line)?.[1]).toSorted()).toEqual(
+      ['/admin', '/auth', '/connect', '/health', '/users', ...clients].toSorted(),
+    );
+    expect(timed.find((line) => line.includes('"/admin"'))).toMatch(/ 168$/);
+    expect(lines).toContain(
+      'llm_gateway_requests_total{route="/admin/things/:id/3",method="POST",status="404"} 1',
+    );
+  });
+
   it('counts the streams that run', async () => {
     metrics.streamStarted();
     metrics.streamStarted();

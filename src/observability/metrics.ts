@@ -50,6 +50,7 @@ interface ModelSeries {
 export class Metrics {
   readonly registry = new Registry();
   private readonly byRoute = new Map<string, Map<string, RouteSeries>>();
+  private readonly timed = new Map<string, Distribution>();
   private readonly byModel = new Map<string, ModelSeries>();
   private readonly byVerdict = new Map<string, Count>();
   private readonly byOutcome = new Map<string, Count>();
@@ -57,7 +58,7 @@ export class Metrics {
   private readonly requests = this.counter('requests_total', 'HTTP requests', ['route', 'method', 'status']);
   private readonly durations = this.histogram(
     'request_duration_seconds',
-    'From the arrival of a request to the end of its answer',
+    'From the arrival of a request to the end of its answer; of routes other than for clients by where they begin',
     DURATIONS,
   );
   private readonly tokens = this.counter(
@@ -149,10 +150,14 @@ export class Metrics {
     const byMethod = once(this.byRoute, route, () => new Map<string, RouteSeries>());
     const { byStatus, durations } = once(byMethod, method, () => ({
       byStatus: new Map<number, Count>(),
-      durations: this.durations.with({ route, method }),
+      durations: this.durationsOf(timedAs(route), method),
     }));
     once(byStatus, status, () => this.requests.with({ route, method, status })).value += 1;
     durations.observe(seconds);
+  }
+
+  private durationsOf(route: string, method: string): Distribution {
+    return once(this.timed, `${method} ${route}`, () => this.durations.with({ route, method }));
   }
 
   private seriesOf(model: string): ModelSeries {
@@ -174,6 +179,13 @@ export class Metrics {
     return new PlainHistogram({ name: PREFIX + name, help, registry: this.registry }, bounds);
   }
 }
+
+/**
+ * The routes of clients one by one, all others by where they begin: a hundred of these, each with its buckets, would be more
+ * series than all the rest.
+ */
+const timedAs = (route: string): string =>
+  /^\/(v1|chat)\//.test(route) ? route : (/^\/[^/]+/.exec(route)?.[0] ?? route);
 
 /** What a map has under a name, made when it is not there yet. */
 function once<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
