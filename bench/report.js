@@ -62,7 +62,7 @@ function machineFacts(nginx) {
 }
 
 /** What is of the gateway alone. */
-function moreLines({ admission, steady, statements, workers, connections }) {
+function moreLines({ admission, dialects, steady, statements, workers, connections }) {
   const list = (field) => steady.slices.map((row) => number(row[field], 0)).join(', ');
   const lines = admission ? admissionLines(admission) : [];
   if (statements) {
@@ -83,6 +83,14 @@ function moreLines({ admission, steady, statements, workers, connections }) {
       `${workers.workers} workers beside one: ${number(workers.perSecond)}x requests a second, ` +
         `${number(workers.eventsPerSecond)}x events a second, CPU ${number(workers.cpuPerRequest)}x a request and ` +
         `${number(workers.cpuPerEvent)}x an event; cores free for workers: ${workers.freeCores}.`,
+    );
+  }
+  if (dialects) {
+    const of = (list) =>
+      list.map(({ path, value, ratio }) => `${path} ${number(value, 1)} µs (${number(ratio)}x)`).join(', ');
+    lines.push(
+      `CPU beside a chat's: per request ${of(dialects.requests)}; per paced event ${of(dialects.pacedEvents)}; ` +
+        `per burst event ${of(dialects.burstEvents)}.`,
     );
   }
   if (connections) {

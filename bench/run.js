@@ -15,6 +15,7 @@ const { aborts } = require('./scenarios/aborts');
 const { admission } = require('./scenarios/admission');
 const { bare } = require('./scenarios/bare');
 const { connections } = require('./scenarios/connections');
+const { dialects } = require('./scenarios/dialects');
 const { firstBytes } = require('./scenarios/first-bytes');
 const { idle } = require('./scenarios/idle');
 const { json } = require('./scenarios/json');
@@ -35,6 +36,7 @@ const SCENARIOS = {
   bare,
   burst,
   connections,
+  dialects,
   firstBytes,
   idle,
   json,

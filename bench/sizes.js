@@ -15,6 +15,7 @@ const FULL = {
   aborts: { count: 10_000, connections: 100, silentEvery: 4 },
   connections: { count: 10_000, rate: RATE, seconds: 5 },
   bare: { rounds: 5, seconds: 4, warmUps: 40_000 },
+  dialects: { rounds: 3, seconds: 4, warmUps: 10_000, count: 50, interval: 20, chunks: 2_000 },
   admission: { rounds: 3, seconds: 4 },
   workers: { rounds: 3, seconds: 4, warmUps: 40_000 },
   // Last: what a slow reader's connection held is given back late.

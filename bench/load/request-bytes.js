@@ -1,17 +1,11 @@
 'use strict';
-
-/** About 800 bytes of conversation, as a small real request has. */
-const SYSTEM = 'You are a helpful assistant. Answer in one short paragraph. '.repeat(12);
+const { routeOf } = require('./routes');
 
 /** One HTTP/1.1 request as bytes. `command` is read by the upstream of the benchmark. */
 function requestBytes({ port, key, path, model, headers, stream, command }) {
   const body = JSON.stringify({
     model: model ?? 'bench-model',
-    messages: [
-      { role: 'system', content: SYSTEM },
-      { role: 'user', content: command },
-    ],
-    max_tokens: 200,
+    ...routeOf(path).body(command),
     ...(stream ? { stream: true } : {}),
   });
   return Buffer.from(

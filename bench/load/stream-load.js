@@ -3,6 +3,7 @@ const net = require('node:net');
 const { ChunkedText } = require('./chunked-text');
 const { quantiles } = require('./quantiles');
 const { requestBytes } = require('./request-bytes');
+const { routeOf } = require('./routes');
 
 /**
  * Event streams. `streams` of them at once, each of `chunks` events `interval` milliseconds apart, or with
@@ -14,6 +15,7 @@ class StreamLoad {
     const pace = plan.burst ? 'burst' : `interval=${plan.interval}`;
     const command = plan.hold ? 'bench hold' : `bench ${pace} chunks=${plan.chunks}`;
     this.bytes = requestBytes({ ...plan, stream: true, command });
+    this.route = routeOf(plan.path);
     this.delays = [];
     this.firsts = [];
     this.events = 0;
@@ -63,7 +65,7 @@ class StreamLoad {
         state.tail = text.slice(whole);
         this.read(whole === text.length ? text : text.slice(0, whole), state);
         if (this.plan.hold && state.seen >= 2) finish(true);
-        if (text.includes('data: [DONE]')) finish(state.seen >= this.plan.chunks);
+        if (text.includes(this.route.last)) finish(state.seen >= this.plan.chunks);
       });
       socket.on('error', () => finish(false));
       socket.on('close', () => finish(false));
@@ -73,14 +75,12 @@ class StreamLoad {
   /** Counts events, and takes the time each was under way from its text. */
   read(text, state) {
     const at = (performance.timeOrigin + performance.now()) * 1_000;
-    for (
-      let found = text.indexOf('"content":"');
-      found !== -1;
-      found = text.indexOf('"content":"', found + 11)
-    ) {
+    const { text: before } = this.route;
+    for (let found = text.indexOf(before); found !== -1; found = text.indexOf(before, found + 1)) {
+      const from = found + before.length;
       state.seen += 1;
       this.events += 1;
-      const writtenAt = Number(text.slice(found + 11, text.indexOf('"', found + 11)));
+      const writtenAt = Number(text.slice(from, text.indexOf('"', from)));
       if (writtenAt > 0) this.delays.push((at - writtenAt) / 1_000);
     }
   }
