@@ -119,9 +119,11 @@ describe('GET /admin/usage/records', () => {
     const older = await recordGeneration(gateway, { ...generation, at: new Date('2020-02-29T23:59:59Z') });
     expect(await walk('from=2020-03-01T00:00:00Z&to=2020-03-01T00:00:01Z')).toEqual([old]);
     expect(await walk('from=2020-02-29&to=2020-03-01T00:00:00Z')).toEqual([older]);
-    expect(await walk('from=2020-02-01&limit=1')).toEqual([old, older]);
+    expect(await walk('from=2020-02-01&to=2020-12-31&limit=1')).toEqual([old, older]);
     expect(await walk(`to=2020-02-29&user_id=${bob.id}`)).toEqual([older]);
     expect(await walk('limit=5')).toEqual(newestFirst);
+    for (const form of ['', '&format=csv'])
+      expect((await ask(`?from=2020-02-01${form}`)).body.code).toBe('range_too_long');
   });
 
   it('leads through all of them, each once, though new ones arrive meanwhile', async () => {

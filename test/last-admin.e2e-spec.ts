@@ -65,6 +65,21 @@ describe('the last active administrator', () => {
     expect((await resign(gateway, admin)).body.code).toBe('last_admin');
   });
 
+  it('stays the last one beside an administrator who has not set a password yet', async () => {
+    const made = await request('/users', { method: 'POST', json: { username: 'carl', role: 'admin' } });
+    for (const [, sent] of WAYS)
+      expect((await end(admin, sent)).body).toMatchObject({ status: 409, code: 'last_admin' });
+    // Their link would have ended with the role of who made it.
+    const [, token] = (made.body.password_link as { url: string }).url.split('#');
+    const set = { token, new_password: 'a password of some length' };
+    const answer = await send(`${gateway.url}/auth/password-reset`, { method: 'POST', json: set });
+    expect(answer.status).toBe(204);
+    // Who has none may go, as long as somebody who has one stays.
+    const dora = await request('/users', { method: 'POST', json: { username: 'dora', role: 'admin' } });
+    for (const { body } of [dora, made])
+      expect((await request(`/users/${body.id as string}`, { method: 'DELETE' })).status).toBe(204);
+  });
+
   it('may change what leaves an administrator', async () => {
     const answer = await request(`/users/${admin.id}`, {
       method: 'PATCH',

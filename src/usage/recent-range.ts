@@ -17,7 +17,7 @@ const RESOLVE = `
         CASE WHEN $5::date IS NOT NULL THEN least(day_start($5::date + 1, $1), '${LAST_INSTANT}') END) AS "to"
   )
   SELECT coalesce("from", coalesce("to", now()) - interval '366 days') AS "from",
-    coalesce("to", "from" + interval '366 days', now() + interval '1 minute') AS "to"
+    coalesce("to", greatest("from", now() + interval '1 minute')) AS "to"
   FROM given`;
 
 /**

@@ -38,7 +38,11 @@ export class OwnAccountController {
   })
   @ApiNoContentResponse()
   @ApiProblem(400, 'wrong_password', 'current_password is not the password of this account.')
-  @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
+  @ApiProblem(
+    409,
+    'last_admin',
+    'This is the last active administrator who has a password; make somebody else one first.',
+  )
   @ApiProblem(429, 'rate_limit_exceeded', 'Too many wrong passwords from this address.')
   @ApiProblem(
     503,

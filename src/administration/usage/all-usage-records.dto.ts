@@ -29,8 +29,7 @@ export class AllUsageRecordsQuery extends UsageFilter {
   from?: string;
 
   @ApiPropertyOptional({
-    description:
-      'RFC 3339 date (that day included) or date-time (excluded); default: 366 days after `from`, or now',
+    description: 'RFC 3339 date (that day included) or date-time (excluded); default: now',
   })
   @IsOptional()
   @IsMoment()

@@ -80,7 +80,11 @@ export class AdminUsersController {
   })
   @ApiOkResponse({ type: AdminUserResponse })
   @ApiProblem(404, 'not_found', 'There is no such user.')
-  @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
+  @ApiProblem(
+    409,
+    'last_admin',
+    'This is the last active administrator who has a password; make somebody else one first.',
+  )
   change(
     @CurrentActor() actor: Actor,
     @UuidParam('id') id: string,
@@ -100,7 +104,11 @@ export class AdminUsersController {
   @ApiNoContentResponse()
   @ApiProblem(404, 'not_found', 'There is no such user.')
   @ApiProblem(409, 'own_account', 'This is your own account: deleting it takes your password.')
-  @ApiProblem(409, 'last_admin', 'This is the last active administrator; make somebody else one first.')
+  @ApiProblem(
+    409,
+    'last_admin',
+    'This is the last active administrator who has a password; make somebody else one first.',
+  )
   delete(@CurrentActor() actor: Actor, @UuidParam('id') id: string): Promise<void> {
     return this.administration.deleteOther(actor, id);
   }

@@ -35,8 +35,7 @@ export class UsageRecordsQuery extends PageQuery {
   from?: string;
 
   @ApiPropertyOptional({
-    description:
-      'RFC 3339 date (that day included) or date-time (excluded); default: with `from`, 366 days after it',
+    description: 'RFC 3339 date (that day included) or date-time (excluded); default: with `from`, now',
   })
   @IsOptional()
   @IsMoment()
