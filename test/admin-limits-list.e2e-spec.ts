@@ -1,4 +1,5 @@
 import { asAdmin } from './support/administration';
+import { NOBODYS_ID } from './support/documented-operations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
 import type { Answer } from './support/send';
 
@@ -50,6 +51,14 @@ describe('GET /admin/limits', () => {
     ]);
     expect(answer.body.next_cursor).toBeNull();
     expect(names(await list('?set_by=admin&sort=created_at'))).toEqual(names(answer).toReversed());
+  });
+
+  it('shows one by its id', async () => {
+    const [first] = limits(await list('?set_by=admin'));
+    const one = await list(`/${first?.id}`);
+    expect([one.status, one.body]).toEqual([200, first]);
+    expect((await list(`/${NOBODYS_ID}`)).status).toBe(404);
+    expect((await list('/1')).status).toBe(400);
   });
 
   it.each([

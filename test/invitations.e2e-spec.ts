@@ -276,11 +276,13 @@ describe('registration with an invitation', () => {
       for (const none of [{}, { invitation: null }]) expect((await register(none)).body.role).toBe('user');
     });
 
-    it('closed: none lets anybody in', async () => {
-      gateway.env.REGISTRATION = 'closed';
+    it('closed: none lets anybody in, and none is made', async () => {
       const { id, token } = await invite();
+      gateway.env.REGISTRATION = 'closed';
       const answer = await register({ invitation: token });
       expect([answer.status, answer.body.code]).toEqual([403, 'registration_closed']);
+      const another = await request('/invitations', { json: {} });
+      expect([another.status, another.body.code]).toEqual([409, 'registration_closed']);
       expect(await statusOf(id)).toBe('open');
     });
   });

@@ -1,5 +1,7 @@
 import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { NOBODYS_ID } from './support/documented-operations';
+import { settledRows } from './support/ledger';
 import { Answer, send, Sent } from './support/send';
 
 describe('what a user gets in with, ended by an administrator', () => {
@@ -33,6 +35,50 @@ describe('what a user gets in with, ended by an administrator', () => {
     expect(await auditOf(gateway, bob.id)).toEqual([
       expect.objectContaining({ action: 'user.sessions_ended', actor_id: admin.id, after: { ended: 1 } }),
     ]);
+  });
+
+  it('sessions are listed, the one that asks told apart', async () => {
+    const own = await request(`/users/${admin.id}/sessions`);
+    const current = (own.body as unknown as { current: boolean }[]).filter((session) => session.current);
+    expect(current).toHaveLength(1);
+    const again = await send(`${gateway.url}/auth/token`, {
+      json: { username: bob.username, password: bob.password },
+    });
+    expect(again.status).toBe(200);
+    const listed = (await request(`/users/${bob.id}/sessions`)).body as unknown as {
+      id: string;
+      current: boolean;
+    }[];
+    expect(listed.map(({ current }) => current)).toEqual([false, false]);
+    const told = await send(`${gateway.url}/auth/sessions`, { bearer: bob.accessToken });
+    expect(listed.map(({ id }) => id)).toEqual(
+      (told.body as unknown as { id: string }[]).map(({ id }) => id),
+    );
+    for (const text of [JSON.stringify(listed), told.text]) expect(text).not.toMatch(/token|secret/);
+  });
+
+  it('what they used and have left is shown as they see it, and of each key', async () => {
+    const chat = { model: 'opencode-llm', messages: [{ role: 'user', content: 'SIM:{"tokens":3}' }] };
+    expect((await send(`${gateway.url}/v1/chat/completions`, { bearer: bob.key, json: chat })).status).toBe(
+      200,
+    );
+    await settledRows(gateway, bob.id);
+    const seen = await request(`/users/${bob.id}/usage`);
+    const own = await send(`${gateway.url}/users/usage`, { bearer: bob.accessToken });
+    expect([seen.status, seen.body]).toEqual([200, own.body]);
+    expect(seen.body.totals).toMatchObject({ requests: 1, completion_tokens: 3 });
+    const [key] = (await request(`/users/${bob.id}/api-keys`)).body as unknown as [{ id: string }];
+    const ofKey = await request(`/users/${bob.id}/api-keys/${key.id}/usage`);
+    const byItself = await send(`${gateway.url}/v1/usage`, { bearer: bob.key });
+    expect([ofKey.status, ofKey.body]).toEqual([200, byItself.body]);
+    const ada = await gateway.register();
+    for (const path of [
+      `${ada.id}/api-keys/${key.id}/usage`,
+      `${NOBODYS_ID}/usage`,
+      `${NOBODYS_ID}/sessions`,
+    ])
+      expect([path, (await request(`/users/${path}`)).status]).toEqual([path, 404]);
+    expect((await request(`/users/${bob.id}/usage?from=2020-01-01`)).body.code).toBe('range_too_long');
   });
 
   it('keys are listed without themselves', async () => {

@@ -16,6 +16,7 @@ import { AdminUsageController } from './usage/admin-usage.controller';
 import { AllUsageRecords } from './usage/all-usage-records.service';
 import { ReportParts } from './usage/report-parts.service';
 import { UsageReports } from './usage/usage-reports.service';
+import { UserUsageController } from './usage/user-usage.controller';
 import { AdminUsersController } from './users/admin-users.controller';
 import { UserAccessController } from './users/user-access.controller';
 import { UserAccess } from './users/user-access.service';
@@ -36,6 +37,7 @@ import { UserDirectory } from './users/user-directory.service';
     LiveRequestsController,
     OwnAccountController,
     UserAccessController,
+    UserUsageController,
   ],
   providers: [
     AllUsageRecords,

@@ -72,11 +72,12 @@ export class SessionsService {
     return row ? { userId, username: row.username, role: row.role, via: 'session', sessionId } : null;
   }
 
-  async list(principal: Principal): Promise<SessionResponse[]> {
+  /** @param sessionId the one that asks, if it is among them */
+  async list({ userId, sessionId }: Pick<Principal, 'userId' | 'sessionId'>): Promise<SessionResponse[]> {
     const live: Session[] = await this.sessions
       .createQueryBuilder('s')
       .where('s.userId = :userId AND s.revokedAt IS NULL AND s.expiresAt > now()', {
-        userId: principal.userId,
+        userId,
       })
       .orderBy('s.lastUsedAt', 'DESC')
       .getMany();
@@ -87,7 +88,7 @@ export class SessionsService {
       expires_at: session.expiresAt.toISOString(),
       user_agent: session.userAgent,
       address: session.address,
-      current: session.id === principal.sessionId,
+      current: session.id === sessionId,
     }));
   }
 

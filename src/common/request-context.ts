@@ -13,6 +13,7 @@ export interface RequestLogFields {
   completion_tokens?: number;
   reasoning_tokens?: number;
   time_to_first_token_ms?: number;
+  /** Of a failure: docs/errors.md. */
   code?: string;
   /** Which of several vLLM servers had it. */
   upstream?: string;

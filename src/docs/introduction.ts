@@ -25,7 +25,7 @@ export function introduction(env: Env): string {
       'An API key never manages, and a session is not accepted on /v1.',
     '',
     `**For programs:** the base URL of an OpenAI client is \`${env.publicUrl}/v1\`. ` +
-      'Every answer has an `x-request-id`, which names its log line and its usage record.',
+      'Every answer has an `x-request-id`, which names its log line and, of what went to vLLM, its usage record.',
   ].join('\n');
 }
 

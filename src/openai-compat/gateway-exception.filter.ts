@@ -22,8 +22,10 @@ export class GatewayExceptionFilter implements ExceptionFilter, FailureAnswers {
 
   answer(exception: unknown, request: IncomingMessage, response: ServerResponse): void {
     const failure = describeFailure(isDatabaseAway(exception) ? databaseUnavailable(exception) : exception);
+    const context = requestContext(request);
+    context.log = { ...context.log, code: failure.code };
     if (failure.status >= 500 && !(exception instanceof HttpException)) {
-      this.logger.error({ request_id: requestContext(request).requestId, err: exception }, 'request failed');
+      this.logger.error({ request_id: context.requestId, err: exception }, 'request failed');
     }
     if (response.headersSent) {
       // A cut is honest; ending the response here would make a truncated answer look complete.

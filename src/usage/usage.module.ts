@@ -50,6 +50,6 @@ import { UsageService } from './usage.service';
     LimitsTimeZone,
     TokenLimits,
   ],
-  exports: [LedgerReader, LimitWindows, PartStatements, UsageRecords],
+  exports: [LedgerReader, LimitWindows, PartStatements, UsageRecords, UsageService],
 })
 export class UsageModule {}

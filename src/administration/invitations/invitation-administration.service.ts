@@ -22,10 +22,12 @@ export class InvitationAdministration {
     private readonly env: Env,
   ) {}
 
+  /** @throws ApiException 409 when nobody could register with it, 403 when the role of the actor is gone */
   async create(
     actor: Actor,
     { role = 'user', note, expires_in_days: days, ...dto }: CreateInvitation,
   ): Promise<CreatedInvitationResponse> {
+    if (this.env.registration === 'closed') throw nobodyRegisters();
     const id = uuidV7();
     const token = mintOneTimeToken('llmi_');
     const limits = givenLimits(dto);
@@ -81,3 +83,11 @@ function alreadyUsed(): ApiException {
     message: 'This invitation has been used; used_by names the account, which can be disabled or deleted.',
   });
 }
+
+const nobodyRegisters = (): ApiException =>
+  new ApiException({
+    status: 409,
+    code: 'registration_closed',
+    message:
+      'REGISTRATION=closed accepts no invitation: set it to invite, or make the account with POST /admin/users.',
+  });

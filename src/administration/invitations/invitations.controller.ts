@@ -50,6 +50,11 @@ export class InvitationsController {
   })
   @ApiCreatedResponse({ type: CreatedInvitationResponse })
   @ApiProblem(400, 'invalid_request', 'expires_in_days must be a whole number from 1 to 90')
+  @ApiProblem(
+    409,
+    'registration_closed',
+    'REGISTRATION=closed accepts no invitation: set it to invite, or make the account with POST /admin/users.',
+  )
   create(@CurrentActor() actor: Actor, @Body() dto: CreateInvitation): Promise<CreatedInvitationResponse> {
     return this.administration.create(actor, dto);
   }

@@ -3,8 +3,11 @@ import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTa
 import { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dto';
 import type { Actor } from '../../auth/audit-log';
 import { CurrentActor } from '../../auth/current-actor.decorator';
+import { SessionResponse } from '../../auth/dto/session-response.dto';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
+import { CurrentPrincipal } from '../../common/current-principal.decorator';
+import type { Principal } from '../../common/principal';
 import { UuidParam } from '../../common/uuid-param.decorator';
 import { UserAccess } from './user-access.service';
 
@@ -15,6 +18,16 @@ import { UserAccess } from './user-access.service';
 @Controller('admin/users/:id')
 export class UserAccessController {
   constructor(private readonly access: UserAccess) {}
+
+  @Get('sessions')
+  @ApiOperation({ summary: 'Where a user is logged in, last used first' })
+  @ApiOkResponse({ type: [SessionResponse] })
+  listSessions(
+    @CurrentPrincipal() { sessionId }: Principal,
+    @UuidParam('id') id: string,
+  ): Promise<SessionResponse[]> {
+    return this.access.listSessions(id, sessionId);
+  }
 
   @Delete('sessions')
   @HttpCode(204)

@@ -4,6 +4,7 @@ import { ApiKeysService } from '../../auth/api-keys/api-keys.service';
 import type { ApiKeyResponse } from '../../auth/api-keys/dto/api-key-response.dto';
 import { apiKeyNotFound } from '../../auth/api-keys/own-key';
 import { Actor, AuditLog } from '../../auth/audit-log';
+import type { SessionResponse } from '../../auth/dto/session-response.dto';
 import { SessionsService } from '../../auth/sessions.service';
 import { refuseFormerAdmin } from '../../users/former-admin';
 import { UsersService } from '../../users/users.service';
@@ -30,6 +31,12 @@ export class UserAccess {
         manager,
       );
     });
+  }
+
+  /** @param sessionId of who asks */
+  async listSessions(userId: string, sessionId?: string): Promise<SessionResponse[]> {
+    await this.users.getById(userId);
+    return this.sessions.list({ userId, sessionId });
   }
 
   async listKeys(userId: string): Promise<ApiKeyResponse[]> {

@@ -1,8 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, NotFoundException } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { fromCursor, toCursor } from '../../common/page-cursor';
 import { DEFAULT_PAGE_SIZE } from '../../common/page-query';
-import { SUBJECTS } from './dto/limit.dto';
+import { LimitView, SUBJECTS } from './dto/limit.dto';
 import type { LimitsPage, LimitSort, LimitsQuery } from './dto/limits-query.dto';
 import type { LimitRow } from './limit-store';
 import { toView } from './limit-view';
@@ -25,6 +25,13 @@ type LookedAtRow = LimitRow & { place: string; matches: boolean; is_last: boolea
 @Injectable()
 export class LimitDirectory {
   constructor(private readonly dataSource: DataSource) {}
+
+  /** @throws NotFoundException when there is none */
+  async get(id: string): Promise<LimitView> {
+    const [row] = await this.dataSource.query<LimitRow[]>('SELECT * FROM limits WHERE id = $1', [id]);
+    if (!row) throw new NotFoundException('There is no such limit.');
+    return toView(row);
+  }
 
   async list({ sort = SORT, limit = DEFAULT_PAGE_SIZE, ...query }: LimitsQuery): Promise<LimitsPage> {
     const [, after = null, afterId = null] =

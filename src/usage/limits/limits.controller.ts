@@ -75,6 +75,14 @@ export class LimitsController {
     return this.defaults.change({ principal, client }, change);
   }
 
+  @Get(':id')
+  @ApiOperation({ summary: 'One limit' })
+  @ApiOkResponse({ type: LimitView })
+  @ApiProblem(404, 'not_found', 'There is no such limit.')
+  get(@UuidParam('id') id: string): Promise<LimitView> {
+    return this.directory.get(id);
+  }
+
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Remove a limit; what was counted stays counted' })
