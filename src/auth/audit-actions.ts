@@ -15,6 +15,7 @@ export const AUDIT_ACTIONS = [
   'limit.delete',
   'limit.end_raise',
   'limit.put',
+  'limit.put_default',
   'limit.raise',
   'password_changed',
   'refresh_reuse',

@@ -1,9 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { Env } from '../config/env';
 import { exemptFromDefault } from './default-exemptions';
-
-type Metric = 'tokens' | 'requests' | 'concurrent_requests';
-type Period = 'minute' | 'hour' | 'day' | 'week' | 'month' | 'total';
+import { DefaultInForce, defaultsInForce, holdDefaults, Metric, Period } from './default-limits';
 
 /** What an administrator decided for a new user. It takes the place of the default for the same counter. */
 export interface GivenLimit {
@@ -32,10 +30,15 @@ export function monthlyTokens(amount: number | null): GivenLimit {
 }
 
 /** The monthly cap a new user will have; null when there is none. */
-export function firstTokenCap(env: Env, { given = [] }: FirstLimits): number | null {
+export async function firstTokenCap(
+  manager: EntityManager,
+  { given = [] }: FirstLimits,
+  env: Env,
+): Promise<number | null> {
   const cap = given.find((limit) => isSameCounter(limit, MONTHLY_TOKENS));
   if (cap) return cap.amount;
-  return env.DEFAULT_TOKEN_LIMIT < 0 ? null : env.DEFAULT_TOKEN_LIMIT;
+  const defaults = await defaultsInForce(manager, env);
+  return defaults.find((limit) => isSameCounter({ ...limit, model: '' }, MONTHLY_TOKENS))?.amount ?? null;
 }
 
 export async function insertFirstLimits(
@@ -44,7 +47,8 @@ export async function insertFirstLimits(
   chosen: FirstLimits,
   env: Env,
 ): Promise<void> {
-  for (const { metric, period, model, amount, setBy } of firstLimits(chosen, env)) {
+  const defaults = await holdDefaults(manager, env);
+  for (const { metric, period, model, amount, setBy } of firstLimits(chosen, defaults)) {
     await manager.query(
       `INSERT INTO limits (subject, subject_id, metric, period, model, amount, set_by)
        VALUES ('user', $1, $2, $3, $4, $5, $6)`,
@@ -60,20 +64,17 @@ export function isSameCounter(one: Omit<GivenLimit, 'amount'>, other: Omit<Given
   return one.metric === other.metric && one.period === other.period && one.model === other.model;
 }
 
-function firstLimits({ tokenLimit = null, given = [] }: FirstLimits, env: Env): FirstLimit[] {
-  const defaults = defaultLimits(env).filter((limit) => !given.some((other) => isSameCounter(limit, other)));
+function firstLimits(
+  { tokenLimit = null, given = [] }: FirstLimits,
+  inForce: DefaultInForce[],
+): FirstLimit[] {
+  const defaults = inForce
+    .map(({ metric, period, amount }) => ({ metric, period, model: '', amount }))
+    .filter((limit) => !given.some((other) => isSameCounter(limit, other)));
   const limits: FirstLimit[] = [
     ...defaults.map((limit) => ({ ...limit, setBy: 'default' as const })),
     ...given.map((limit) => ({ ...limit, setBy: 'admin' as const })),
     { ...monthlyTokens(tokenLimit), setBy: 'self' },
   ];
-  return limits.filter(({ amount }) => amount !== null && amount >= 0);
-}
-
-function defaultLimits(env: Env): GivenLimit[] {
-  return [
-    monthlyTokens(env.DEFAULT_TOKEN_LIMIT),
-    { metric: 'requests', period: 'minute', model: '', amount: env.DEFAULT_REQUESTS_PER_MINUTE },
-    { metric: 'concurrent_requests', period: 'total', model: '', amount: env.DEFAULT_CONCURRENT_REQUESTS },
-  ];
+  return limits.filter(({ amount }) => amount !== null);
 }

@@ -52,7 +52,7 @@ export class UsersService {
       });
     }
     if (password !== null) this.checkPassword(password, rest, 'password');
-    this.checkOwnLimit(rest);
+    await this.checkOwnLimit(rest);
     if (await this.findByUsername(rest.username)) throw usernameTaken();
     return { ...rest, passwordHash: password === null ? null : await this.hasher.hash(password) };
   }
@@ -173,10 +173,11 @@ export class UsersService {
     }
   }
 
-  private checkOwnLimit(chosen: FirstLimits): void {
-    const cap = firstTokenCap(this.env, chosen);
+  private async checkOwnLimit(chosen: FirstLimits): Promise<void> {
     const own = chosen.tokenLimit ?? null;
-    if (own === null || cap === null || own <= cap) return;
+    if (own === null) return;
+    const cap = await this.strangers.run(() => firstTokenCap(this.users.manager, chosen, this.env));
+    if (cap === null || own <= cap) return;
     throw new ApiException({
       status: 422,
       code: 'limit_exceeds_cap',

@@ -8,7 +8,14 @@ import type { Principal } from '../../common/principal';
 import { UuidParam } from '../../common/uuid-param.decorator';
 import { AddsUpUsage } from './backfill-failures';
 import { DefaultLimits } from './default-limits.service';
-import { DefaultLimit, DefaultLimitChanged, LimitView, PutLimit, TemporaryAmount } from './dto/limit.dto';
+import {
+  DefaultLimit,
+  DefaultLimitChanged,
+  DefaultLimitList,
+  LimitView,
+  PutLimit,
+  TemporaryAmount,
+} from './dto/limit.dto';
 import { LimitsPage, LimitsQuery } from './dto/limits-query.dto';
 import { LimitDirectory } from './limit-directory.service';
 import { Limits } from './limits.service';
@@ -52,13 +59,25 @@ export class LimitsController {
     return this.limits.put({ principal, client }, limit);
   }
 
+  @Get('default')
+  @ApiOperation({
+    summary: 'What new users get',
+    description:
+      'What an administrator has set with PUT, and of the rest what DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE ' +
+      'and DEFAULT_CONCURRENT_REQUESTS say.',
+  })
+  @ApiOkResponse({ type: DefaultLimitList })
+  listDefaults(): Promise<DefaultLimitList> {
+    return this.defaults.list();
+  }
+
   @Put('default')
   @ApiOperation({
-    summary: 'Set or remove one default of all users',
+    summary: 'Set or remove one default of all users, those to come included',
     description:
       'Users with a limit of an administrator there keep it, those whom an administrator gave none (null) have none ' +
-      'still, and temporary raises last until their end, also where the default is taken away. New users get ' +
-      'theirs from DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE and DEFAULT_CONCURRENT_REQUESTS.',
+      'still, and temporary raises last until their end, also where the default is taken away. It takes the place of ' +
+      'what DEFAULT_TOKEN_LIMIT, DEFAULT_REQUESTS_PER_MINUTE and DEFAULT_CONCURRENT_REQUESTS say.',
   })
   @ApiOkResponse({ type: DefaultLimitChanged })
   @ApiProblem(

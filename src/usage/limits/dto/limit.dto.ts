@@ -83,6 +83,25 @@ export class DefaultLimitChanged {
   users: number;
 }
 
+export class DefaultLimitView {
+  @ApiProperty({ enum: METRICS, example: 'tokens' })
+  metric: Limit['metric'];
+
+  @ApiProperty({ type: String, enum: WINDOWS, nullable: true, example: 'month' })
+  window: LimitPeriod | null;
+
+  @ApiProperty({ ...AMOUNT, nullable: true, example: 1_000_000, description: 'null: none' })
+  amount: number | null;
+
+  @ApiProperty({ enum: ['configuration', 'admin'], example: 'configuration' })
+  set_by: 'configuration' | 'admin';
+}
+
+export class DefaultLimitList {
+  @ApiProperty({ type: [DefaultLimitView] })
+  data: DefaultLimitView[];
+}
+
 export class TemporaryAmount {
   @ApiProperty({ ...AMOUNT, example: 5_000_000 })
   @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
