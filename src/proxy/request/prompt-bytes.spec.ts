@@ -60,6 +60,28 @@ describe('The bytes of a prompt', () => {
     expect(boundOf(bodies[field] as string).bound).toBeGreaterThan(200 * '1000000000000000.0, '.length);
   });
 
+  // A tokenizer may make a token of each digit: vLLM's templates for Hermes and Qwen3-Coder came to 2.7 and 1.8 times a limit.
+  it.each([
+    ['names of properties three times', (name: string) => `{"properties":{"${name}":{"type":"string"}}}`, 3],
+    ['keys of a schema twice', (key: string) => `{"properties":{},"${key}":1}`, 2],
+  ])('leave room for templates that write %s', (_, schemaOf, times) => {
+    const digits = '0123456789'.repeat(1_500);
+    expect(boundOf(withTool(schemaOf(digits))).bound).toBeGreaterThan(times * digits.length);
+    const own = `{"model":"m","messages":[{"role":"developer","tools":[{"function":{"parameters":${schemaOf(digits)}}}]}]}`;
+    expect(boundOf(own).bound).toBeGreaterThan(times * digits.length);
+  });
+
+  it.each([
+    ['text', (args: object): unknown => JSON.stringify(args)],
+    ['an object', (args: object): unknown => args],
+  ])('leave room for what DeepSeek writes around each argument of a call that is %s', (_, written) => {
+    const args = Object.fromEntries(Array.from({ length: 3_900 }, (_, n) => [n.toString(36), 0]));
+    const call = { id: '1', type: 'function', function: { name: 'f', arguments: written(args) } };
+    const { bound } = boundOf({ model: 'm', messages: [{ role: 'assistant', tool_calls: [call] }] });
+    // Counted with its tokenizer.
+    expect(bound).toBeGreaterThan(64_900);
+  });
+
   it.each([
     ['NFC makes three times as long', '\u{1D160}', 3],
     ['NFKC makes eleven times as long', '\uFDFA', 11],

@@ -18,6 +18,17 @@ const RENDERED_FIELDS: ReadonlySet<string> = new Set([
   'chat_template_kwargs',
 ]);
 
+/**
+ * How often a part of a tool may be written: by vLLM's own template for Hermes names of properties three times and their
+ * descriptions twice, by that of Qwen3-Coder twice what else a schema has.
+ */
+const TOOLS_WRITTEN = 3;
+/**
+ * What surrounds an argument of an earlier call where it is written in words of the template's own: about 17 tokens with
+ * DeepSeek V3.2, 10 with Qwen3-Coder. Its colon tells.
+ */
+const AROUND_AN_ARGUMENT = 24;
+
 /** A space, or a line break and what it is indented by, which no tokenizer takes apart into more. */
 const AROUND_A_MARK = 3;
 /** `1e15` is written as `1000000000000000.0`, and `9e20` with all its digits by who has no other way. */
@@ -31,6 +42,7 @@ for (const mark of '[]{},:') GROWTH[mark.charCodeAt(0)] = AROUND_A_MARK;
 GROWTH.fill(4, 0xc0).fill(3, 0xe0).fill(8, 0xf0);
 for (const exponent of 'eE') GROWTH[exponent.charCodeAt(0)] = EXPONENT;
 
+const COLON = 0x3a;
 const LOWER_E = 0x65;
 const UPPER_E = 0x45;
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
@@ -68,7 +80,10 @@ export function renderedBytes(value: unknown): number {
 function growthByRendering({ bytes, members, fields }: Body): number {
   let growth = 0;
   for (const { key, valueStart, end } of members) {
-    if (RENDERED_FIELDS.has(key)) growth += growthOf(bytes.subarray(valueStart, end));
+    if (!RENDERED_FIELDS.has(key)) continue;
+    const value = bytes.subarray(valueStart, end);
+    growth += growthOf(value);
+    if (key === 'tools') growth += (TOOLS_WRITTEN - 1) * (value.length + growthOf(value));
   }
   if (!Array.isArray(fields.messages)) return growth;
   for (const message of fields.messages as (Record<string, unknown> | null)[]) {
@@ -76,7 +91,8 @@ function growthByRendering({ bytes, members, fields }: Body): number {
       const value = message[key];
       if (typeof value !== 'object' || value === null || key === 'content') continue;
       // Their arguments are text that holds JSON: templates get them as objects.
-      if (key === 'tool_calls') growth += growthOf(Buffer.from(JSON.stringify(value)));
+      if (key === 'tool_calls') growth += growthOfCalls(Buffer.from(JSON.stringify(value)));
+      else if (key === 'tools') growth += TOOLS_WRITTEN * renderedBytes(value);
       // Tools of a developer, a form of the answer and whatever else a release renders as JSON. Here they are parsed
       // already, which has changed their numbers: they count anew.
       else growth += renderedBytes(value);
@@ -95,6 +111,12 @@ function growthOf(json: Uint8Array): number {
     before = code;
   }
   return growth;
+}
+
+function growthOfCalls(json: Uint8Array): number {
+  let colons = 0;
+  for (const code of json) if (code === COLON) colons += 1;
+  return growthOf(json) + colons * AROUND_AN_ARGUMENT;
 }
 
 function growthByNormalising({ bytes, fields }: Body): number {
