@@ -20,7 +20,7 @@ import {
 } from './field-checks';
 import { drop, FieldRule, forward, own, refuse, required } from './field-rules';
 import { POOLED_POLICY } from './pooled-policy';
-import { affordable, affordableAlsoInTexts, affordableWhenStrict } from './schema-cost';
+import { affordable, affordableOutputs } from './schema-cost';
 
 const MAX_TOKENS = 100_000_000;
 const REMOVED = 'was removed from vLLM and would be ignored; use response_format or structured_outputs.';
@@ -85,8 +85,8 @@ export const FIELD_POLICY: ReadonlyMap<string, FieldRule> = new Map<string, Fiel
 
   // Structure and tools.
   ['response_format', forward(every(jsonSize(65_536), affordable))],
-  ['structured_outputs', forward(every(object, jsonSize(65_536), affordableAlsoInTexts))],
-  ['tools', forward(nonEmpty(list(1_024, every(object, affordableWhenStrict))), 'chat_completions')],
+  ['structured_outputs', forward(every(object, jsonSize(65_536), affordableOutputs))],
+  ['tools', forward(nonEmpty(list(1_024, object)), 'chat_completions')],
   ['tool_choice', forward(either(string(64), object), 'chat_completions')],
   ['parallel_tool_calls', forward(boolean, 'chat_completions')],
 

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { invalidField } from './field-checks';
 import type { CheckedBody } from './proxied-call';
+import { affordable, affordableWhenStrict } from './schema-cost';
 
 type Fields = CheckedBody['fields'];
 
@@ -33,6 +35,17 @@ export function grammarOf({ endpoint, bytes, members, fields }: CheckedBody): st
   // Descriptions of tools are in no grammar, and may differ from session to session.
   if (tools !== null) hash.update('tools:').update(JSON.stringify(tools.map(signature)));
   return hash.digest('base64');
+}
+
+/** @throws ApiException 400 for tools whose grammar would hold up vLLM */
+export function refuseCostlyTools(fields: Fields): void {
+  const described = constrainingTools(fields)?.map((tool) => tool.function);
+  if (described === undefined) return;
+  // One that must be called is a form of the answer, as any other; arrays of those that are strict cost nothing.
+  const check =
+    isGiven(fields.tool_choice) && fields.tool_choice !== 'auto' ? affordable : affordableWhenStrict;
+  const fault = check(described);
+  if (fault !== null) throw invalidField('tools', `tools ${fault}.`);
 }
 
 /** Those of which a grammar is made: the one that must be called, all where one of them must be, or the strict ones. */

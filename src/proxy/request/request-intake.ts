@@ -13,7 +13,7 @@ import { CacheSalts } from './cache-salts';
 import { invalidField } from './field-checks';
 import { ruleFor } from './field-policy';
 import { GrammarLimit } from './grammar-limit';
-import { grammarOf } from './grammars';
+import { grammarOf, refuseCostlyTools } from './grammars';
 import { duplicateKey, standsTwice } from '../../common/json-duplicates';
 import { JsonMember, JsonTooDeepError, topLevelMembers } from '../../common/json-members';
 import { MAX_DEPTH, MAX_FIELDS, refuseHeavyJson, tooDeep, tooManyFields } from './json-weight';
@@ -128,6 +128,7 @@ export function checkBody(
   }
   if (isPooled(actual)) checkPooled(actual, fields);
   else checkTogether(fields, actual);
+  if (actual === 'chat_completions') refuseCostlyTools(fields);
   return { endpoint: actual, bytes, members, fields, dropped };
 }
 
