@@ -281,7 +281,13 @@ describe('POST /auth/register', () => {
     );
     await gateway.dataSource.query('DELETE FROM login_throttles');
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 429, 429, 429]);
-    for (const { status, headers } of answers)
-      if (status === 429) expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(900);
+    for (const { status, headers, body } of answers)
+      if (status === 429)
+        expect([Number(headers.get('retry-after')) <= 900, body.detail]).toEqual([
+          true,
+          expect.stringMatching(
+            /^Too many attempts to register from your network; try again in 1[45] minutes\.$/,
+          ),
+        ]);
   });
 });

@@ -67,6 +67,40 @@ describe('wrong passwords', () => {
     }
   });
 
+  it.each([
+    [
+      'somebody',
+      'of one username',
+      HOME,
+      ' for this username',
+      ', or ask an administrator for a password link',
+    ],
+    [
+      'nobody',
+      'of one username',
+      HOME,
+      ' for this username',
+      ', or ask an administrator for a password link',
+    ],
+    ['somebody', 'of one address', OFFICE, ' from your network', ''],
+  ])('tell people how long to wait, the same for %s: %s', async (who, which, address, where, wayOut) => {
+    const username = who === 'nobody' ? 'nobody-here' : (await gateway.register()).username;
+    if (which === 'of one username') await fail(username, address);
+    else {
+      await logIn('somebody-else', 'wrong', address);
+      await gateway.dataSource.query('UPDATE login_throttles SET failures = 100 WHERE account IS NULL');
+    }
+    const { body, headers } = await logIn(username, 'wrong', address);
+    const minutes = Math.ceil(Number(headers.get('retry-after')) / 60);
+    expect([minutes > 10, body]).toEqual([
+      true,
+      {
+        error: 'rate_limit_exceeded',
+        error_description: `Too many wrong passwords${where}; try again in ${minutes} minutes${wayOut}.`,
+      },
+    ]);
+  });
+
   it('are forgotten on every replica', async () => {
     const ada = await gateway.register();
     await fail(ada.username, HOME);

@@ -53,7 +53,11 @@ export class AuthController {
   @ApiProblem(403, 'invitation_required', 'The invitation is missing or not valid (any more).')
   @ApiProblem(409, 'username_taken', 'This username is already taken; choose another.')
   @ApiProblem(422, 'limit_exceeds_cap', 'token_limit is above the cap of 1000000 tokens a month')
-  @ApiProblem(429, 'rate_limit_exceeded', 'Too many registrations from this address.')
+  @ApiProblem(
+    429,
+    'rate_limit_exceeded',
+    'Too many attempts to register from your network; try again in 15 minutes.',
+  )
   @ApiProblem(
     503,
     'busy',
@@ -73,7 +77,11 @@ export class AuthController {
   @ApiOkResponse({ type: TokenResponse })
   @ApiOAuthError(400, 'unsupported_grant_type', 'grant_type must be password or refresh_token.')
   @ApiOAuthError(401, 'invalid_grant', 'The username or the password is wrong.')
-  @ApiOAuthError(429, 'rate_limit_exceeded', 'Too many attempts from this address.')
+  @ApiOAuthError(
+    429,
+    'rate_limit_exceeded',
+    'Too many wrong passwords from your network; try again in 15 minutes.',
+  )
   @ApiOAuthError(
     503,
     'busy',

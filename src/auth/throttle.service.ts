@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { ApiException } from '../common/api.exception';
+import type { ApiException } from '../common/api.exception';
 import { StrangersConnections } from '../database/strangers-connections';
 import { usernameKey } from '../users/username';
 import { addressPrefix } from './address-prefix';
+import { Attempts, tooManyAttempts } from './too-many-attempts';
 import { accountOfPasswords } from './wrong-passwords';
 
 /** What is counted, and how many of it a window of 15 minutes allows. */
 interface Bucket {
   readonly key: Buffer;
   readonly allowed: number;
+  readonly attempts: Attempts;
   /** Whose new password empties it; null: nobody's. */
   readonly account: Buffer | null;
 }
@@ -26,8 +28,11 @@ const CLEANING_CHANCE = 0.02;
 
 const IS_OVER = `t.window_start <= now() - interval '${WINDOW}'`;
 const ASKED =
-  'asked AS (SELECT * FROM unnest($1::bytea[], $2::int[], $3::bytea[]) AS b (bucket, allowed, account))';
-const WAIT = `SELECT ceil(extract(epoch FROM max(t.window_start) + interval '${WINDOW}' - now()))::int AS wait`;
+  'asked AS (SELECT * FROM unnest($1::bytea[], $2::int[], $3::bytea[]) WITH ORDINALITY AS b (bucket, allowed, account, n))';
+// By the one that takes longest, which is the one to tell of.
+const WAIT = `
+  SELECT ceil(extract(epoch FROM max(window_start) + interval '${WINDOW}' - now()))::int AS wait,
+    (array_agg(n ORDER BY window_start DESC NULLS LAST, n))[1]::int AS which`;
 const FULL = `FROM login_throttles t JOIN asked a USING (bucket) WHERE t.failures >= a.allowed AND NOT ${IS_OVER}`;
 
 const CHECK = `WITH ${ASKED} ${WAIT} ${FULL}`;
@@ -47,17 +52,20 @@ const COUNT = `
     RETURNING bucket
   )
   ${WAIT}, (SELECT count(*) FROM counted) < cardinality($1) AS refused
-  FROM login_throttles t JOIN asked USING (bucket) WHERE bucket NOT IN (SELECT bucket FROM counted)`;
+  FROM asked LEFT JOIN login_throttles USING (bucket) WHERE bucket NOT IN (SELECT bucket FROM counted)`;
 
 const CLEAR = `
   WITH ${ASKED},
-  filled AS (SELECT t.window_start ${FULL}),
+  filled AS (SELECT window_start, n ${FULL}),
   cleared AS (DELETE FROM login_throttles WHERE bucket = $4 AND NOT EXISTS (SELECT FROM filled))
-  ${WAIT}, count(*) > 0 AS refused FROM filled t`;
+  ${WAIT}, count(*) > 0 AS refused FROM filled`;
 
 interface Verdict {
   readonly refused: boolean;
+  /** Seconds; null when no bucket is full, or when it filled while this was asked. */
   readonly wait: number | null;
+  /** The place of the bucket that is full, from 1; null when none is. */
+  readonly which: number | null;
 }
 
 /**
@@ -75,27 +83,34 @@ export class ThrottleService {
     const prefix = addressPrefix(address);
     return [
       {
-        ...bucket(['login', usernameKey(username), prefix], FAILURES_PER_ACCOUNT_AND_ADDRESS),
+        key: keyOf(['login', usernameKey(username), prefix]),
+        allowed: FAILURES_PER_ACCOUNT_AND_ADDRESS,
+        attempts: 'at one username',
         account: accountOfPasswords(username),
       },
-      bucket(['login', prefix], FAILURES_PER_ADDRESS),
+      {
+        key: keyOf(['login', prefix]),
+        allowed: FAILURES_PER_ADDRESS,
+        attempts: 'from one network',
+        account: null,
+      },
     ];
   }
 
   registrationBuckets(address: string | undefined): readonly [Bucket] {
-    return [bucket(['register', addressPrefix(address)], REGISTRATIONS_PER_ADDRESS)];
+    const key = keyOf(['register', addressPrefix(address)]);
+    return [{ key, allowed: REGISTRATIONS_PER_ADDRESS, attempts: 'to register', account: null }];
   }
 
   /** @throws ApiException 429 with Retry-After when one of the buckets is full */
   async check(buckets: readonly Bucket[]): Promise<void> {
-    const rows = await this.ask<Pick<Verdict, 'wait'>>(CHECK, parametersOf(buckets));
-    const wait = rows[0]?.wait ?? null;
-    if (wait !== null) throw tooMany(wait);
+    const [verdict] = await this.ask<Omit<Verdict, 'refused'>>(CHECK, parametersOf(buckets));
+    if (verdict && verdict.wait !== null) throw refusal(verdict, buckets);
   }
 
   /** @throws ApiException 429 with Retry-After when one of the buckets is full, and nothing more goes into it */
   async count(buckets: readonly Bucket[]): Promise<void> {
-    this.judge(await this.ask(COUNT, parametersOf(buckets)));
+    judge(await this.ask(COUNT, parametersOf(buckets)), buckets);
     if (Math.random() < CLEANING_CHANCE) await this.clean();
   }
 
@@ -104,11 +119,7 @@ export class ThrottleService {
    * @throws ApiException 429 with Retry-After when one of them is full, and stays so
    */
   async clear(buckets: readonly [Bucket, ...Bucket[]]): Promise<void> {
-    this.judge(await this.ask(CLEAR, [...parametersOf(buckets), buckets[0].key]));
-  }
-
-  private judge([verdict]: readonly Verdict[]): void {
-    if (verdict?.refused === true) throw tooMany(verdict.wait ?? WINDOW_SECONDS);
+    judge(await this.ask(CLEAR, [...parametersOf(buckets), buckets[0].key]), buckets);
   }
 
   private ask<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
@@ -124,8 +135,8 @@ export class ThrottleService {
   }
 }
 
-function bucket(parts: readonly string[], allowed: number): Bucket {
-  return { key: createHash('sha256').update(JSON.stringify(parts)).digest(), allowed, account: null };
+function keyOf(parts: readonly string[]): Buffer {
+  return createHash('sha256').update(JSON.stringify(parts)).digest();
 }
 
 const parametersOf = (buckets: readonly Bucket[]): [Buffer[], number[], (Buffer | null)[]] => [
@@ -134,11 +145,11 @@ const parametersOf = (buckets: readonly Bucket[]): [Buffer[], number[], (Buffer 
   buckets.map(({ account }) => account),
 ];
 
-function tooMany(wait: number): ApiException {
-  return new ApiException({
-    status: 429,
-    code: 'rate_limit_exceeded',
-    message: 'Too many attempts from this address; wait as long as the Retry-After header says.',
-    headers: { 'retry-after': String(Math.min(WINDOW_SECONDS, Math.max(1, wait))) },
-  });
+function judge([verdict]: readonly Verdict[], buckets: readonly Bucket[]): void {
+  if (verdict?.refused === true) throw refusal(verdict, buckets);
+}
+
+function refusal({ wait, which }: Omit<Verdict, 'refused'>, buckets: readonly Bucket[]): ApiException {
+  const full = buckets[(which ?? 1) - 1] as Bucket;
+  return tooManyAttempts(full.attempts, Math.min(WINDOW_SECONDS, Math.max(1, wait ?? WINDOW_SECONDS)));
 }
