@@ -99,6 +99,14 @@ describe('what is written about the gateway', () => {
       ],
     ],
     ['post /auth/password-reset', [[503, 'busy']]],
+    ['post /auth/password-reset/check', [[503, 'busy']]],
+    [
+      'post /auth/register/check',
+      [
+        [429, 'rate_limit_exceeded'],
+        [503, 'busy'],
+      ],
+    ],
     ...['/v1/models', '/v1/models/{id}', '/admin/models', '/connect/opencode.json'].map(
       (path): [string, [number, string][]] => [
         `get ${path}`,

@@ -16,8 +16,10 @@ const PUBLIC = [
   'GET /health/live',
   'GET /health/ready',
   'POST /auth/password-reset',
+  'POST /auth/password-reset/check',
   'POST /auth/refresh',
   'POST /auth/register',
+  'POST /auth/register/check',
   'POST /auth/token',
 ];
 

@@ -138,6 +138,9 @@ describe('secrets and prompts, with LOG_LEVEL=debug', () => {
     }
     await requested('/auth/register', { json: { username: invitation, password: link, invitation } });
     await requested('/auth/password-reset', { json: { token: link, new_password: invitation } });
+    await requested('/auth/register/check', { json: { invitation } });
+    await requested('/auth/password-reset/check', { json: { token: link } });
+    await requested('/auth/register/check', { json: { invitation: { [invitation]: link } } });
   });
 
   it('and what fails inside is answered in its envelope, with the id of its log line', async () => {

@@ -45,6 +45,9 @@ describe('who has not shown yet who they are', () => {
   const refresh: Flood = () => ask('/auth/refresh', { refresh_token: user.refreshToken });
   const reset: Flood = (index) =>
     ask('/auth/password-reset', { token: `llmp_${index}`, new_password: 'seven lamps by the harbour' });
+  const linkCheck: Flood = (index) => ask('/auth/password-reset/check', { token: `llmp_${index}` });
+  const invitationCheck: Flood = (index) =>
+    ask('/auth/register/check', { invitation: `llmi_${index}` }, from(index));
 
   const waiting = async (): Promise<number> => {
     const { rows } = await watcher.query<{ count: number }>(
@@ -79,6 +82,8 @@ describe('who has not shown yet who they are', () => {
     ['registrations', AT_ONCE, 'login_throttles', registration],
     ['refreshes', AT_ONCE, 'sessions', refresh],
     ['password links', AT_ONCE, 'password_resets', reset],
+    ['checks of password links', AT_ONCE, 'password_resets', linkCheck],
+    ['checks of invitations', AT_ONCE, 'invitations', invitationCheck],
   ])(
     'holds two connections at a time, and generations have the others: %s',
     async (_, count, table, flood) => {
@@ -100,7 +105,7 @@ describe('who has not shown yet who they are', () => {
       // As ever, or that it was too much at once; on a slow machine that the table was held for too long.
       for (const { status, code } of await Promise.all(answers))
         if (status === 503) expect(['busy', 'database_unavailable']).toContain(code);
-        else expect([200, 201, 400, 401, 429]).toContain(status);
+        else expect([200, 201, 400, 401, 403, 429]).toContain(status);
       expect((await login(0)).status).toBe(200);
     },
   );

@@ -18,7 +18,7 @@ import { CountedByItself } from './changes/counted-by-itself.decorator';
 import type { Client } from './current-client.decorator';
 import { CurrentClient } from './current-client.decorator';
 import { ChangePassword } from './dto/change-password.dto';
-import { Register, RegisteredResponse } from './dto/register.dto';
+import { CheckInvitation, Register, RegisteredResponse } from './dto/register.dto';
 import { RefreshRequest, TokenRequest, TokenResponse } from './dto/token.dto';
 import { INVITATION_PAGE } from './invitations/invitation-page';
 import { ServesPage } from './pages/page';
@@ -65,6 +65,23 @@ export class AuthController {
   )
   register(@Body() dto: Register, @CurrentClient() client: Client): Promise<RegisteredResponse> {
     return this.registration.register(dto, client);
+  }
+
+  @Post('register/check')
+  @Public()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Whether an invitation still works; this does not use it' })
+  @ApiNoContentResponse()
+  @ApiProblem(403, 'registration_closed', 'Registration is closed here; ask an administrator for an account.')
+  @ApiProblem(403, 'invitation_required', 'The invitation is missing or not valid (any more).')
+  @ApiProblem(
+    429,
+    'rate_limit_exceeded',
+    'Too many attempts to register from your network; try again in 15 minutes.',
+  )
+  @ApiProblem(503, 'busy', 'Too many logins are under way at the moment; please repeat the request shortly.')
+  checkInvitation(@Body() dto: CheckInvitation, @CurrentClient() client: Client): Promise<void> {
+    return this.registration.check(dto, client);
   }
 
   @Post('token')

@@ -10,7 +10,7 @@ import { UsersService } from '../users/users.service';
 import { ApiKeysService } from './api-keys/api-keys.service';
 import { AuditLog } from './audit-log';
 import type { Client } from './current-client.decorator';
-import type { Register, RegisteredResponse } from './dto/register.dto';
+import type { CheckInvitation, Register, RegisteredResponse } from './dto/register.dto';
 import { Invitation, invitationRequired, Invitations } from './invitations/invitations.service';
 import { oneTimeTokenHash } from './one-time-token';
 import { ThrottleService } from './throttle.service';
@@ -41,6 +41,22 @@ export class RegistrationService {
     const { userId, key } = await this.inTurn(dto, () => this.createAccount(dto, client));
     const profile = await this.strangers.run(() => this.profiles.get(userId));
     return { ...profile, api_key: key };
+  }
+
+  /**
+   * Whether an account can be made with an invitation now; it stays as it is. Wrong ones count as attempts to register. Good
+   * ones do not: who opens the page of a link has tried nothing yet, and a class behind one address does so at once.
+   * @throws ApiException what `register` would answer: 403, or 429
+   */
+  async check({ invitation }: CheckInvitation, client: Client): Promise<void> {
+    this.refuseUnlessOpen({ invitation });
+    const buckets = this.throttle.registrationBuckets(client.address);
+    await this.throttle.check(buckets);
+    const found = await this.strangers.run(() => this.invitations.lookUp(invitation));
+    if (found) return;
+    // Of wrong ones that race, those beyond the count learn nothing.
+    await this.throttle.count(buckets);
+    throw invitationRequired();
   }
 
   /** A race for an invitation or for a name costs one password hash at a time. Always in this order: never a circle. */
@@ -84,7 +100,7 @@ export class RegistrationService {
     );
   }
 
-  private refuseUnlessOpen({ invitation }: Register): void {
+  private refuseUnlessOpen({ invitation }: Pick<Register, 'invitation'>): void {
     const mode = this.env.registration;
     if (mode === 'invite' && !isGiven(invitation)) throw invitationRequired();
     if (mode !== 'closed') return;

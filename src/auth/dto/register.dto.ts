@@ -50,6 +50,15 @@ export class Register {
   invitation?: string | null;
 }
 
+export class CheckInvitation {
+  @ApiProperty({
+    example: 'llmi_Qw8mXr2bN6cZ1aLh4sPd7eGf9uKiBtCnVoE0A9xQ2s3',
+    description: 'From the link an administrator gave out',
+  })
+  @IsTextUpTo(256)
+  invitation: string;
+}
+
 export class RegisteredResponse extends UserResponse {
   @ApiProperty({
     example: 'llmk_3kT0vJ5Yw8QmXr2bN6cZ1aLh4sPd7eGf9uKiBtCnVoE0A9xQ2',

@@ -26,12 +26,18 @@ export class Invitations {
 
   /** @throws ApiException 403, the same for whatever is wrong with it */
   async find(token: string): Promise<Invitation> {
+    const found = await this.lookUp(token);
+    if (!found) throw invitationRequired();
+    return found;
+  }
+
+  /** The same, with null instead of an exception. */
+  async lookUp(token: string): Promise<Invitation | null> {
     const rows: Invitation[] = await this.dataSource.query(
       `SELECT id, role, limits FROM invitations WHERE token_hash = $1 AND ${IS_OPEN}`,
       [oneTimeTokenHash(token)],
     );
-    if (!rows[0]) throw invitationRequired();
-    return rows[0];
+    return rows[0] ?? null;
   }
 
   /**

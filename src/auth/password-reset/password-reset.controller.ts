@@ -5,7 +5,7 @@ import { ApiProblem } from '../../common/api-problem.decorator';
 import { Env } from '../../config/env';
 import { type Client, CurrentClient } from '../current-client.decorator';
 import { ServesPage } from '../pages/page';
-import { ResetPassword } from './dto/password-reset.dto';
+import { CheckPasswordLink, ResetPassword } from './dto/password-reset.dto';
 import { PASSWORD_PAGE } from './password-page';
 import { PasswordResets } from './password-resets.service';
 
@@ -39,5 +39,16 @@ export class PasswordResetController {
   )
   reset(@Body() dto: ResetPassword, @CurrentClient() client: Client): Promise<void> {
     return this.resets.use(dto, client);
+  }
+
+  @Post('check')
+  @Public()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Whether a password link still works; this does not use it' })
+  @ApiNoContentResponse()
+  @ApiProblem(400, 'invalid_reset_token', 'This link is not valid (any more).')
+  @ApiProblem(503, 'busy', 'Too many logins are under way at the moment; please repeat the request shortly.')
+  check(@Body() dto: CheckPasswordLink): Promise<void> {
+    return this.resets.check(dto);
   }
 }

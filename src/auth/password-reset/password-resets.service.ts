@@ -10,7 +10,7 @@ import type { Client } from '../current-client.decorator';
 import { mintOneTimeToken, oneTimeTokenHash } from '../one-time-token';
 import { SessionsService } from '../sessions.service';
 import { forgetWrongPasswords } from '../wrong-passwords';
-import type { PasswordResetLink, ResetPassword } from './dto/password-reset.dto';
+import type { CheckPasswordLink, PasswordResetLink, ResetPassword } from './dto/password-reset.dto';
 
 /** How long a link works: a reset is expected, a first password may wait over a long weekend. */
 export const RESET_HOURS = 24;
@@ -66,6 +66,15 @@ export class PasswordResets {
       const entry = { action: 'user.password_reset_revoked', subject: 'user', subjectId } as const;
       await this.auditLog.record({ ...actor, ...entry }, manager);
     }
+  }
+
+  /**
+   * Whether a link can be used now; it stays as it is.
+   * @throws ApiException 400, as `use` would
+   */
+  async check({ token }: CheckPasswordLink): Promise<void> {
+    const user = await this.strangers.run(() => this.ownerOf(oneTimeTokenHash(token)));
+    if (!user) throw invalidToken();
   }
 
   /** Sets the password and ends all sessions. A refused password leaves the link as it was. */

@@ -2,14 +2,16 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsString } from 'class-validator';
 import { IsTextUpTo } from '../../../common/text-up-to.decorator';
 
-export class ResetPassword {
+export class CheckPasswordLink {
   @ApiProperty({
     example: 'llmp_Qw8mXr2bN6cZ1aLh4sPd7eGf9uKiBtCnVoE0A9xQ2s3',
     description: 'From the link an administrator gave out; works once',
   })
   @IsTextUpTo(256)
   token: string;
+}
 
+export class ResetPassword extends CheckPasswordLink {
   @ApiProperty({ example: 'a longer sentence that only I know', format: 'password', maxLength: 128 })
   @IsString()
   new_password: string;
