@@ -225,6 +225,23 @@ describe('password links', () => {
       expect(policy).toContain(`${element}-src 'sha256-${hash}';`);
     }
     expect(policy).toContain("default-src 'none'");
-    expect(text).not.toMatch(/https?:\/\//);
+    expect(text).toContain('<b>LLM User Management API</b> llm.example.com</header>');
+    expect(text).toContain('>opencode auth login https://llm.example.com</code>');
   });
+
+  it.each(['public', 'admin', 'off'] as const)(
+    'lead to a page that shows the documentation to whom it is shown: DOCS_ACCESS=%s',
+    async (access) => {
+      const shown = await startGateway({ replicaOf: gateway, settings: { DOCS_ACCESS: access } });
+      try {
+        for (const path of ['/auth/password-reset', '/auth/register']) {
+          const { text } = await send(shown.url + path);
+          const [, linked] = /<a href="([^"]*)"/.exec(text) ?? [];
+          expect(linked).toBe(access === 'public' ? `${shown.env.publicUrl}/docs` : undefined);
+        }
+      } finally {
+        await shown.close();
+      }
+    },
+  );
 });

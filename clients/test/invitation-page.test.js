@@ -30,7 +30,7 @@ describe('the page behind the link of an invitation', { skip }, () => {
     cut = link.slice(0, -1);
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     browser = await chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
-    page = await browser.newPage();
+    page = await browser.newPage({ permissions: ['clipboard-read', 'clipboard-write'] });
     page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('dialog', (dialog) => complaints.push(dialog.message()) && dialog.dismiss());
@@ -51,16 +51,13 @@ describe('the page behind the link of an invitation', { skip }, () => {
   };
   const says = (text) => page.getByRole('status').filter({ hasText: text }).waitFor();
   // As a person does it: only what is behind the # differs, so the browser loads nothing by itself.
-  const putIntoTab = async (address) => {
-    await page.goto(address);
-    await page.waitForFunction(() => document.querySelector('[role=status]').textContent === '');
-  };
+  const putIntoTab = (address) => page.goto(address);
 
   it('says what is wrong with a name or a password, as text', async () => {
     await make(username, PASSWORD, `${PASSWORD}!`);
     await says('The two passwords are not the same.');
     await make('<img/src=x/onerror=alert(1)>', PASSWORD);
-    await says('username must be');
+    await says('Choose another username');
     await make(username, 'password1234');
     await says('among the first ones that attackers try');
     assert.equal(await page.locator('img, [role=status] *').count(), 0);
@@ -68,29 +65,49 @@ describe('the page behind the link of an invitation', { skip }, () => {
 
   it('takes the whole link when it is put into the tab of one that lacked its end', async () => {
     await putIntoTab(cut);
-    await make(username, PASSWORD);
-    await says('not valid (any more)');
+    await says('This link does not work');
+    assert.ok(await page.getByLabel('Username').isHidden());
     await putIntoTab(link);
+    await page.getByLabel('Username').waitFor();
   });
 
   it('makes the account, shows its first key, which works, and forgets the link', async () => {
     await make(username, PASSWORD);
     await says(`The account ${username} is made.`);
-    const [key, base] = await page.locator('code').allInnerTexts();
+    const [key, command, base] = await page.locator('code').allInnerTexts();
     assert.match(key, /^llmk_/);
-    assert.equal(base, baseURL);
+    assert.deepEqual([command, base], [`opencode auth login ${url}`, baseURL]);
+    assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), 'Your account');
     assert.ok((await ask('GET', `${base}/models`, { token: key })).data.length > 0);
     assert.equal(page.url(), `${url}/auth/register`);
-    assert.equal(await page.getByRole('button').count(), 0);
+    assert.equal(await page.getByRole('button', { name: 'Make account' }).count(), 0);
     assert.ok(await ask('POST', `${url}/auth/token`, { body: { username, password: PASSWORD } }));
+  });
+
+  it('copies the key at the press of a button, also where a browser has no clipboard for pages', async () => {
+    const key = await page.locator('#key').innerText();
+    const copy = page.getByRole('button').first();
+    for (const withClipboard of [true, false]) {
+      await page.evaluate((text) => navigator.clipboard.writeText(text), 'something else');
+      if (!withClipboard) {
+        await page.evaluate(() => {
+          window.kept = navigator.clipboard;
+          Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });
+        });
+      }
+      await page.getByText('Copied').waitFor({ state: 'hidden' });
+      await copy.click();
+      await page.getByText('Copied').waitFor();
+      assert.equal(await page.evaluate(() => (window.kept ?? navigator.clipboard).readText()), key);
+    }
   });
 
   it('shows the key once: not when it is loaded again, and the link makes no second account', async () => {
     await page.reload();
     await says('or it has done its work here already');
     await putIntoTab(link);
-    await make(`${username}-again`, PASSWORD);
-    await says('not valid (any more)');
+    await says('This link does not work');
+    assert.ok(await page.getByLabel('Username').isHidden());
     assert.doesNotMatch(await page.content(), /llmk_/);
   });
 
@@ -98,7 +115,7 @@ describe('the page behind the link of an invitation', { skip }, () => {
     assert.deepEqual(complaints, []);
     // What a browser calls the URL of a page it loads has its fragment; nothing else may.
     const pages = asked.filter((one) => one !== link && one !== cut);
-    assert.deepEqual([...new Set(pages)], [`${url}/auth/register`]);
+    assert.deepEqual([...new Set(pages)], [`${url}/auth/register`, `${url}/auth/register/check`]);
   });
 
   it('is not shown in a frame of another site', async () => {

@@ -40,7 +40,7 @@ export class AuthController {
   @ServesPage(INVITATION_PAGE)
   @ApiOperation({ summary: 'The page the link of an invitation leads to' })
   registrationPage(): string {
-    return INVITATION_PAGE.html(this.env.PASSWORD_MIN);
+    return INVITATION_PAGE.html(this.env);
   }
 
   @Post('register')

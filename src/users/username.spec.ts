@@ -1,4 +1,4 @@
-import { isUsername, usernameKey } from './username';
+import { isUsername, USERNAME_RULES, usernameKey } from './username';
 
 describe('usernames', () => {
   it.each(['ada', 'a', 'ada@example.com', "o'brien+test@example.co.uk", 'Ünsal', '小林', 'a'.repeat(128)])(
@@ -32,6 +32,16 @@ describe('usernames', () => {
     ['ada'],
     { $ne: 1 },
   ])('refuses %j', (name) => expect(isUsername(name)).toBe(false));
+
+  it('asks for what it has told before', () => {
+    const [, most, forbidden = ''] =
+      /of at most (\d+) characters, without spaces or any of (\S.*) in it\.$/.exec(USERNAME_RULES) ?? [];
+    const longest = 'a'.repeat(Number(most));
+    expect([isUsername(longest), isUsername(`${longest}a`)]).toEqual([true, false]);
+    const characters = forbidden.split('\u00a0');
+    expect(characters).toHaveLength(11);
+    expect(characters.filter((character) => isUsername(`a${character}`))).toEqual([]);
+  });
 
   it('treats names that differ in case or in compatible characters as the same', () => {
     expect(usernameKey('ADA')).toBe(usernameKey('ada'));

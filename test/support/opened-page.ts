@@ -1,3 +1,4 @@
+import { setImmediate as next } from 'node:timers/promises';
 import { createContext, runInContext } from 'node:vm';
 import { Answer, send } from './send';
 
@@ -8,7 +9,7 @@ interface PageElement {
   hidden: boolean;
 }
 
-/** A page as a browser has it: its script has run, over the little of a document that it may use. */
+/** A page as a browser has it: its script has run, over the little of a document that it may use, and looked at the link. */
 export interface OpenedPage {
   readonly answer: Answer;
   /** What `location.hash` is by now. */
@@ -31,6 +32,7 @@ export async function openPage(url: string, pathAndHash: string): Promise<Opened
     value: '',
     textContent: '',
     hidden: false,
+    focus: () => undefined,
   });
   const elements: Record<string, ReturnType<typeof element>> = {};
   const named: Record<string, ReturnType<typeof element>> = Object.fromEntries(
@@ -38,14 +40,20 @@ export async function openPage(url: string, pathAndHash: string): Promise<Opened
   );
   let submitted: ((event: object) => unknown) | undefined;
   const form = Object.assign(element(), {
+    hidden: /<form [^>]*hidden>/.test(answer.text),
     elements: named,
+    querySelector: () => Object.values(named)[0],
     addEventListener: (_: string, listener: typeof submitted) => (submitted = listener),
     reset: () => Object.values(named).forEach((one) => (one.value = '')),
   });
   const location = { origin: at.origin, pathname: at.pathname, hash: at.hash };
   const requests: [string, string][] = [];
+  const found = (selector: string) => {
+    const hidden = new RegExp(`<${selector.replaceAll(/\W/g, '\\$&')} hidden>`).test(answer.text);
+    return (elements[selector] ??= { ...element(), hidden });
+  };
   const document = {
-    querySelector: (selector: string) => (selector === 'form' ? form : (elements[selector] ??= element())),
+    querySelector: (selector: string) => (selector === 'form' ? form : found(selector)),
   };
   const [, script = ''] = /<script>([^]*?)<\/script>/.exec(answer.text) ?? [];
   runInContext(
@@ -53,7 +61,7 @@ export async function openPage(url: string, pathAndHash: string): Promise<Opened
     createContext({
       document,
       location,
-      // Nobody puts another link into this one.
+      // Nobody puts another link into this one, or presses another button.
       addEventListener: () => undefined,
       history: { replaceState: () => (location.hash = '') },
       fetch: (target: string, sent: RequestInit) => {
@@ -62,6 +70,7 @@ export async function openPage(url: string, pathAndHash: string): Promise<Opened
       },
     }),
   );
+  while (document.querySelector('[role=status]').textContent === 'One moment, please.') await next();
   return {
     answer,
     requests,

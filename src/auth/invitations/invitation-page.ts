@@ -1,12 +1,13 @@
-import { makePage } from '../pages/page';
+import { passwordRules } from '../../users/password-rules';
+import { USERNAME_RULES } from '../../users/username';
+import { copied, nextSteps } from '../pages/next-steps';
+import { asHtml, makePage } from '../pages/page';
 
 const SCRIPT = `
+check('invitation');
 const show = ({ username, api_key: key }) => {
-  finish();
+  finish('Your account');
   document.querySelector('#key').textContent = key;
-  document.querySelector('#base').textContent =
-    location.origin + location.pathname.replace(/\\/auth\\/register\\/?$/, '') + '/v1';
-  document.querySelector('section').hidden = false;
   say('The account ' + username + ' is made.', true);
 };
 form.addEventListener('submit', async (event) => {
@@ -18,10 +19,10 @@ form.addEventListener('submit', async (event) => {
     const answer = await send({ username, password, invitation: token });
     const body = await answer.json();
     if (answer.ok) return show(body);
-    say(body.detail, false);
+    tell(answer, body);
   } catch {
     say(
-      'No answer came from the server. Try again in a moment. Should the link then not be valid any more, the account ' +
+      'No answer came from the server. Try again in a moment. Should the link then not work any more, the account ' +
         'has been made: log in, and make another API key.',
       false,
     );
@@ -34,21 +35,22 @@ form.addEventListener('submit', async (event) => {
 export const INVITATION_PAGE = makePage({
   title: 'Make an account',
   script: SCRIPT,
-  body: (rules) => `
-<form method="post">
-<label>Username <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus></label>
+  body: (env) => `
+<form method="post" hidden>
+<label>Username <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" aria-describedby="name-rules" required></label>
+<p id="name-rules">${asHtml(USERNAME_RULES.replace(/^./, (first) => first.toUpperCase()))}</p>
 <label>Password <input name="password" type="password" autocomplete="new-password" aria-describedby="rules" required></label>
-${rules}
+<p id="rules">${passwordRules(env.PASSWORD_MIN)}</p>
 <label>Password once more <input name="again" type="password" autocomplete="new-password" required></label>
 <button name="make">Make account</button>
 </form>
 <p role="status"></p>
 <section hidden>
-<p>This is your first API key. It is shown here and never again: keep it now.</p>
-<p><code id="key"></code></p>
-<p>Programs use it with this base URL:</p>
-<p><code id="base"></code></p>
+<h2>Your API key</h2>
+<p>Programs log in with it. It is shown here and never again: keep it now.</p>
+${copied('key')}
+${nextSteps(env).trim()}
 </section>
-<noscript><p>This page needs JavaScript. Without it: POST /auth/register, see /docs.</p></noscript>
+<noscript><p>This page needs JavaScript. Without it: POST /auth/register.</p></noscript>
 `,
 });

@@ -22,7 +22,7 @@ export class PasswordResetController {
   @ServesPage(PASSWORD_PAGE)
   @ApiOperation({ summary: 'The page a password link leads to' })
   page(): string {
-    return PASSWORD_PAGE.html(this.env.PASSWORD_MIN);
+    return PASSWORD_PAGE.html(this.env);
   }
 
   @Post()
