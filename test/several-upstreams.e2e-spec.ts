@@ -173,6 +173,32 @@ describe('a model on two servers', () => {
   });
 });
 
+describe('a model on two servers whose templates differ', () => {
+  it('keeps a limit that is near, whichever counts and whichever answers', async () => {
+    const slow = { models: [SERVED], timeToFirstTokenMs: 300 };
+    const vllms = await startBoth(slow, { ...slow, templateTokens: 1_000 });
+    const gateway = await over(vllms);
+    const [user] = await usersOf(gateway, vllms);
+    const used = async () =>
+      (await settledRows(gateway, user.id)).reduce(
+        (sum, row) => sum + row.prompt_tokens + row.completion_tokens,
+        0,
+      );
+    for (const tokens of [2_500, 3_500]) {
+      const limit = (await used()) + tokens;
+      await gateway.dataSource.query('UPDATE limits SET amount = $2 WHERE subject_id = $1', [user.id, limit]);
+      const body = { ...chat({ tokens: 16 }), max_tokens: 16 };
+      const statuses = await Promise.all(Array.from({ length: 14 }, () => statusOf(gateway, user, body)));
+      expect(statuses).toContain(200);
+      // Its own server has 4 at once; the others went to the one with the long template.
+      expect(await used()).toBeLessThanOrEqual(limit);
+    }
+    expect(await counterDifferences(gateway)).toEqual([]);
+    await gateway.close();
+    for (const vllm of vllms) await vllm.close();
+  });
+});
+
 describe('a server that embeds behind one that writes', () => {
   let vllms: [Simulator, Simulator];
   let gateway: TestGateway;

@@ -15,6 +15,7 @@ import { LiveRequests } from './live-requests';
 import type { Exchange, Receipt, Running } from './relay/exchange';
 import { areDown } from './upstream/upstream-choice';
 import { upstreamUnavailable } from './upstream/upstream.exceptions';
+import type { Upstream } from './upstream/upstream';
 import { Upstreams } from './upstream/upstreams.service';
 import { ChatCounts } from './request/chat-counts';
 import { idempotencyKey } from './request/idempotency-key';
@@ -155,7 +156,7 @@ export class MeteringInterceptor implements NestInterceptor {
     noteForLog(request, call, settlement, isOneOfSeveral ? running.upstream?.url : undefined);
     this.countForMetrics(call, settlement);
     // A guess teaches nothing: it may be several times what vLLM rendered.
-    if (receipt.promptKnown) this.learnFrom(call, usage.prompt);
+    if (receipt.promptKnown) this.learnFrom(call, usage.prompt, running.upstream);
     if (receipt.outcome === 'client_closed' && usage.prompt === 0)
       this.reservations.cameToNothing(call, request.user);
     await settled;
@@ -164,10 +165,16 @@ export class MeteringInterceptor implements NestInterceptor {
   }
 
   /** A prompt above its bound or count was more than what was reserved for it: the next one of this model shall not be. */
-  private learnFrom(call: MeteredCall, promptTokens: number): void {
+  private learnFrom(call: MeteredCall, promptTokens: number, upstream: Upstream | null): void {
     const { endpoint, model, hasTools, templateTokens, countedPrompt, countedBy } = call;
     if (endpoint === 'completions') return;
-    if (endpoint === 'chat_completions' && countedPrompt !== null && countedBy !== null)
+    // Another server may have another template: it tells nothing of how this one counts.
+    if (
+      endpoint === 'chat_completions' &&
+      countedPrompt !== null &&
+      countedBy !== null &&
+      countedBy === upstream
+    )
       this.chats.compare(countedBy, model.servedName, countedPrompt, promptTokens);
     const { tokens, bounded } = call.promptBound;
     const excess = promptTokens - tokens;

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { ApiException } from '../../common/api.exception';
 import type { Progress, UnderWay } from '../../usage/leases/open-requests';
 import { NO_TOKENS } from '../../usage/token-usage';
-import { neverConnected } from '../upstream/never-connected';
+import { notConnected } from '../upstream/never-connected';
 import type { Upstream } from '../upstream/upstream';
 import type { UpstreamHeaders, UpstreamReceiver } from '../upstream/upstream.client';
 import {
@@ -174,7 +174,7 @@ export class RelayTask implements Running, UpstreamReceiver, Watched, UnderWay {
     if (this.stream)
       this.close(this.stream.cut('The connection to the model server broke.', upstreamFailed(error)));
     else if (this.reply?.isTooLarge) this.close(this.tooLarge());
-    else if (!this.abort && neverConnected(error)) {
+    else if (!this.abort && notConnected(error)) {
       const failure = upstreamUnreachable(error);
       this.close(failed(failure, failure.getStatus()));
     } else this.close(failed(upstreamFailed(error), 502));

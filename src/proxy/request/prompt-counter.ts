@@ -5,13 +5,17 @@ import { ChatCounts } from './chat-counts';
 import type { PromptSize } from './output-budget';
 import { BYTES_PER_TOKEN } from './prompt-guess';
 import type { MeteredCall } from './metered-call';
+import { TemplateOverheads } from './template-overheads';
 
 /** Asks vLLM for exact token counts, chat template and tools included. */
 @Injectable()
 export class PromptCounter {
   private readonly logger = new Logger(PromptCounter.name);
 
-  constructor(private readonly chats: ChatCounts) {}
+  constructor(
+    private readonly chats: ChatCounts,
+    private readonly templates: TemplateOverheads,
+  ) {}
 
   /**
    * The size that decides near a limit and near the context window. When vLLM cannot say, or is not believed, the bound
@@ -36,7 +40,8 @@ export class PromptCounter {
     const largest = Math.max(...sizes);
     if (!isBelieved) return { ...uncounted, counted: Math.min(largest, keptOfPrompt) };
     call.countedPrompt = sum(sizes) + constraintTokens;
-    return { tokens: call.countedPrompt + short, largest: largest + short, exact: true, bounded: true };
+    const above = short + this.aboveBy(call, server);
+    return { tokens: call.countedPrompt + above, largest: largest + above, exact: true, bounded: true };
   }
 
   /** The same without asking vLLM. */
@@ -67,6 +72,10 @@ export class PromptCounter {
 
   private shortBy({ endpoint, model }: MeteredCall, server: Upstream): Promise<number> | 0 {
     return endpoint === 'chat_completions' ? this.chats.shortBy(server, model.servedName) : 0;
+  }
+
+  private aboveBy({ endpoint, model, hasTools }: MeteredCall, server: Upstream): number {
+    return endpoint === 'chat_completions' ? this.templates.above(server, model.servedName, hasTools) : 0;
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */

@@ -2,10 +2,17 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { CatalogueModel } from '../upstream/model-catalogue';
 import type { Upstream } from '../upstream/upstream';
 
+interface Told {
+  readonly plain: number;
+  readonly withTools: number;
+}
+
 /** What a chat template adds to every chat by itself, in tokens; it only ever grows. */
 interface Overhead {
   plain: number;
   withTools: number;
+  /** What each server has last told. */
+  readonly told: Map<Upstream, Told>;
   /** When vLLM was last asked: performance.now(). */
   askedAt: number;
   /** Resolves when a server has answered for the first time; null from then on. */
@@ -46,8 +53,26 @@ export class TemplateOverheads {
     return overhead.first === null ? tokens() : overhead.first.then(tokens);
   }
 
+  /**
+   * By how much the template of any other server is longer than that of the one that has counted a chat, in tokens: the other
+   * one may get the request.
+   */
+  above(server: Upstream, servedName: string, withTools: boolean): number {
+    const told = this.overheads.get(servedName)?.told;
+    const own = told?.get(server);
+    if (told === undefined || own === undefined || told.size < 2) return 0;
+    const tokens = (one: Told): number => (withTools ? Math.max(one.plain, one.withTools) : one.plain);
+    return Math.max(...[...told.values()].map(tokens)) - tokens(own);
+  }
+
   private begin(model: Served): Overhead {
-    const overhead: Overhead = { plain: 0, withTools: 0, askedAt: -Infinity, first: null };
+    const overhead: Overhead = {
+      plain: 0,
+      withTools: 0,
+      told: new Map(),
+      askedAt: -Infinity,
+      first: null,
+    };
     this.overheads.set(model.servedName, overhead);
     overhead.first = this.ask(model, overhead).then(() => void (overhead.first = null));
     return overhead;
@@ -75,7 +100,8 @@ export class TemplateOverheads {
 }
 
 /** @throws when it does not say */
-async function askOne({ vllm }: Upstream, model: string, overhead: Overhead): Promise<void> {
+async function askOne(server: Upstream, model: string, overhead: Overhead): Promise<void> {
+  const { vllm } = server;
   const count = (body: object) => vllm.countTokens(Buffer.from(JSON.stringify(body))).catch(() => null);
   const [plain, withTools] = await Promise.all([
     count({ model, messages: MESSAGES }),
@@ -83,6 +109,7 @@ async function askOne({ vllm }: Upstream, model: string, overhead: Overhead): Pr
   ]);
   grow(overhead, { plain: plain ?? 0, withTools: withTools ?? 0 });
   if (plain === null) throw new Error('this server does not count');
+  overhead.told.set(server, { plain, withTools: withTools ?? 0 });
 }
 
 function grow(overhead: Overhead, { plain = 0, withTools = 0 }: Partial<Overhead>): void {

@@ -9,8 +9,15 @@ const NEVER_CONNECTED: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** Of a request that was not dispatched. */
+/** Whether no connection was made, as far as the error of any request tells. */
 export function neverConnected(error: Error): boolean {
   const code = 'code' in error ? String(error.code) : '';
   return NEVER_CONNECTED.has(code) || outOfFiles(error);
+}
+
+/** The same of one that was certainly not dispatched: whatever kept its connection from being made, a certificate as well. */
+export function notConnected(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : '';
+  // What remains is undici's own end.
+  return neverConnected(error) || !code.startsWith('UND_ERR_');
 }

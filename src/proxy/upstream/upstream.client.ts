@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Dispatcher } from 'undici';
-import { neverConnected } from './never-connected';
+import { notConnected } from './never-connected';
 import type { Upstream } from './upstream';
 import { anotherThan, chosen, nextAfter } from './upstream-choice';
 
@@ -71,6 +71,7 @@ export class UpstreamClient {
       body: request.body,
     };
     let end: ((reason: Error) => void) | null = null;
+    let answered = false;
     let ended = false;
     let returned: NodeJS.Timeout | null = null;
     upstream.running += 1;
@@ -81,6 +82,7 @@ export class UpstreamClient {
       },
       onHeaders: (status: number, raw: Buffer[], resume: () => void) => {
         if (status < 200) return true;
+        answered = true;
         const other = hasNoRoom(status) && tried === NOWHERE ? roomBeside(upstream, request) : null;
         if (!other || !receiver.onReturned()) {
           receiver.onHeaders(status, readHeaders(raw), resume);
@@ -105,7 +107,9 @@ export class UpstreamClient {
         if (returned !== null) return clearTimeout(returned);
         // Only a connection that was never made is tried again: nothing can have been generated. One that was made may break
         // with the same codes, when a route or a host goes.
-        const next = end || !neverConnected(error) ? null : after(error, request, upstream, tried);
+        // What ended it here, for its client, has no code.
+        if (end && !answered && 'code' in error) upstream.brokeOff();
+        const next = end || !notConnected(error) ? null : after(error, request, upstream, tried);
         if (next) this.dispatch(request, receiver, next, [...tried, upstream]);
         else receiver.onError(error);
       },
@@ -126,7 +130,7 @@ function after(
   upstream: Upstream,
   tried: readonly Upstream[],
 ): Upstream | null {
-  upstream.failed(error);
+  upstream.notConnected(error);
   return nextAfter([...tried, upstream], servers, user);
 }
 

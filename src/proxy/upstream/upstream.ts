@@ -92,14 +92,28 @@ export class Upstream {
 
   /** It does not know what it was asked for: of several, it may have been exchanged for another one. */
   servesOtherwise(): void {
-    if (this.isAlone || performance.now() < this.askedAgainAt + ASK_AGAIN_MS) return;
-    this.askedAgainAt = performance.now();
-    this.readModels().catch(() => undefined);
+    this.askAgain(() => undefined);
   }
 
   /** Something failed before it was dispatched, or was never answered. */
   failed(error: Error): void {
-    if (!this.isAlone && neverConnected(error) && !outOfFiles(error)) this.presence.lost();
+    if (neverConnected(error)) this.notConnected(error);
+  }
+
+  /** A request has found no connection. */
+  notConnected(error: Error): void {
+    if (!this.isAlone && !outOfFiles(error)) this.presence.lost();
+  }
+
+  /** A request was dispatched and its connection ended without an answer: something in front may take connections for it. */
+  brokeOff(): void {
+    this.askAgain(() => this.presence.lost());
+  }
+
+  private askAgain(onSilence: () => void): void {
+    if (this.isAlone || performance.now() < this.askedAgainAt + ASK_AGAIN_MS) return;
+    this.askedAgainAt = performance.now();
+    this.readModels().catch(onSilence);
   }
 
   async close(): Promise<void> {
