@@ -1,6 +1,7 @@
 import type { OpenAPIObject, ReferenceObject, RequestBodyObject, SchemaObject } from '@nestjs/swagger';
 import { documentOf, NOBODYS_ID, operationsOf } from './support/documented-operations';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { send } from './support/send';
 
 describe('what the documentation shows of requests', () => {
   let gateway: TestGateway;
@@ -13,6 +14,15 @@ describe('what the documentation shows of requests', () => {
     admin = await gateway.registerAdmin();
   });
   afterAll(() => gateway.close());
+
+  /** What Swagger UI sends when nobody has typed or chosen anything. */
+  const shownFirst = (name: string): unknown => {
+    const { requestBody } = new Map(operationsOf(document)).get(name) ?? {};
+    const { examples = {}, schema = {} } =
+      (requestBody as RequestBodyObject | undefined)?.content['application/json'] ?? {};
+    const [first] = Object.values(examples) as { value: unknown }[];
+    return first ? first.value : exampleOf(schema, document);
+  };
 
   // As Swagger UI sends them when nobody has typed anything.
   it('has bodies that are valid as they stand', async () => {
@@ -50,7 +60,7 @@ describe('what the documentation shows of requests', () => {
     expect(ahead.filter(([, days]) => days < 120 || days > 300)).toEqual([]);
   });
 
-  it('shows changes of one field at a time, and one for each field', () => {
+  it('shows changes of nothing first, then of one field at a time, and one for each field', () => {
     const changes = operationsOf(document).filter(([name]) => name.startsWith('PATCH '));
     expect(changes.map(([name]) => name)).toEqual(
       expect.arrayContaining(['PATCH /users/me', 'PATCH /admin/users/{id}', 'PATCH /users/me/api-keys/{id}']),
@@ -63,13 +73,30 @@ describe('what the documentation shows of requests', () => {
       const named = document.components?.schemas?.[schema.$ref.split('/').at(-1) as string];
       const { properties = {} } = (named ?? {}) as SchemaObject;
       const shown = Object.values(examples).map(({ value }) => Object.keys(value));
-      expect([name, shown.toSorted()]).toEqual([
+      expect([name, shown[0], shown.slice(1).toSorted()]).toEqual([
         name,
+        [],
         Object.keys(properties)
           .map((key) => [key])
           .toSorted(),
       ]);
     }
+  });
+
+  // It takes one press of Execute to send what the page shows first.
+  it.each([
+    ['PUT', '/users/me/token-limit'],
+    ['PATCH', '/users/me'],
+    ['PUT', '/admin/limits'],
+    ['PUT', '/admin/limits/default'],
+  ])('begins with a body that leaves everybody what they have: %s %s', async (method, path) => {
+    const { accessToken: bearer } = await gateway.registerAdmin();
+    const me = () => send(`${gateway.url}/users/me`, { bearer });
+    const before = (await me()).body;
+    const json = shownFirst(`${method} ${path}`);
+    const answer = await send(gateway.url + path, { method, bearer, json });
+    expect([answer.status, answer.text]).toEqual([200, expect.any(String)]);
+    expect((await me()).body).toEqual(before);
   });
 
   it('tells of every id in a path that it must be a UUID, and so does the answer', async () => {

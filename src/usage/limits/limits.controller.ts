@@ -1,5 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Put, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { type Client, CurrentClient } from '../../auth/current-client.decorator';
 import { Roles } from '../../common/access.decorator';
 import { ApiProblem } from '../../common/api-problem.decorator';
@@ -13,6 +20,7 @@ import {
   DefaultLimitChanged,
   DefaultLimitList,
   LimitView,
+  PUT_LIMIT_EXAMPLES,
   PutLimit,
   TemporaryAmount,
 } from './dto/limit.dto';
@@ -47,6 +55,7 @@ export class LimitsController {
       'One per subject, metric, window and model; it takes the place of the default one, and ends a temporary raise. ' +
       'What has been used in the window already counts. Every limit that applies to a request must have room.',
   })
+  @ApiBody({ type: PutLimit, examples: PUT_LIMIT_EXAMPLES })
   @ApiOkResponse({ type: LimitView })
   @ApiProblem(400, 'invalid_request', `amount must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`)
   @ApiProblem(404, 'not_found', 'There is no such user.')

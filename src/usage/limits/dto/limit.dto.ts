@@ -12,12 +12,14 @@ export const METRICS = ['tokens', 'requests', 'concurrent_requests'] as const sa
 export const WINDOWS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as const satisfies LimitPeriod[];
 
 const AMOUNT = { type: 'integer', format: 'int64', minimum: 0 } as const;
+/** More than a million accounts may spend by default. */
+const AMOUNT_OF_NO_EFFECT = 1_000_000_000_000;
 
 /** What a limit holds: which counter, and how much. */
 export class PutLimit {
   @ApiProperty({
     enum: SUBJECTS,
-    example: 'user',
+    example: 'everyone',
     description: 'everyone: one pool that all users share',
   })
   @IsIn(SUBJECTS)
@@ -27,14 +29,14 @@ export class PutLimit {
     type: String,
     format: 'uuid',
     nullable: true,
-    example: '0197a3c2-7d0e-7b64-9a53-3f6b1f0c2d11',
+    example: null,
     description: 'The id of the user or the key; absent or null for everyone',
   })
   @ValidateIf(({ subject, subject_id: id }: PutLimit) => subject !== 'everyone' || (id ?? null) !== null)
   @IsUUID()
   subject_id?: string | null;
 
-  @ApiProperty({ enum: METRICS, example: 'requests' })
+  @ApiProperty({ enum: METRICS, example: 'tokens' })
   @IsIn(METRICS)
   metric: Limit['metric'];
 
@@ -42,7 +44,7 @@ export class PutLimit {
     type: String,
     enum: WINDOWS,
     nullable: true,
-    example: 'minute',
+    example: 'month',
     description: 'Required, but for concurrent_requests, which have none',
   })
   @IsLimitWindow(WINDOWS)
@@ -51,17 +53,39 @@ export class PutLimit {
   @ApiPropertyOptional({
     type: String,
     nullable: true,
-    example: 'opencode-llm',
+    example: null,
     description: 'The public name of a model; absent or null: all models',
   })
   @IsOptional()
   @IsPlainText(256)
   model?: string | null;
 
-  @ApiProperty({ ...AMOUNT, example: 60 })
+  @ApiProperty({ ...AMOUNT, example: AMOUNT_OF_NO_EFFECT })
   @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   amount: number;
 }
+
+const SOMEBODYS_ID = '0197a3c2-7d0e-7b64-9a53-3f6b1f0c2d11';
+
+/** The page sends the first as it stands: it must neither need an id nor hold anybody up. */
+export const PUT_LIMIT_EXAMPLES = {
+  everyone: {
+    value: { subject: 'everyone', metric: 'tokens', window: 'month', amount: AMOUNT_OF_NO_EFFECT },
+  },
+  user: {
+    value: { subject: 'user', subject_id: SOMEBODYS_ID, metric: 'requests', window: 'minute', amount: 60 },
+  },
+  key: {
+    value: {
+      subject: 'key',
+      subject_id: SOMEBODYS_ID,
+      metric: 'tokens',
+      window: 'day',
+      model: 'opencode-llm',
+      amount: 500_000,
+    },
+  },
+} as const satisfies Record<string, { value: PutLimit }>;
 
 export class DefaultLimit {
   @ApiProperty({ enum: METRICS, example: 'tokens' })
@@ -72,7 +96,8 @@ export class DefaultLimit {
   @IsLimitWindow(WINDOWS)
   window?: LimitPeriod | null;
 
-  @ApiProperty({ ...AMOUNT, nullable: true, example: 500_000, description: 'null takes the default away' })
+  // The default of DEFAULT_TOKEN_LIMIT: whoever sends the example as it stands changes nothing.
+  @ApiProperty({ ...AMOUNT, nullable: true, example: 1_000_000, description: 'null takes the default away' })
   @ValidateIf(({ amount }: DefaultLimit) => amount !== null)
   @IsWholeNumber(0, Number.MAX_SAFE_INTEGER)
   amount: number | null;

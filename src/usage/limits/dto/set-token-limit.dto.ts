@@ -6,12 +6,13 @@ import { IsTokenAmount } from '../token-amount.decorator';
 const PERIODS = ['minute', 'hour', 'day', 'week', 'month', 'total'] as const satisfies LimitPeriod[];
 
 export class SetOwnTokenLimit {
+  // The cap by default: whoever sends the example as it stands may spend what he or she could before.
   @ApiProperty({
     type: 'integer',
     format: 'int64',
     minimum: 0,
     nullable: true,
-    example: 250_000,
+    example: 1_000_000,
     description: 'Tokens you want to spend at most, up to your cap; null takes only your own limit away',
   })
   @IsTokenAmount()
