@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OpenAPIObject, ResponseObject } from '@nestjs/swagger';
+import type { OpenAPIObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { startGateway, TestGateway } from './support/gateway';
 
 const ROOT = join(__dirname, '..');
@@ -182,6 +183,32 @@ describe('what is written about the gateway', () => {
       expect(codesOf(document.paths[path]?.get?.responses ?? {})).not.toContain('database_unavailable');
     }
   });
+
+  // Whoever follows the one and then the other would find the name taken, and then the password wrong.
+  it('registers somebody else in the README than in the examples of the page', () => {
+    const named = [...read('README.md').matchAll(/"username":"(\w+)"|username=(\w+)/g)];
+    const names = named.map(([, json, form]) => json ?? form);
+    expect(names).toEqual(['hedy', 'hedy']);
+    const examples = ['Register', 'CreateUser'].map((name) => {
+      const { properties } = (document.components?.schemas?.[name] ?? {}) as SchemaObject;
+      return (properties?.username as SchemaObject | undefined)?.example as unknown;
+    });
+    expect(examples).toEqual(['ada', 'grace']);
+  });
+
+  it.each(['README.md', 'docs/administration.md'])(
+    'takes nothing out of a refusal with the commands of %s',
+    (page) => {
+      const commands = [...read(page).matchAll(/\| (sed [^\n]*'[^'\n]*')\)/g)].map(([, sed = '']) => sed);
+      expect(commands.length).toBeGreaterThan(0);
+      const run = (command: string, input: string) =>
+        execFileSync('sh', ['-c', command], { input, encoding: 'utf8' }).trim();
+      for (const command of commands) {
+        expect(run(command, '{"error":"invalid_grant","error_description":"…"}')).toBe('');
+        expect(run(command, '{"access_token":"found","api_key":"found"}')).toBe('found');
+      }
+    },
+  );
 
   it('names every route in the README', () => {
     const rows = namedRoutes();
