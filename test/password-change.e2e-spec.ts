@@ -46,6 +46,24 @@ describe('POST /auth/password', () => {
     expect([weak.status, weak.body.code, weak.body.param]).toEqual([400, 'weak_password', 'new_password']);
   });
 
+  it('refuses the current password as the new one, and ends no session', async () => {
+    const ada = await gateway.register();
+    const other = (await logIn(ada.username, ada.password)).body;
+    const answer = await change(ada.accessToken, {
+      current_password: ada.password,
+      new_password: ada.password,
+    });
+    expect([answer.status, answer.body]).toEqual([
+      400,
+      expect.objectContaining({
+        code: 'weak_password',
+        param: 'new_password',
+        detail: 'new_password must differ from the current password',
+      }),
+    ]);
+    expect((await me(String(other.access_token))).status).toBe(200);
+  });
+
   it('counts wrong passwords as failed logins', async () => {
     const ada = await gateway.register();
     const statuses: number[] = [];

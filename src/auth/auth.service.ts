@@ -69,6 +69,7 @@ export class AuthService {
   /** Changes the password and ends the user's other sessions. */
   async changePassword(principal: Principal, dto: ChangePassword, client: Client): Promise<void> {
     const user = await this.confirmPassword(principal.userId, dto.current_password, client);
+    if (dto.new_password === dto.current_password) throw samePassword();
     await this.changes.count('with the password', user);
     const passwordHash = await this.users.hashNewPassword(user, dto.new_password);
     await this.dataSource.transaction(async (manager) => {
@@ -158,6 +159,16 @@ function invalidGrant(message: string): ApiException {
     code: 'invalid_grant',
     message,
     headers: { 'www-authenticate': 'Bearer realm="llm-user-management-api"' },
+  });
+}
+
+/** Whoever believes it changed would go on with one that somebody else may know. */
+function samePassword(): ApiException {
+  return new ApiException({
+    status: 400,
+    code: 'weak_password',
+    message: 'new_password must differ from the current password',
+    param: 'new_password',
   });
 }
 

@@ -2,6 +2,8 @@ import { isCommonPassword } from './common-passwords';
 
 const MAX_CODE_POINTS = 128;
 const MAX_BYTES = 512;
+/** A shorter name is a part of words that have nothing to do with it. */
+const LEAST_NAME = 4;
 
 export interface PasswordContext {
   readonly minimum: number;
@@ -12,7 +14,7 @@ export interface PasswordContext {
 /** What `passwordFault` asks for, told to somebody who is about to choose a password. */
 export function passwordRules(minimum: number): string {
   return (
-    `${minimum} to ${MAX_CODE_POINTS} characters of any kind, spaces included. Not your username or your e-mail address, ` +
+    `${minimum} to ${MAX_CODE_POINTS} characters of any kind, spaces included. Nothing like your username or e-mail address, ` +
     'and none of the passwords that attackers try first.'
   );
 }
@@ -29,12 +31,16 @@ export function passwordFault(password: string, context: PasswordContext): strin
   }
   if (/\p{Cs}/u.test(password)) return 'must be valid Unicode text';
   const folded = password.toLowerCase();
-  if (namesOf(context).some((name) => name === folded)) {
-    return 'must differ from the username and the e-mail address';
+  if (namesOf(context).some((name) => isLike(name, folded))) {
+    return 'must neither contain the username or the e-mail address nor be a part of them';
   }
   if (isCommonPassword(password)) return 'is among the first ones that attackers try; choose another';
   return null;
 }
+
+/** No password is so short that it would be a part of a name by chance. */
+const isLike = (name: string, password: string): boolean =>
+  name.includes(password) || (name.length >= LEAST_NAME && password.includes(name));
 
 function namesOf({ username, email }: PasswordContext): string[] {
   return [username, email ?? '']
