@@ -9,11 +9,12 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const CANARY = 'hunter2';
 
 const NOT_JSON = 'The body is not valid JSON. Send one JSON object in UTF-8.';
+const NO_OBJECT = 'The body must be a JSON object.';
 const TOO_LARGE = 'The body is larger than the 16 KiB this route accepts.';
 const CHARSET = 'The body has a charset or an encoding that is not accepted; send plain JSON in UTF-8.';
 const CUT_OFF =
   'The request cannot be read: its body is cut off or not what its headers say, or its path is not valid.';
-const PATH = 'The path is not valid: a % in it is followed by no character.';
+const PATH = 'The path is not valid: what follows a % in it stands for no character.';
 
 describe('a request that nobody can read', () => {
   let gateway: TestGateway;
@@ -39,7 +40,6 @@ describe('a request that nobody can read', () => {
     `{"username":"ada","password":${CANARY}}`,
     `{"password":"${CANARY}"`,
     `${CANARY}`,
-    `"${CANARY}"`,
     `{"password":"x"}${CANARY}`,
     `{'password':'${CANARY}'}`,
   ])('has its fault told in our words, which quote nothing of it: %s', async (json) => {
@@ -58,6 +58,25 @@ describe('a request that nobody can read', () => {
       expect([status, text.includes('"code":"invalid_json"')]).toEqual([400, true]);
       expect(text).not.toContain(CANARY);
     }
+  });
+
+  it.each(['null', `"${CANARY}"`, '[]', '7', 'true', `[{"password":"${CANARY}"}]`])(
+    'is told that its body must be an object, where it is other JSON: %s',
+    async (json) => {
+      for (const path of ['/auth/register', '/users/me/api-keys']) {
+        const { status, body, text } = await post(path, json);
+        expect([status, body.code, body.detail]).toEqual([400, 'invalid_request', NO_OBJECT]);
+        expect(text).not.toContain(CANARY);
+      }
+      const { status, body } = await post('/auth/token', json);
+      expect([status, body]).toEqual([400, { error: 'invalid_request', error_description: NO_OBJECT }]);
+    },
+  );
+
+  it('is told of a field that is not listed by its name', async () => {
+    const { status, body } = await post('/users/me/api-keys', '{"name":"laptop","nmae":1}');
+    const message = 'this route does not take nmae';
+    expect([status, body.detail, body.errors]).toEqual([400, message, [{ field: 'nmae', message }]]);
   });
 
   it.each<[string, number, string, string, string | Buffer, Record<string, string>]>([

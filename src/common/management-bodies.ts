@@ -18,7 +18,8 @@ export function managementBodies(): RequestHandler[] {
   const received = new WeakMap<object, Buffer>();
   const parseJson = json({
     limit: LIMIT,
-    strict: true,
+    // Not so strict as to call null no JSON: what is no object is refused below.
+    strict: false,
     type: 'application/json',
     verify: (request, _response, bytes, charset) => {
       if (charset !== 'utf-8') throw notJson();
@@ -46,7 +47,8 @@ export function managementBodies(): RequestHandler[] {
 
 function problemOf(body: unknown, bytes: Buffer | undefined): ApiException | undefined {
   if (isDeeperThan(MOST_LEVELS, body)) return tooDeep();
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || !bytes) return undefined;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return notAnObject();
+  if (!bytes) return undefined;
   const duplicate = duplicateKey(bytes, topLevelMembers(bytes, MOST_LEVELS), body as Record<string, unknown>);
   if (duplicate === null) return undefined;
   const { path: param } = duplicate;
@@ -60,6 +62,9 @@ function isDeeperThan(levels: number, value: unknown): boolean {
 
 const tooDeep = (): ApiException =>
   new ApiException({ status: 400, code: 'invalid_request', message: 'The body is nested too deeply.' });
+
+const notAnObject = (): ApiException =>
+  new ApiException({ status: 400, code: 'invalid_request', message: 'The body must be a JSON object.' });
 
 /** As what is no JSON. */
 const notUtf8 = (): Error =>

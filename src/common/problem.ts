@@ -107,7 +107,7 @@ function unreadableRequest(error: unknown): Pick<Failure, 'status' | 'code' | 'm
     return {
       status,
       code: 'invalid_request',
-      message: 'The path is not valid: a % in it is followed by no character.',
+      message: 'The path is not valid: what follows a % in it stands for no character.',
     };
   }
   // It marks what it refuses with a status, a type, and leave to show it.

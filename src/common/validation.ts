@@ -11,6 +11,9 @@ class InvalidFields extends BadRequestException {
   }
 }
 
+/** What is said of a field or a parameter that is not listed. */
+export const notTaken = (field: string): string => `this route does not take ${field}`;
+
 /** Bodies and queries of management routes: only listed fields, strict types, every fault named. */
 export function managementValidation(): ValidationPipe {
   return new ManagementValidation({
@@ -45,7 +48,7 @@ function takeInherited(value: unknown, path = ''): FieldError[] {
     const field = path ? `${path}.${name}` : name;
     if (!(name in Object.prototype)) return takeInherited(members[name], field);
     delete members[name];
-    return [{ field, message: `property ${name} should not exist` }];
+    return [{ field, message: notTaken(field) }];
   });
 }
 
@@ -57,7 +60,10 @@ function fieldsOf(error: unknown): readonly FieldError[] {
 function flatten(errors: ValidationError[], path = ''): FieldError[] {
   return errors.flatMap((error) => {
     const field = path ? `${path}.${error.property}` : error.property;
-    const own = Object.values(error.constraints ?? {}).map((message) => ({ field, message }));
+    const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
+      field,
+      message: rule === 'whitelistValidation' ? notTaken(field) : message,
+    }));
     return [...own, ...flatten(error.children ?? [], field)];
   });
 }

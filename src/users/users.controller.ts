@@ -4,6 +4,7 @@ import { ApiProblem } from '../common/api-problem.decorator';
 import { CurrentPrincipal } from '../common/current-principal.decorator';
 import { OneFieldBody } from '../common/one-field-body.decorator';
 import type { Principal } from '../common/principal';
+import { notTaken } from '../common/validation';
 import { UpdateUser } from './dto/update-user.dto';
 import { UserResponse } from './dto/user-response.dto';
 import { UserProfiles } from './user-profiles';
@@ -26,7 +27,7 @@ export class UsersController {
   @ApiOperation({ summary: 'Change my name or e-mail address' })
   @OneFieldBody(UpdateUser, { name: 'Ada Lovelace', email: 'ada@example.com' })
   @ApiOkResponse({ type: UserResponse })
-  @ApiProblem(400, 'invalid_request', 'property role should not exist')
+  @ApiProblem(400, 'invalid_request', notTaken('role'))
   update(@CurrentPrincipal() principal: Principal, @Body() changes: UpdateUser): Promise<UserResponse> {
     return this.profiles.update(principal.userId, changes);
   }
