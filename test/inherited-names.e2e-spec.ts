@@ -27,14 +27,15 @@ describe('an unknown field that is named like a member of every object', () => {
     expect(refusal).toEqual([400, expect.stringContaining('this route does not take ?')]);
     return refusal;
   };
-  const routes = async (has: (operation: { body: boolean; query: boolean }) => boolean) =>
+  const routes = async (has: (operation: { body: boolean; query: boolean; session: boolean }) => boolean) =>
     operationsOf(await documentOf(gateway))
       // What vLLM is asked for leaves out what it does not know, in whatever form.
       .filter(([name]) => !/ \/(v1|chat)\//.test(name))
-      .filter(([, { requestBody, parameters = [] }]) =>
+      .filter(([, { requestBody, parameters = [], security }]) =>
         has({
           body: (requestBody as RequestBodyObject | undefined)?.content['application/json'] !== undefined,
           query: (parameters as ParameterObject[]).some((parameter) => parameter.in === 'query'),
+          session: JSON.stringify(security) === '[{"session":[]}]',
         }),
       )
       .map(([name]) => name.replaceAll(/\{\w+\}/g, NOBODYS_ID).split(' ') as [string, string]);
@@ -61,6 +62,31 @@ describe('an unknown field that is named like a member of every object', () => {
       for (const name of INHERITED) {
         const answer = await ask(method, `${path}?${name}=x`);
         expect([method, path, name, ...told(answer, name)]).toEqual([method, path, name, ...other]);
+      }
+    }
+  });
+
+  it('is refused in a query of every other route of a session, too', async () => {
+    const without = await routes(({ query, session }) => session && !query);
+    expect(without.map((route) => route.join(' '))).toEqual(
+      expect.arrayContaining([
+        'GET /admin/models',
+        'GET /admin/upstreams',
+        `GET /admin/users/${NOBODYS_ID}/api-keys`,
+        'GET /auth/sessions',
+        'DELETE /auth/sessions',
+      ]),
+    );
+    for (const [method, path] of without) {
+      for (const name of [ANY_OTHER, ...INHERITED]) {
+        const { status, body } = await ask(method, `${path}?${name}=x`);
+        expect([method, path, status, body.detail, body.param]).toEqual([
+          method,
+          path,
+          400,
+          `this route does not take ${name}`,
+          name,
+        ]);
       }
     }
   });

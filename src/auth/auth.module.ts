@@ -3,6 +3,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { UnknownParametersGuard } from '../http/unknown-parameters.guard';
 import { UsersModule } from '../users/users.module';
 import { AccessTokens } from './access-tokens.service';
 import { ApiKeyAuthenticator } from './api-keys/api-key-authenticator';
@@ -53,10 +54,11 @@ import { ThrottleService } from './throttle.service';
     RegistrationService,
     SessionsService,
     ThrottleService,
-    // In this order: first who calls, then whether they may, then whether it is too much.
+    // In this order: first who calls, then whether they may, then whether it is too much, then what they ask for.
     { provide: APP_GUARD, useClass: AuthenticationGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
     { provide: APP_GUARD, useClass: ChangeThrottleGuard },
+    { provide: APP_GUARD, useClass: UnknownParametersGuard },
   ],
   exports: [ApiKeysService, AuditLog, AuthService, Invitations, PasswordResets, SessionsService],
 })

@@ -141,6 +141,7 @@ function complete(
   const known = generation ? { ...route, failures: [...route.failures, ...GENERATION_FAILURES] } : route;
   const failures = failuresOf(known, {
     hasBody: operation.requestBody !== undefined && !generation,
+    refusesParameters: route.access === 'session' && !generation,
     changes: verb !== 'get' && !generation,
     // Whoever needs no credential reads pages and texts that are the same for everybody.
     touchesDatabase: route.access !== 'public' || verb !== 'get',

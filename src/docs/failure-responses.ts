@@ -3,6 +3,7 @@ import { toAnthropicError } from '../anthropic-compat/anthropic-error';
 import type { DocumentedFailure } from '../common/api-problem.decorator';
 import { Failure, toProblem } from '../common/problem';
 import { notUuidMessage } from '../common/uuid-param.decorator';
+import { notTaken } from '../common/validation';
 import { oauthCode } from '../openai-compat/failure-answer';
 import { toOpenAiError } from '../openai-compat/openai-error';
 import type { DocumentedRoute } from './route-table';
@@ -110,6 +111,11 @@ const BODY_FAILURES: DocumentedFailure[] = [
   },
   { status: 413, code: 'body_too_large', message: 'The body is larger than this route takes.' },
 ];
+const PARAMETER_FAILURE: DocumentedFailure = {
+  status: 400,
+  code: 'invalid_request',
+  message: notTaken('foo'),
+};
 const CHANGES_FAILURE: DocumentedFailure = {
   status: 429,
   code: 'rate_limit_exceeded',
@@ -123,6 +129,7 @@ const DATABASE_FAILURE: DocumentedFailure = {
 
 interface RouteTraits {
   readonly hasBody: boolean;
+  readonly refusesParameters: boolean;
   readonly touchesDatabase: boolean;
   readonly changes: boolean;
   /** The parts of its path that are ids. */
@@ -132,7 +139,7 @@ interface RouteTraits {
 /** What a route may answer besides its success: what it says itself, and what its credential and body bring along. */
 export function failuresOf(
   { access, roles, failures }: DocumentedRoute,
-  { hasBody, touchesDatabase, changes, uuids }: RouteTraits,
+  { hasBody, refusesParameters, touchesDatabase, changes, uuids }: RouteTraits,
 ): DocumentedFailure[] {
   const usual = [
     ...(access === 'session' ? SESSION_FAILURES : []),
@@ -141,6 +148,7 @@ export function failuresOf(
     ...(access === 'public' ? [] : [CREDENTIAL_FAILURE]),
     ...(roles.length > 0 ? [ROLE_FAILURE] : []),
     ...(hasBody ? BODY_FAILURES : []),
+    ...(refusesParameters && !hasBody ? [PARAMETER_FAILURE] : []),
     ...(changes && access === 'session' ? [CHANGES_FAILURE] : []),
     ...(touchesDatabase ? [DATABASE_FAILURE] : []),
   ];
