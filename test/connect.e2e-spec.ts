@@ -126,6 +126,16 @@ describe('setting up opencode', () => {
       });
     });
 
+    it('is the same where the address was given with /v1', async () => {
+      const [answer, expected] = await Promise.all(
+        ['/v1', ''].map((base) => fetch(`${gateway.url}${base}/.well-known/opencode`)),
+      );
+      expect(answer?.status).toBe(200);
+      expect(answer?.headers.get('content-type')).toBe(expected?.headers.get('content-type'));
+      expect(answer?.headers.get('cache-control')).toBe('public, max-age=300');
+      expect(await answer?.json()).toEqual(await expected?.json());
+    });
+
     it.each([
       ['prints the key of the environment', 'llmk_x1', 'llmk_x1'],
       ['refuses what is no key', 'sk-123', null],

@@ -15,6 +15,7 @@ const PUBLIC = [
   'GET /docs-json',
   'GET /health/live',
   'GET /health/ready',
+  'GET /v1/.well-known/opencode',
   'POST /auth/password-reset',
   'POST /auth/password-reset/check',
   'POST /auth/refresh',

@@ -42,6 +42,22 @@ describe('opencode auth login <url of the gateway>', () => {
     assert.equal((await opencode(['models', 'llm-user-managed'], { home })).code, 0);
   });
 
+  it('takes the base URL of all other clients, too, and starts with it', async () => {
+    const another = makeHome();
+    const user = await register();
+    const env = { LLM_API_KEY: user.key };
+    const login = await opencode(['auth', 'login', `${url}/v1`], { home: another, env });
+    assert.equal(login.code, 0, login.stderr);
+    const models = await opencode(['models', 'llm-user-managed'], { home: another });
+    assert.deepEqual(models.stdout.trim().split('\n'), [
+      'llm-user-managed/opencode-llm',
+      'llm-user-managed/served-model',
+    ]);
+    assert.equal((await opencode(['auth', 'logout', `${url}/v1`], { home: another })).code, 0);
+    const list = await opencode(['auth', 'list'], { home: another });
+    assert.match(list.stdout + list.stderr, /0 credentials/);
+  });
+
   it('stores nothing without a key', async () => {
     const empty = makeHome();
     const login = await opencode(['auth', 'login', url], { home: empty });

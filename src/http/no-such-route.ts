@@ -49,7 +49,10 @@ const pathsOf = (express: Express): string[] =>
     .filter((path) => path.startsWith(PLACE) && !path.includes('*'));
 
 function everythingAt(express: Express): string {
-  const routes = allRoutes(express).filter(({ path }) => path.startsWith(PLACE));
+  // What opencode looks for when it is set up is nothing to call.
+  const routes = allRoutes(express).filter(
+    ({ path }) => path.startsWith(PLACE) && !path.startsWith(`${PLACE}.`),
+  );
   const lines = routes.map(
     ({ path, methods }) => `${Object.keys(methods).join(' and ').toUpperCase()} ${withBraces(path)}`,
   );

@@ -42,4 +42,16 @@ export class OpencodeController {
   login(): OpencodeLogin {
     return this.opencode.login();
   }
+
+  @Get('v1/.well-known/opencode')
+  @Public()
+  @Header('cache-control', LOGIN_CACHE)
+  @ApiOperation({
+    summary: 'The same, for opencode auth login with the base URL',
+    description: 'All other clients are given the address with /v1; opencode would crash on a 404 here.',
+  })
+  @ApiOkResponse({ type: OpencodeLogin })
+  loginByBaseUrl(): OpencodeLogin {
+    return this.opencode.login();
+  }
 }
