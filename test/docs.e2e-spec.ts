@@ -160,6 +160,16 @@ describe('the documentation', () => {
     expect([keys.length > 0, keys.filter(isApiKey)]).toEqual([true, []]);
   });
 
+  it.each(['GET', 'HEAD'])('is what %s of the bare address leads to', async (method) => {
+    for (const at of ['/', '/?x=1']) {
+      const answer = await fetch(gateway.url + at, { method, redirect: 'manual' });
+      expect([answer.status, answer.headers.get('location'), await answer.text()]).toEqual([302, 'docs', '']);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+    }
+    expect((await fetch(`${gateway.url}/`, { method })).url).toBe(`${gateway.url}/docs`);
+    expect((await fetch(`${gateway.url}/`, { method: 'POST' })).status).toBe(404);
+  });
+
   it('is a page without anything from elsewhere', async () => {
     const page = await fetch(`${gateway.url}/docs`);
     expect(page.status).toBe(200);
@@ -202,6 +212,15 @@ describe('DOCS_ACCESS', () => {
       expect(JSON.stringify(whole)).toContain(hidden);
       expect(shown).not.toContain(hidden);
     }
+  });
+
+  it.each(['off', 'admin'])('%s: the bare address tells nobody of a page', async (access) => {
+    const { url } = await start(access);
+    const answer = await fetch(`${url}/`, { redirect: 'manual' });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      404,
+      expect.stringContaining('application/problem+json'),
+    ]);
   });
 
   it('off: there is nothing', async () => {

@@ -61,6 +61,7 @@ export function setupDocs(app: NestExpressApplication, env: Env): void {
   serveScript(app, FORGET_SECRETS, FORGET_SECRETS_SCRIPT);
   serveScript(app, ERROR_LINK, ERROR_LINK_SCRIPT);
   if (env.DOCS_ACCESS === 'public') {
+    app.use(leadToPage);
     SwaggerModule.setup('docs', app, () => document.whole(), {
       ...PAGE,
       raw: ['json'],
@@ -74,6 +75,13 @@ export function setupDocs(app: NestExpressApplication, env: Env): void {
     raw: false,
     customJs: [FORGET_SECRETS, ERROR_LINK, LOAD_DOCUMENT],
   });
+}
+
+/** Who types only the address finds the page; no route of the API, and so in no list of them. */
+function leadToPage({ method, path }: Request, response: Response, next: NextFunction): void {
+  if (path === '/' && (method === 'GET' || method === 'HEAD')) {
+    response.status(302).setHeader('location', 'docs').end();
+  } else next();
 }
 
 /** Also where it is looked for from `/docs/`, with a slash at the end: Nest does the same for its own script. */
