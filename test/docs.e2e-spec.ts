@@ -103,6 +103,15 @@ describe('the documentation', () => {
     );
   });
 
+  it.each([
+    ['503', 'busy', ['logins', 'passwords', 'at once', 'reports']],
+    ['429', 'rate_limit_exceeded', ['limit on requests', 'at once', 'passwords', 'registrations', 'changes']],
+  ])('names all that may lie behind %s %s', (status, code, causes) => {
+    const entry = new RegExp(`<li id="errors-${code}">${status} [^]*?</li>`);
+    const [explained = ''] = entry.exec(document.info.description ?? '') ?? [];
+    expect(causes.filter((cause) => !explained.includes(cause))).toEqual([]);
+  });
+
   it('is what npm run openapi writes, which needs no database', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'openapi-'));
     try {

@@ -19,7 +19,17 @@ const ANYWHERE: readonly DocumentedFailure[] = [
   },
 ];
 
-/** Where the `type` of a problem leads: every code once, with an example of its message, as Markdown. */
+/** What a single route says of these is one cause among several; as docs/errors.md has them. */
+const CAUSES: Readonly<Record<string, string>> = {
+  busy:
+    'Too many logins are under way or passwords being checked, this account does too much at once, or other reports are ' +
+    'being added up. Repeat after `Retry-After`.',
+  rate_limit_exceeded:
+    'A limit on requests, or on requests at once; too many wrong passwords or registrations from this address; or too ' +
+    'many changes by this account. Repeat after `Retry-After`.',
+};
+
+/** Where the `type` of a problem leads: every code once, with its causes or an example of its message, as Markdown. */
 export function errorList(documented: Iterable<DocumentedFailure>): string {
   const byCode = new Map<string, DocumentedFailure>();
   for (const failure of [...ANYWHERE, ...documented]) {
@@ -29,7 +39,7 @@ export function errorList(documented: Iterable<DocumentedFailure>): string {
     .toSorted((one, other) => one.status - other.status || one.code.localeCompare(other.code))
     .map(
       ({ status, code, message }) =>
-        `<li id="errors-${code}">${status} <code>${code}</code>: ${html(message)}</li>`,
+        `<li id="errors-${code}">${status} <code>${code}</code>: ${html(CAUSES[code] ?? message)}</li>`,
     );
   return `<details><summary>Errors, by their code</summary><ul>${rows.join('')}</ul></details>`;
 }
