@@ -39,6 +39,12 @@ export const TAGS: readonly [name: string, description: string][] = [
   ['Anthropic-compatible', 'The same for Claude Code and Anthropic’s SDKs'],
   ['Chat', 'The same with a session'],
   ['Usage and limits', 'What I used, and what is left'],
-  ['Administration', 'What needs the role admin'],
+  [
+    'Administration',
+    'Accounts of others, and invitations; needs the role admin, as all that begins with this word',
+  ],
+  ['Administration: limits', 'What everyone, a user or a key may use'],
+  ['Administration: usage', 'What all have used'],
+  ['Administration: operation', 'What runs now, what vLLM says, and who changed what'],
   ['Health', 'For load balancers and this page'],
 ];

@@ -19,6 +19,11 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+// Swagger UI forgot them: this label is as dark as what it stands on, and bars of PUT are brighter than all others.
+const IN_THE_DARK = `
+  html.dark-mode .swagger-ui .examples-select__section-label { color: #e4e6e6 }
+  html.dark-mode .swagger-ui .opblock.opblock-put .opblock-section-header { background: #3a2a22 }`;
+
 // OAuth2 clients and scopes do not exist here; their fields would only raise questions. Neither is there another
 // server or document to choose.
 const PAGE_CSS = `
@@ -27,7 +32,8 @@ const PAGE_CSS = `
   .swagger-ui .scheme-container .servers,
   .auth-container .scope-def,
   .auth-container .wrapper:has(> label[for="password_type"]),
-  .auth-container .wrapper:has(> label[for^="client_"]) { display: none }`;
+  .auth-container .wrapper:has(> label[for^="client_"]) { display: none }
+  ${IN_THE_DARK}`;
 
 const PAGE: SwaggerCustomOptions = {
   customSiteTitle: 'LLM User Management API',

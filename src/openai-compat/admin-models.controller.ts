@@ -5,7 +5,7 @@ import { AdminModelList } from './admin-models.dto';
 import { ModelsService } from './models.service';
 import { NeedsModels } from './needs-models.decorator';
 
-@ApiTags('Administration')
+@ApiTags('Administration: operation')
 @ApiBearerAuth('session')
 @Roles('admin')
 @Controller('admin/models')

@@ -5,7 +5,7 @@ import { ApiProblem } from '../../common/api-problem.decorator';
 import { AuditLogReader } from './audit-log-reader.service';
 import { AuditLogPage, AuditLogQuery } from './audit-log.dto';
 
-@ApiTags('Administration')
+@ApiTags('Administration: operation')
 @ApiBearerAuth('session')
 @Roles('admin')
 @Controller('admin/audit-log')

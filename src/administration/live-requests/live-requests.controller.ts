@@ -9,7 +9,7 @@ import { LiveRequestEnding } from './live-request-ending.service';
 import { LiveRequestList } from './live-request-list.service';
 import { LiveRequestsPage, LiveRequestsQuery } from './live-requests.dto';
 
-@ApiTags('Administration')
+@ApiTags('Administration: operation')
 @ApiBearerAuth('session')
 @Roles('admin')
 @Controller('admin/live-requests')

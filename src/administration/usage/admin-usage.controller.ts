@@ -24,7 +24,7 @@ const csvOr = (page: typeof UsageReport | typeof AllUsageRecordsPage) => ({
   },
 });
 
-@ApiTags('Administration')
+@ApiTags('Administration: usage')
 @ApiBearerAuth('session')
 @Roles('admin')
 @ApiProblem(400, 'invalid_request', 'from must not be after to.')

@@ -4,7 +4,7 @@ import { Roles } from '../../common/access.decorator';
 import { UpstreamStates } from './upstream-states.service';
 import { UpstreamList } from './upstream.dto';
 
-@ApiTags('Administration')
+@ApiTags('Administration: operation')
 @ApiBearerAuth('session')
 @Roles('admin')
 @Controller('admin/upstreams')

@@ -29,7 +29,7 @@ import { LimitDirectory } from './limit-directory.service';
 import { Limits } from './limits.service';
 import { RAISE_END } from './raise-end';
 
-@ApiTags('Administration')
+@ApiTags('Administration: limits')
 @ApiBearerAuth('session')
 @Roles('admin')
 @Controller('admin/limits')

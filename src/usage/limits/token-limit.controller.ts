@@ -43,7 +43,7 @@ export class TokenLimitController {
 
   @Put('admin/users/:id/token-limit')
   @Roles('admin')
-  @ApiTags('Administration')
+  @ApiTags('Administration: limits')
   @ApiOperation({
     summary: "Set or remove a user's cap",
     description:
