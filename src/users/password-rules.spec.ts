@@ -37,21 +37,26 @@ describe('passwordFault', () => {
 
   it.each(['ADA.Lovelace', 'ada.lovelace@example.com', 'Ada.Lovelace@Example.com'])(
     'refuses %s, the name of its owner',
-    (password) => expect(passwordFault(password, ada)).toMatch(/neither contain the username/),
+    (password) => expect(passwordFault(password, ada)).toMatch(/more than the username/),
   );
 
   it.each([
     ['zedzedzedzed', 'zedzedzedzed1'],
     ['zedzedzedzed', 'my ZedZedZedZed!'],
-    ['nils', 'the lamps of Nils'],
-    ['nils@example.com', 'the lamps of nils'],
+    ['nils', 'NilsNils-nils'],
+    ['nils@example.com', 'nils nils nils!'],
+    ['ada', 'adaadaada1234567'],
     ['a-quiet-lantern-of-mine', 'QUIET-lantern'],
   ])('refuses, of %s, what only adds to the name or takes from it: %s', (username, password) => {
-    expect(passwordFault(password, { minimum: 12, username })).toMatch(/neither contain the username/);
+    expect(passwordFault(password, { minimum: 12, username })).toMatch(/more than the username/);
   });
 
-  it('takes a word that a name of three characters is a part of', () => {
-    expect(passwordFault('canadas quiet lantern', { minimum: 12, username: 'ada', email: null })).toBeNull();
+  it.each([
+    ['ada', 'canadas quiet lantern'],
+    ['nils', 'the lamps of Nils'],
+    ['admin', 'admin-password-of-ours'],
+  ])('takes, of %s, one of which the name is only a part: %s', (username, password) => {
+    expect(passwordFault(password, { minimum: 12, username, email: null })).toBeNull();
   });
 
   it('refuses broken Unicode, which several passwords would share', () => {

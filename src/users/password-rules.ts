@@ -2,8 +2,8 @@ import { isCommonPassword } from './common-passwords';
 
 const MAX_CODE_POINTS = 128;
 const MAX_BYTES = 512;
-/** A shorter name is a part of words that have nothing to do with it. */
-const LEAST_NAME = 4;
+/** Characters beside a name that make a password of their own: a name may well be a part of one. */
+const LEAST_BESIDE = 8;
 
 export interface PasswordContext {
   readonly minimum: number;
@@ -32,7 +32,7 @@ export function passwordFault(password: string, context: PasswordContext): strin
   if (/\p{Cs}/u.test(password)) return 'must be valid Unicode text';
   const folded = password.toLowerCase();
   if (namesOf(context).some((name) => isLike(name, folded))) {
-    return 'must neither contain the username or the e-mail address nor be a part of them';
+    return 'must be more than the username or the e-mail address, or a part of them, with a few characters around';
   }
   if (isCommonPassword(password)) return 'is among the first ones that attackers try; choose another';
   return null;
@@ -40,7 +40,12 @@ export function passwordFault(password: string, context: PasswordContext): strin
 
 /** No password is so short that it would be a part of a name by chance. */
 const isLike = (name: string, password: string): boolean =>
-  name.includes(password) || (name.length >= LEAST_NAME && password.includes(name));
+  name.includes(password) || (name !== '' && isMostly(name, password));
+
+function isMostly(name: string, password: string): boolean {
+  const beside = password.replaceAll(name, '');
+  return beside.length < password.length && [...beside].length < LEAST_BESIDE;
+}
 
 function namesOf({ username, email }: PasswordContext): string[] {
   return [username, email ?? '']

@@ -9,7 +9,7 @@ import { UsageService } from '../../usage/usage.service';
 import { UsersService } from '../../users/users.service';
 
 /** What stands in a user's way, as they see it themselves: whoever helps them has to see the same. */
-@ApiTags('Administration')
+@ApiTags('Administration: usage')
 @ApiBearerAuth('session')
 @Roles('admin')
 @ApiProblem(
