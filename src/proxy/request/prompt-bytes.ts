@@ -82,8 +82,8 @@ function growthByRendering({ bytes, members, fields }: Body): number {
   for (const { key, valueStart, end } of members) {
     if (!RENDERED_FIELDS.has(key)) continue;
     const value = bytes.subarray(valueStart, end);
-    growth += growthOf(value);
-    if (key === 'tools') growth += (TOOLS_WRITTEN - 1) * (value.length + growthOf(value));
+    const grown = growthOf(value);
+    growth += key === 'tools' ? TOOLS_WRITTEN * (value.length + grown) - value.length : grown;
   }
   if (!Array.isArray(fields.messages)) return growth;
   for (const message of fields.messages as (Record<string, unknown> | null)[]) {

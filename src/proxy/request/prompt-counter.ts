@@ -75,7 +75,7 @@ export class PromptCounter {
   }
 
   private aboveBy({ endpoint, model, hasTools }: MeteredCall, server: Upstream): number {
-    return endpoint === 'chat_completions' ? this.templates.above(server, model.servedName, hasTools) : 0;
+    return endpoint === 'chat_completions' ? this.templates.above(server, model, hasTools) : 0;
   }
 
   /** What to bill for a text vLLM wrote without telling its size. */

@@ -8,6 +8,16 @@ describe('a schema, pattern or grammar that would hold up vLLM', () => {
     // Each took xgrammar 0.2.9 from 2 to 45 s.
     [{ structured_outputs: { regex: 'a?'.repeat(16_000) } }, 'structured_outputs'],
     [{ structured_outputs: { grammar: `root ::= ${'"a"? '.repeat(6_000)}` } }, 'structured_outputs'],
+    [
+      {
+        response_format: { type: 'structural_tag', format: { grammar: `root ::= ${'"a"? '.repeat(6_000)}` } },
+      },
+      'response_format',
+    ],
+    [
+      { structured_outputs: { structural_tag: JSON.stringify({ pattern: 'a{1,20000}' }) } },
+      'structured_outputs',
+    ],
     [{ structured_outputs: { json: { pattern: '[a-z]?'.repeat(2_000) } } }, 'structured_outputs'],
     [{ response_format: { json_schema: { schema: { pattern: 'a?'.repeat(4_000) } } } }, 'response_format'],
     [{ response_format: { json_schema: { schema: { pattern: '(a|)'.repeat(4_000) } } } }, 'response_format'],

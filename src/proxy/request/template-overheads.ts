@@ -57,12 +57,12 @@ export class TemplateOverheads {
    * By how much the template of any other server is longer than that of the one that has counted a chat, in tokens: the other
    * one may get the request.
    */
-  above(server: Upstream, servedName: string, withTools: boolean): number {
+  above(server: Upstream, { servedName, servers }: Served, withTools: boolean): number {
     const told = this.overheads.get(servedName)?.told;
     const own = told?.get(server);
-    if (told === undefined || own === undefined || told.size < 2) return 0;
+    if (own === undefined || servers.length === 1) return 0;
     const tokens = (one: Told): number => (withTools ? Math.max(one.plain, one.withTools) : one.plain);
-    return Math.max(...[...told.values()].map(tokens)) - tokens(own);
+    return Math.max(...servers.map((other) => tokens(told?.get(other) ?? own))) - tokens(own);
   }
 
   private begin(model: Served): Overhead {
