@@ -71,6 +71,17 @@ describe('The bytes of a prompt', () => {
     expect(boundOf(own).bound).toBeGreaterThan(times * digits.length);
   });
 
+  it('count what a tool says of itself once', () => {
+    const described = (description: string) =>
+      boundOf(
+        chat('hi', `,"tools":[{"type":"function","function":{"name":"f","description":"${description}"}}]`),
+      );
+    const [short, long] = [described(''), described('x'.repeat(5_000))];
+    expect(long.bound - short.bound).toBe(5_000);
+    // As it is when it is escaped, and no more is taken off than there is.
+    expect(described('\\u0061'.repeat(100)).bound).toBeGreaterThan(short.bound + 100);
+  });
+
   it.each([
     ['text', (args: object): unknown => JSON.stringify(args)],
     ['an object', (args: object): unknown => args],

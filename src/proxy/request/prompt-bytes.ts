@@ -83,7 +83,9 @@ function growthByRendering({ bytes, members, fields }: Body): number {
     if (!RENDERED_FIELDS.has(key)) continue;
     const value = bytes.subarray(valueStart, end);
     const grown = growthOf(value);
-    growth += key === 'tools' ? TOOLS_WRITTEN * (value.length + grown) - value.length : grown;
+    growth += grown;
+    if (key === 'tools')
+      growth += (TOOLS_WRITTEN - 1) * (value.length + grown - describedBytes(fields.tools));
   }
   if (!Array.isArray(fields.messages)) return growth;
   for (const message of fields.messages as (Record<string, unknown> | null)[]) {
@@ -99,6 +101,17 @@ function growthByRendering({ bytes, members, fields }: Body): number {
     }
   }
   return growth;
+}
+
+/** What tools say of themselves, which is written once: most of what a coding agent sends of them. */
+function describedBytes(tools: unknown): number {
+  if (!Array.isArray(tools)) return 0;
+  let bytes = 0;
+  for (const tool of tools as ({ function?: { description?: unknown } | null } | null)[]) {
+    const description = tool?.function?.description;
+    if (typeof description === 'string') bytes += Buffer.byteLength(description);
+  }
+  return bytes;
 }
 
 function growthOf(json: Uint8Array): number {
