@@ -174,8 +174,14 @@ describe('a server that is not there at the start', () => {
     const port = await freePort();
     gateway = await gatewayOver([`http://127.0.0.1:${port}`, vllm.baseUrl]);
     user = await gateway.register();
+    const before = generations(vllm).length;
     expect(await statusOf(gateway, user, chat({ tokens: 2 }, 'served'))).toBe(200);
     expect(await statusOf(gateway, user)).toBe(502);
+    const unnamed = await gateway.post('/chat/completions', user.accessToken, {
+      ...chat({ tokens: 2 }),
+      model: undefined,
+    });
+    expect([unnamed.status, generations(vllm).length]).toEqual([502, before + 1]);
     const first = await startSimulator({ models: [{ id: 'first', maxModelLen: 4_096 }], port });
     await until('served', async () => (await statusOf(gateway, user)) === 200);
     expect(generations(first)).toHaveLength(1);

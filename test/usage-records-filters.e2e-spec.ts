@@ -47,6 +47,10 @@ describe('the filters of GET /users/usage/records', () => {
     made['key'] = await recordGeneration(gateway, { ...own, at: at(2), keyId });
     made['key, large'] = await recordGeneration(gateway, { ...own, at: at(3), keyId, model: 'large_%' });
     made['long ago'] = await recordGeneration(gateway, { ...own, at: at(400) });
+    await gateway.dataSource.query(
+      `UPDATE usage_records SET outcome = 'client_closed' WHERE request_id = $1`,
+      [made['key']],
+    );
     await recordGeneration(gateway, { ...used, userId: bob.id, at: at(2), keyId: keyOfBob });
   });
   afterAll(() => gateway.close());
@@ -58,6 +62,8 @@ describe('the filters of GET /users/usage/records', () => {
     ['a model', () => 'model=large_%25', ['key, large']],
     ['a part of its name', () => 'model=%25', []],
     ['a key and a model', () => `key_id=${keyId}&model=sim`, ['key']],
+    ['an outcome', () => 'outcome=client_closed', ['key']],
+    ['a key and an outcome', () => `key_id=${keyId}&outcome=completed`, ['key, large']],
     ['from', () => `from=${at(2).toISOString()}`, ['session', 'key']],
     ['to, excluded', () => `to=${at(2).toISOString()}`, ['key, large']],
     ['both', () => `from=${at(401).toISOString()}&to=${at(300).toISOString()}`, ['long ago']],
@@ -88,6 +94,7 @@ describe('the filters of GET /users/usage/records', () => {
   it.each([
     ['from', 'from=yesterday'],
     ['to', 'to=2026-13-01'],
+    ['outcome', 'outcome=lost'],
     ['from', 'from=2026-11-03&to=2026-11-01'],
     ['key_id', 'key_id=laptop'],
     ['request_id', 'request_id=1'],

@@ -58,11 +58,11 @@ export class UsageRecords {
   /** Always among the user's own records: the id of somebody else's key or request finds nothing. Without a range: all of them. */
   private async filterOf(
     userId: string,
-    { request_id: requestId, key_id: keyId, model, from, to }: UsageRecordsQuery,
+    { request_id: requestId, key_id: keyId, model, outcome, from, to }: UsageRecordsQuery,
   ): Promise<LedgerFilter> {
-    if (from === undefined && to === undefined) return { requestId, userId, keyId, model };
+    if (from === undefined && to === undefined) return { requestId, userId, keyId, model, outcome };
     const range = await resolveRecentRange(this.dataSource, this.env.LIMITS_TIME_ZONE, { from, to });
-    return { requestId, userId, keyId, model, range };
+    return { requestId, userId, keyId, model, outcome, range };
   }
 }
 

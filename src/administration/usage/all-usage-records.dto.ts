@@ -1,11 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsUUID } from 'class-validator';
-import { UsageRecord } from '../../usage/dto/usage-records.dto';
+import { OUTCOMES, UsageRecord } from '../../usage/dto/usage-records.dto';
 import { IsMoment } from '../../usage/moment';
 import type { Outcome } from '../../usage/token-usage';
 import { UsageFilter } from './usage-filter';
-
-const OUTCOMES = ['completed', 'client_closed', 'upstream_error', 'rejected'] as const satisfies Outcome[];
 
 export class AllUsageRecordsQuery extends UsageFilter {
   @ApiPropertyOptional({

@@ -89,7 +89,7 @@ export class RequestIntake {
 
   /** Older clients of POST /chat/completions name no model: they mean the one there is. */
   private async onlyModel(endpoint: EndpointName | null, principal: Principal): Promise<string> {
-    const first = endpoint === null ? (await this.catalogue.list(principal))[0] : undefined;
+    const first = endpoint === null ? await this.catalogue.first(principal) : undefined;
     if (!first)
       throw invalidField('model', 'model is missing; GET /v1/models lists the names to choose from.');
     return first.id;

@@ -65,6 +65,17 @@ export class ModelCatalogue {
     return (await this.all()).filter((model) => mayUse(principal, model.id));
   }
 
+  /**
+   * The one of who names none; undefined: there is none for this key.
+   * @throws ApiException 502 when vLLM has never been reached, or of several servers the first has not told yet
+   */
+  async first(principal: Principal): Promise<CatalogueModel | undefined> {
+    const models = await this.list(principal);
+    const server = this.upstreams.all[0];
+    if (server?.served === null) throw hasNotTold(server);
+    return models[0];
+  }
+
   /** @throws ApiException 502 when vLLM has never been reached */
   async all(): Promise<CatalogueModel[]> {
     await this.ensureLoaded();
@@ -93,9 +104,7 @@ export class ModelCatalogue {
     if (model && mayUse(principal, model.id)) return model;
     // It may be that of a server that has said nothing yet: a client that reads that there is none gives up.
     const silent = this.upstreams.all.find(({ served }) => served === null);
-    throw model || !silent
-      ? modelForbidden(name)
-      : upstreamUnreachable(`${silent.url} has not told what it serves`);
+    throw model || !silent ? modelForbidden(name) : hasNotTold(silent);
   }
 
   private async ensureLoaded(): Promise<void> {
@@ -200,6 +209,8 @@ export class ModelCatalogue {
     return new Map(this.hasOneName ? [...this.aliases, implicit] : [implicit, ...this.aliases]);
   }
 }
+
+const hasNotTold = ({ url }: Upstream) => upstreamUnreachable(`${url} has not told what it serves`);
 
 function mayUse(principal: Principal, model: string): boolean {
   return !principal.models || principal.models.includes(model);

@@ -6,6 +6,13 @@ import { NO_KEY } from '../counted-usage';
 import { IsMoment } from '../moment';
 import type { Outcome, Source } from '../token-usage';
 
+export const OUTCOMES = [
+  'completed',
+  'client_closed',
+  'upstream_error',
+  'rejected',
+] as const satisfies Outcome[];
+
 const COUNT = { type: 'integer', format: 'int64' } as const;
 
 export class UsageRecordsQuery extends PageQuery {
@@ -26,6 +33,11 @@ export class UsageRecordsQuery extends PageQuery {
   @IsOptional()
   @IsPlainText(256)
   model?: string;
+
+  @ApiPropertyOptional({ enum: OUTCOMES })
+  @IsOptional()
+  @IsIn(OUTCOMES)
+  outcome?: Outcome;
 
   @ApiPropertyOptional({
     description: 'RFC 3339 date such as 2026-11-01, or date-time; default: with `to`, 366 days before it',
@@ -61,7 +73,7 @@ export class UsageRecord {
   key_id: string | null;
   @ApiProperty({ example: 'chat_completions' }) endpoint: string;
   @ApiProperty({ example: true }) stream: boolean;
-  @ApiProperty({ enum: ['completed', 'client_closed', 'upstream_error', 'rejected'] }) outcome: Outcome;
+  @ApiProperty({ enum: OUTCOMES }) outcome: Outcome;
   @ApiProperty({ enum: ['exact', 'estimated'] }) source: Source;
   @ApiProperty({ type: 'integer', example: 200 }) status: number;
   @ApiProperty({ ...COUNT, example: 280 }) prompt_tokens: number;
@@ -77,7 +89,7 @@ export class UsageRecordsPage {
   @ApiProperty({
     type: [UsageRecord],
     description:
-      'Newest first. With key_id or model a page may hold fewer than `limit`, even none, before the last one',
+      'Newest first. With key_id, model or outcome a page may hold fewer than `limit`, even none, before the last one',
   })
   data: UsageRecord[];
   @ApiProperty({ type: String, nullable: true, description: 'null: this was the last page' })
