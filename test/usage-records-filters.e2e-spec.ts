@@ -101,7 +101,7 @@ describe('the filters of GET /users/usage/records', () => {
     ['request_id', 'request_id='],
     ['model', 'model='],
     ['model', 'model=a&model=b'],
-    ['outcome', 'outcome=completed'],
+    ['source', 'source=exact'],
     ['user_id', `user_id=${NO_KEY}`],
   ])('names %s when it refuses ?%s with 400', async (field, query) => {
     const answer = await ask(`?${query}`);
