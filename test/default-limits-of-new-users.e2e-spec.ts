@@ -1,5 +1,7 @@
+import { UsersService } from '../src/users/users.service';
 import { asAdmin, auditOf } from './support/administration';
 import { startGateway, TestGateway, TestUser } from './support/gateway';
+import { untilLocksAreAwaited } from './support/lock-waiters';
 import { send } from './support/send';
 
 const EVERYONE = '00000000-0000-0000-0000-000000000000';
@@ -69,6 +71,19 @@ describe('a default that an administrator sets', () => {
       [null, null],
       [5_000, null],
     ]);
+  });
+
+  it('waits for whoever has read the one before, and then reaches them', async () => {
+    const registering = gateway.dataSource.createQueryRunner();
+    await registering.startTransaction();
+    const users = gateway.app.get(UsersService, { strict: false });
+    const late = await users.insert({ username: 'late', passwordHash: null }, registering.manager);
+    const changing = change({ metric: 'tokens', window: 'month', amount: 3_000 });
+    await untilLocksAreAwaited(gateway, 1);
+    await registering.commitTransaction();
+    await registering.release();
+    expect((await changing).body).toEqual({ users: 3 });
+    expect(await shownOf({ ...user, id: late.id })).toEqual(['tokens month 3000 default']);
   });
 
   it('misses nobody who registers meanwhile', async () => {

@@ -134,4 +134,30 @@ describe('a refusal for want of room', () => {
     expect(await statusOf(gateway, led)).toBe(200);
     expect(await counterDifferences(gateway)).toEqual([]);
   });
+
+  it('leads nowhere once its client has left: nobody would read what another one made', async () => {
+    const leaving = new AbortController();
+    const refused = new Promise<void>((resolve) => {
+      full.answer = (socket) => {
+        leaving.abort();
+        setTimeout(() => socket.write(`${BUSY}2\r\n\r\n{}`, () => resolve()), 300);
+      };
+    });
+    const before = generations(vllm).length;
+    const left = fetch(gateway.url + CHAT, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${led.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify(chat({ tokens: 2 })),
+      signal: leaving.signal,
+    });
+    await expect(left).rejects.toThrow();
+    await refused;
+    expect((await settledRows(gateway, led.id)).at(-1)).toMatchObject({
+      outcome: 'client_closed',
+      prompt_tokens: 0,
+      completion_tokens: 0,
+    });
+    expect(generations(vllm)).toHaveLength(before);
+    expect(await counterDifferences(gateway)).toEqual([]);
+  });
 });

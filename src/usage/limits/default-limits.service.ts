@@ -39,8 +39,8 @@ export class DefaultLimits {
   ) {}
 
   /**
-   * Sets or takes away one default of new users, and of every user for whom no admin has decided anything there. What was done when it
-   * fails half-way stays done, and is in the audit log; the same request again does the rest.
+   * Sets or takes away one default of new users, and of every user for whom no admin has decided anything there. What was
+   * done when it fails half-way stays done, and is in the audit log; the same request again does the rest.
    * @throws ApiException 403 when the role of the asker is gone, also half-way
    */
   async change(asker: Asker, { metric, window, amount }: DefaultLimit): Promise<DefaultLimitChanged> {
